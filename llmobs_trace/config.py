@@ -1,0 +1,306 @@
+"""Options and environment in, one frozen `Config` out, with every decision taken; set-up only, any thread.
+
+resolve(options, environ)      what `configure` does: the first thing wrong raises
+from_environment(environ)      what an unconfigured program does: what is wrong is said, and its default used
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+from uuid import uuid4
+from zlib import crc32
+
+from msgspec import Struct
+
+from llmobs_trace.checks import Secret, Unfit, did_you_mean, read_flag
+from llmobs_trace.errors import ConfigurationError
+from llmobs_trace.options import BY_NAME, OPTIONS, PREFIX, DestinationName, Option
+from llmobs_trace.places import default_databases, default_journal, directory_problem, file_problem
+from llmobs_trace.wire import Site, as_id, default_base_url
+
+__all__ = ["Config", "Secret", "find_database", "find_journal", "from_environment", "resolve"]
+
+# Room for what surrounds one event in a request body: the envelope's names and brackets.
+ENVELOPE_BYTES = 1024
+# The journal's segments hold at least two of the largest events, and there are at least two segments.
+EVENTS_IN_A_JOURNAL = 4
+
+# One experiment a process, made on loading, so that processes forked later share it.
+_PROCESS_EXPERIMENT_ID = str(uuid4())
+
+# What the endpoint needs before anything can be sent there.
+_KEYS = ("api_key", "app_key")
+_IDS = ("experiment_id", "project_id", "dataset_id")
+
+Complain = Callable[[str], None]
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """Every option, decided. Times in seconds; a `journal` of None is memory; `notes` are for the log."""
+
+    enabled: bool
+    destination: DestinationName
+    site: Site
+    base_url: str
+    api_key: Secret | None
+    app_key: Secret | None
+    experiment_id: str
+    project_id: str
+    dataset_id: str
+    experiment_name: str
+    database: Path
+    journal: Path | None
+    capture_input: bool
+    capture_output: bool
+    redact: Callable[[str, object], object] | None
+    sample_rate: float
+    instrument_threads: bool
+    flush_interval: float
+    request_timeout: float
+    shutdown_timeout: float
+    max_batch_bytes: int
+    max_event_bytes: int
+    max_journal_bytes: int
+    strict: bool
+    notes: tuple[str, ...] = ()
+
+
+def resolve(options: Mapping[str, object], environ: Mapping[str, str]) -> Config:
+    """Decide every option from arguments and environment; the first that won't do raises ConfigurationError.
+
+    An argument of None is as if it were not given, except for `journal`, where it asks for memory.
+    """
+    return _resolve(options, environ, _raise)
+
+
+def from_environment(environ: Mapping[str, str]) -> tuple[Config, list[str]]:
+    """Decide every option from the environment alone; never raises, gives what was wrong as lines to log."""
+    complaints: list[str] = []
+    config = _resolve({}, environ, complaints.append)
+    return config, [f"{complaint}; its default is used" for complaint in complaints]
+
+
+def find_database(environ: Mapping[str, str]) -> Path:
+    """The local store's path, for reading: makes nothing. The first default that exists, else the first."""
+    named = _from_environment(BY_NAME["database"], environ, _raise)
+    if named is not None:
+        return Path(cast(str, named.value))
+    places = default_databases(environ)
+    return next((place for place in places if os.path.exists(place)), places[0])
+
+
+def find_journal(environ: Mapping[str, str]) -> Path | None:
+    """The journal's directory, for looking into it: makes nothing. None where it is switched off."""
+    named = _from_environment(BY_NAME["journal"], environ, _raise)
+    if named is None:
+        return default_journal(environ)
+    return None if named.value is None else Path(cast(str, named.value))
+
+
+# --- One option at a time -----------------------------------------------------------------------------------
+
+
+class _Found(Struct, frozen=True):
+    """A value that passed its check, and the name under which the user gave it."""
+
+    value: object
+    source: str
+
+
+def _raise(message: str) -> None:
+    raise ConfigurationError(message)
+
+
+def _ignore(message: str) -> None:
+    """While switched off, a variable that won't do is nobody's concern."""
+
+
+def _checked(option: Option, source: str, value: object, complain: Complain) -> _Found | None:
+    try:
+        return _Found(option.check(value), source)
+    except Unfit as unfit:
+        message = f"{source}: {unfit}; expected {option.expected}"
+    # Outside of the handler: the error that the user sees is the whole story, without a chain.
+    complain(message)
+    return None
+
+
+def _from_arguments(option: Option, options: Mapping[str, object]) -> _Found | None:
+    if option.name not in options or (options[option.name] is None and option.name != "journal"):
+        return None
+    return _checked(option, option.name, options[option.name], _raise)
+
+
+def _from_environment(option: Option, environ: Mapping[str, str], complain: Complain) -> _Found | None:
+    for variable in option.environment:
+        text = environ.get(variable, "").strip()
+        if text:  # an empty variable is one that is not set
+            return _checked(option, f"{option.name} ({variable})", option.read(text), complain)
+    return None
+
+
+def _unknown_arguments(options: Mapping[str, object]) -> None:
+    for name in options:
+        if name not in BY_NAME:
+            hint = did_you_mean(name, tuple(BY_NAME)) if isinstance(name, str) else ""
+            raise ConfigurationError(f"{name!s}: no such option{hint}; the options are: {', '.join(BY_NAME)}")
+
+
+def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
+    known = tuple(
+        variable for option in OPTIONS for variable in option.environment if variable.startswith(PREFIX)
+    )
+    return [
+        f"{name}: no such variable{did_you_mean(name, known, cutoff=0.85)}; it is ignored"
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in known
+    ]
+
+
+# --- All of them together -----------------------------------------------------------------------------------
+
+
+def _resolve(options: Mapping[str, object], environ: Mapping[str, str], complain: Complain) -> Config:
+    _unknown_arguments(options)
+    switched_off = read_flag(environ.get(f"{PREFIX}ENABLED", "")) is False
+    if switched_off:
+        complain = _ignore
+    found: dict[str, _Found] = {}
+    for option in OPTIONS:
+        one = _from_arguments(option, options) or _from_environment(option, environ, complain)
+        if one is not None:
+            found[option.name] = one
+    values: dict[str, Any] = {option.name: option.default for option in OPTIONS}
+    values.update((name, one.value) for name, one in found.items())
+    if switched_off:
+        values["enabled"] = False
+
+    notes: list[str] = [] if switched_off else _unknown_variables(environ)
+    values["destination"] = _destination(values, complain, notes)
+    values["base_url"] = values["base_url"] or default_base_url(values["site"])
+    values.update(_sizes(values, found, notes))
+    values["database"] = _database(values, found, environ, complain, notes)
+    values["journal"] = _journal(values, found, environ, complain, notes)
+    for name, made in _made_names().items():
+        values[name] = values[name] or made
+    return Config(**values, notes=tuple(notes))
+
+
+def _destination(values: Mapping[str, Any], complain: Complain, notes: list[str]) -> DestinationName:
+    missing = [name for name in _KEYS + _IDS if values[name] is None]
+    asked: DestinationName | None = values["destination"]
+    # Nothing is sent while disabled, so nothing is missing: switched off, a program needs no keys.
+    if asked == "local" or not missing or (asked is not None and not values["enabled"]):
+        return asked or "datadog"
+    lacking = ", ".join(f"{name} ({BY_NAME[name].environment[0]})" for name in missing)
+    if asked == "datadog":
+        complain(
+            f"destination: given 'datadog' without {lacking}; give what is missing, or destination='local'"
+        )
+        return "local"
+    keys = [name for name in _KEYS if name not in missing]
+    ids = [name for name in _IDS if name not in missing]
+    if values["base_url"] or len(keys) == len(_KEYS) or (keys and ids):
+        notes.append(f"destination: recording to the local store; sending to Datadog still needs {lacking}")
+    return "local"
+
+
+def _sizes(values: Mapping[str, Any], found: Mapping[str, _Found], notes: list[str]) -> dict[str, int]:
+    """Make the bounds agree: the largest event fits into a request and, several times, into the journal."""
+    event_bytes: int = values["max_event_bytes"]
+    batch_bytes: int = values["max_batch_bytes"]
+    if "max_batch_bytes" not in found:
+        batch_bytes = max(batch_bytes, event_bytes + ENVELOPE_BYTES)
+    fitting_bytes = min(batch_bytes - ENVELOPE_BYTES, values["max_journal_bytes"] // EVENTS_IN_A_JOURNAL)
+    if event_bytes > fitting_bytes and "max_event_bytes" in found:
+        notes.append(
+            f"max_event_bytes: given {event_bytes}, using {fitting_bytes}, which is what max_batch_bytes "
+            f"({batch_bytes}) and max_journal_bytes ({values['max_journal_bytes']}) leave room for"
+        )
+    return {"max_event_bytes": min(event_bytes, fitting_bytes), "max_batch_bytes": batch_bytes}
+
+
+def _database(
+    values: Mapping[str, Any],
+    found: Mapping[str, _Found],
+    environ: Mapping[str, str],
+    complain: Complain,
+    notes: list[str],
+) -> Path:
+    if "database" in found:
+        asked = Path(values["database"])
+        problem = file_problem(asked) if values["enabled"] else None
+        if problem is None:
+            return asked
+        complain(f"{found['database'].source}: {_unwritable(asked, problem)}; name a file that can be")
+    places = default_databases(environ)
+    if values["destination"] != "local" or not values["enabled"]:
+        return places[0]
+    problems: list[str] = []
+    for place in places:
+        problem = file_problem(place)
+        if problem is None:
+            if problems:
+                notes.append(f"database: {'; '.join(problems)}; using {place}")
+            return place
+        problems.append(f"{place} can't be written ({problem})")
+    notes.append(f"database: {'; '.join(problems)}; what is recorded waits until one can be")
+    return places[0]
+
+
+def _journal(
+    values: Mapping[str, Any],
+    found: Mapping[str, _Found],
+    environ: Mapping[str, str],
+    complain: Complain,
+    notes: list[str],
+) -> Path | None:
+    if "journal" in found:
+        if values["journal"] is None:
+            return None
+        asked = Path(values["journal"])
+        problem = directory_problem(asked) if values["enabled"] else None
+        if problem is None:
+            return asked
+        complain(f"{found['journal'].source}: {_unwritable(asked, problem)}; name a directory that can be")
+    place = default_journal(environ)
+    if not values["enabled"]:
+        return place
+    problem = "the user has no home directory" if place is None else directory_problem(place)
+    if problem is None:
+        return place
+    notes.append(
+        f"journal: kept in memory, where a kill loses it: {place or 'a file'} can't be written ({problem})"
+    )
+    return None
+
+
+def _unwritable(given: Path, problem: str) -> str:
+    return f"given {str(given)!r}, which can't be written ({problem})"
+
+
+def _made_names() -> dict[str, str]:
+    """Ids for the local store that a person recognises, the same whenever a program runs in its directory."""
+    program = _program_name()
+    try:
+        directory = Path.cwd()
+    except OSError:  # it has been deleted
+        directory = Path("/")
+    mark = f"{crc32(os.fsencode(directory)):08x}"
+    return {
+        "experiment_id": _PROCESS_EXPERIMENT_ID,
+        "project_id": as_id(f"{directory.name[:200] or 'root'}-{mark}"),
+        "dataset_id": as_id(f"{program[:200]}-{mark}"),
+        "experiment_name": as_id(program),
+    }
+
+
+def _program_name() -> str:
+    started = Path(sys.argv[0] if getattr(sys, "argv", None) else "")
+    if started.stem == "__main__":  # python -m package
+        return started.parent.name or "python"
+    return started.stem if started.stem not in ("", "-c", "-m", "-") else "python"

@@ -1,0 +1,227 @@
+"""The endpoint's closed schema as types, with its names, sites and limits: what may be sent; any thread.
+
+    POST https://api.<site>/api/v2/llm-obs/v1/experiments/<experiment id>/events
+
+    EventsRequest
+    └── data: EventsData {type: "events"}
+        └── attributes: EventsAttributes
+            ├── spans: [ExperimentSpan]     8 required fields; meta: input, output, expected_output, error
+            └── metrics: [Metric]           4 required fields; one *_value beside its metric_type, or an error
+
+What travels towards the endpoint forbids unknown fields. What comes back (`APIErrors`, `TooManyRequests`)
+allows them, since a server may say more than it documents.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import quote
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+# --- Names --------------------------------------------------------------------------------------------------
+
+Site = Literal[
+    "datadoghq.com",
+    "us3.datadoghq.com",
+    "us5.datadoghq.com",
+    "datadoghq.eu",
+    "ap1.datadoghq.com",
+    "ap2.datadoghq.com",
+    "ddog-gov.com",
+    "us2.ddog-gov.com",
+]
+Kind = Literal["experiment", "workflow", "agent", "llm", "tool", "task", "retrieval", "embedding"]
+Status = Literal["ok", "error"]
+MetricType = Literal["score", "categorical", "boolean", "json"]
+Assessment = Literal["pass", "fail"]
+
+SITES: tuple[Site, ...] = get_args(Site)
+KINDS: tuple[Kind, ...] = get_args(Kind)
+STATUSES: tuple[Status, ...] = get_args(Status)
+METRIC_TYPES: tuple[MetricType, ...] = get_args(MetricType)
+ASSESSMENTS: tuple[Assessment, ...] = get_args(Assessment)
+
+API_KEY_HEADER = "DD-API-KEY"
+APP_KEY_HEADER = "DD-APPLICATION-KEY"
+CONTENT_TYPE = "application/json"
+
+# The schema has no field for these: they travel as `key:value` tags.
+PARENT_TAG = "parent_id"
+KIND_TAG = "span_kind"
+ROW_TAG = "dataset_record_id"
+
+# --- Limits -------------------------------------------------------------------------------------------------
+
+INT64_MIN = -(2**63)
+INT64_MAX = 2**63 - 1
+MAX_ID_CHARACTERS = 256
+
+# C0, DEL and C1 controls, the two Unicode line ends, and lone surrogates, which UTF-8 can't carry.
+_UNFIT_IN_A_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def id_problem(value: object) -> str | None:
+    """Say what keeps a value from being an experiment's, project's or dataset's id; None if nothing does."""
+    if not isinstance(value, str):
+        return "is not a string"
+    if not value.strip():
+        return "is empty"
+    if len(value) > MAX_ID_CHARACTERS:
+        return f"is longer than {MAX_ID_CHARACTERS} characters"
+    if _UNFIT_IN_A_NAME.search(value):
+        return "holds a control character"
+    if value in {".", ".."}:
+        return "would be taken for a directory in the endpoint's path"
+    return None
+
+
+def as_id(text: str) -> str:
+    """Make an acceptable id or name out of any text: what can't stay becomes `-`, what is too long is cut."""
+    fit = _UNFIT_IN_A_NAME.sub("-", text).strip()[:MAX_ID_CHARACTERS].strip()
+    return fit if id_problem(fit) is None else "unnamed"
+
+
+def default_base_url(site: Site) -> str:
+    """Where a site takes requests."""
+    return f"https://api.{site}"
+
+
+def events_path(experiment_id: str) -> str:
+    """The endpoint's path for one experiment; the id is quoted, so that it stays one segment of it."""
+    return f"/api/v2/llm-obs/v1/experiments/{quote(experiment_id, safe='')}/events"
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a URL's host is this machine, by its name alone: nothing is looked up."""
+    if host.lower() == "localhost":
+        return True
+    from ipaddress import ip_address  # 3 ms that only a plain http:// URL needs
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+# --- What is sent -------------------------------------------------------------------------------------------
+
+Int64 = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
+JsonObject = dict[str, Any]
+JsonItem = str | int | float | bool | JsonObject
+# Null is read, as the documentation's own example sends it, and never written: such a field is left out.
+JsonValue = JsonItem | list[JsonItem] | None
+
+
+class _Sent(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A part of a request: closed, and without what was not set."""
+
+
+class SpanError(_Sent, frozen=True, kw_only=True):
+    """What went wrong in a span."""
+
+    message: str | UnsetType = UNSET
+    stack: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+
+
+class SpanMeta(_Sent, frozen=True, kw_only=True):
+    """A span's values. `expected_output` is an object; the other two hold no array directly in an array."""
+
+    error: SpanError | UnsetType = UNSET
+    expected_output: JsonObject | UnsetType = UNSET
+    input: JsonValue | UnsetType = UNSET
+    output: JsonValue | UnsetType = UNSET
+
+
+class ExperimentSpan(_Sent, frozen=True, kw_only=True):
+    """One span; `duration` in nanoseconds, `start_ns` since the Unix epoch."""
+
+    dataset_id: str
+    duration: Int64
+    name: str
+    project_id: str
+    span_id: str
+    start_ns: Int64
+    status: Status
+    trace_id: str
+    meta: SpanMeta | UnsetType = UNSET
+    tags: list[str] | UnsetType = UNSET
+
+
+class MetricError(_Sent, frozen=True, kw_only=True):
+    """Why an evaluation has no value."""
+
+    message: str | UnsetType = UNSET
+
+
+class Metric(_Sent, frozen=True, kw_only=True):
+    """One evaluation of one span; `timestamp_ms` since the Unix epoch."""
+
+    label: str
+    metric_type: MetricType
+    span_id: str
+    timestamp_ms: Int64
+    assessment: Assessment | UnsetType = UNSET
+    boolean_value: bool | UnsetType = UNSET
+    categorical_value: str | UnsetType = UNSET
+    error: MetricError | UnsetType = UNSET
+    json_value: JsonObject | UnsetType = UNSET
+    metadata: JsonObject | UnsetType = UNSET
+    reasoning: str | UnsetType = UNSET
+    score_value: float | UnsetType = UNSET
+    tags: list[str] | UnsetType = UNSET
+
+
+class EventsAttributes(_Sent, frozen=True, kw_only=True):
+    """The events of one request."""
+
+    metrics: list[Metric] | UnsetType = UNSET
+    spans: list[ExperimentSpan] | UnsetType = UNSET
+
+
+class EventsData(_Sent, frozen=True, kw_only=True):
+    """The JSON:API resource around them."""
+
+    attributes: EventsAttributes
+    type: Literal["events"]
+
+
+class EventsRequest(_Sent, frozen=True, kw_only=True):
+    """A whole request body."""
+
+    data: EventsData
+
+
+# --- What comes back ----------------------------------------------------------------------------------------
+
+
+class APIErrorSource(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Which part of the request an error speaks of."""
+
+    header: str | UnsetType = UNSET
+    parameter: str | UnsetType = UNSET
+    pointer: str | UnsetType = UNSET
+
+
+class APIError(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One error, in the server's own words."""
+
+    detail: str | UnsetType = UNSET
+    meta: JsonObject | UnsetType = UNSET
+    source: APIErrorSource | UnsetType = UNSET
+    status: str | UnsetType = UNSET
+    title: str | UnsetType = UNSET
+
+
+class APIErrors(Struct, frozen=True, kw_only=True):
+    """The body of a 400, 401, 403 or 404."""
+
+    errors: list[APIError]
+
+
+class TooManyRequests(Struct, frozen=True, kw_only=True):
+    """The body of a 429: bare strings."""
+
+    errors: list[str]
