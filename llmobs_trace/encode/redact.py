@@ -1,0 +1,46 @@
+"""A field and its JSON bytes in, JSON as the user's redactor left it out. On the user's thread.
+
+The redactor gets a plain JSON copy, never the user's object. Where it fails, a marker takes the value's
+place: what should have been hidden is never what is sent.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from llmobs_trace.encode.fast import encode, encode_text
+from llmobs_trace.encode.peek import type_name
+
+_from_json: Final = msgspec.json.Decoder().decode
+
+
+class Redactor:
+    """The user's ``(field, value) -> value`` around every field that is recorded.
+
+    >>> Redactor(lambda field, value: "***").apply("input", b'{"key":"secret"}')
+    b'"***"'
+    """
+
+    __slots__ = ("_redact", "_running")
+
+    def __init__(self, redact: Callable[[str, Any], Any]) -> None:
+        self._redact = redact
+        self._running = threading.local()
+
+    def apply(self, field: str, encoded: bytes) -> bytes:
+        """A field's name and its JSON in, what the redactor made of it out. Never raises. User's thread."""
+        # A redactor may call a traced function, whose fields come here too: redacting those would never
+        # end, and leaving them as they are would let the secret out by this door.
+        if getattr(self._running, "now", False):
+            return encode_text("[recorded inside the redactor]")
+        self._running.now = True
+        try:
+            return encode(self._redact(field, _from_json(encoded)))
+        except Exception as error:
+            return encode_text(f"[redactor failed: {type_name(type(error))}]")
+        finally:
+            self._running.now = False

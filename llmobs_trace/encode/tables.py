@@ -1,0 +1,112 @@
+"""A class in, how to read numbers and tables of numpy and pandas out. On the user's thread; imports neither.
+
+Only their own classes are read: what a subclass overrides may be the user's code.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+from llmobs_trace.encode.known import of_module
+from llmobs_trace.encode.peek import derives, type_name
+from llmobs_trace.encode.reader import Pairs, Reader, Shape
+
+_MAX_ELEMENTS: Final = 50_000
+_FIRST_ELEMENTS: Final = 1_000
+_MAX_ROWS: Final = 1_000
+
+
+def table_reader(cls: type) -> Reader | None:
+    """A class in, its reader out where numpy or pandas made it; else None."""
+    return _numpy(cls) or _pandas(cls)
+
+
+def _numpy(cls: type) -> Reader | None:
+    if derives(cls, of_module("numpy", "ndarray")):
+        return Reader(Shape.INSTEAD, _read_array)
+    # Those that are Python's numbers and texts too are read as such.
+    if derives(cls, of_module("numpy", "generic")) and not any(
+        derives(cls, kind) for kind in (str, bytes, float, complex)
+    ):
+        return Reader(Shape.INSTEAD, _read_scalar)
+    return None
+
+
+def _read_array(value: Any) -> Any:
+    numpy = sys.modules["numpy"]
+    plain = numpy.asarray(value)  # of a subclass, the numbers themselves
+    if plain.size <= _MAX_ELEMENTS:
+        if plain.dtype.kind in "mM":  # tolist() would give integers without their unit
+            texts = numpy.array([str(item) for item in plain.flat], dtype=object)
+            return texts.reshape(plain.shape).tolist()
+        return plain.tolist()
+    return {
+        "array": type_name(type(value)),
+        "shape": list(plain.shape),
+        "dtype": str(plain.dtype),
+        "first": plain.flat[:_FIRST_ELEMENTS].tolist(),
+    }
+
+
+def _read_scalar(value: Any) -> Any:
+    numpy = sys.modules["numpy"]
+    cls = type(value)
+    if cls is numpy.datetime64 or cls is numpy.timedelta64 or cls is numpy.longdouble:
+        return str(value)
+    item = numpy.generic.item(value)
+    return f"<{type_name(cls)}>" if derives(type(item), numpy.generic) else item
+
+
+def _pandas(cls: type) -> Reader | None:
+    if "pandas" not in sys.modules:
+        return None
+    for name, reader in _PANDAS.items():
+        if cls is of_module("pandas", name):
+            return reader
+    if derives(cls, of_module("pandas", "Index")) and type_name(cls).startswith("pandas."):
+        return Reader(Shape.INSTEAD, lambda value: _head(value, value.tolist))
+    for name, reader in _PANDAS_NOTHINGS.items():
+        if cls is type(of_module("pandas", name)):
+            return reader
+    return None
+
+
+def _rows_of_frame(frame: Any) -> list[Any]:
+    names = frame.columns.tolist()
+    total = len(frame)
+    head = frame.iloc[:_MAX_ROWS]
+    columns = [head.iloc[:, position].tolist() for position in range(len(names))]
+    rows: list[Any] = [Pairs(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    if total > _MAX_ROWS:
+        rows.append(f"<cut: {total - _MAX_ROWS} of {total} rows>")
+    return rows
+
+
+def _read_series(series: Any) -> Any:
+    values = _head(series, series.iloc[:_MAX_ELEMENTS].tolist)
+    index = series.index
+    if type(index) is of_module("pandas", "RangeIndex") and index.start == 0 and index.step == 1:
+        return values
+    return Pairs(zip([*index[:_MAX_ELEMENTS].tolist(), "<cut>"], values, strict=False))
+
+
+def _head(sequence: Any, read: Any) -> list[Any]:
+    total = len(sequence)
+    if total <= _MAX_ELEMENTS:
+        return list(read())
+    return [*read()[:_MAX_ELEMENTS], f"<cut: {total - _MAX_ELEMENTS} of {total} values>"]
+
+
+_PANDAS: Final = {
+    "DataFrame": Reader(Shape.INSTEAD, _rows_of_frame),
+    "Series": Reader(Shape.INSTEAD, _read_series),
+    "Timestamp": Reader(Shape.LEAF, lambda value: value.isoformat()),
+    "Timedelta": Reader(Shape.LEAF, lambda value: value.isoformat()),
+    "Period": Reader(Shape.LEAF, str),
+    "Interval": Reader(Shape.LEAF, str),
+}
+_PANDAS_NOTHINGS: Final = {
+    "NaT": Reader(Shape.LEAF, lambda _: "NaT"),
+    "NA": Reader(Shape.LEAF, lambda _: "<NA>"),
+}

@@ -1,0 +1,238 @@
+"""Any value becomes valid JSON, is read as it was at the call, and runs none of its code."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import doctest
+import random
+import sys
+import threading
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.values import (
+    OfTellingClass,
+    any_values,
+    copyable_values,
+    hostile_makers,
+    ran,
+    strict_json,
+    texts,
+)
+
+from llmobs_trace.encode import bound, encode, encode_text, fast, redact, shape, shape_io, walk
+
+bare = msgspec.json.Encoder().encode
+
+
+@given(any_values)
+def test_any_value_becomes_valid_json(value: Any) -> None:
+    strict_json(encode(value))
+
+
+@given(any_values)
+def test_no_code_of_a_value_is_run(value: Any) -> None:
+    ran.clear()
+    encode(value)
+    assert ran == []
+
+
+@pytest.mark.parametrize("make", [*hostile_makers, lambda: OfTellingClass(), lambda: OfTellingClass])
+def test_no_code_of_a_value_deep_inside_is_run(make: Any) -> None:
+    value = make()
+    nested = {"messages": [{"role": "user", "content": [value]}] * 50, "x": ({"y": value},)}
+    ran.clear()
+    strict_json(encode(nested))
+    assert ran == []
+
+
+@given(copyable_values)
+def test_a_value_and_its_deep_copy_are_encoded_alike(value: Any) -> None:
+    assert encode(value) == encode(copy.deepcopy(value))
+
+
+@given(copyable_values)
+def test_what_is_plain_is_written_the_same_by_both_ways(value: Any) -> None:
+    assert encode(value) == walk.encode_by_walking(value)
+
+
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers(-(2**63), 2**64 - 1)
+        | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text(),
+        lambda inner: st.lists(inner, max_size=60) | st.dictionaries(st.text(), inner, max_size=60),
+    )
+)
+def test_json_values_come_back_as_they_were(value: Any) -> None:
+    assert msgspec.json.decode(encode(value)) == value
+    assert encode(value) == bare(value)
+
+
+def test_a_change_after_the_call_does_not_show() -> None:
+    messages = [{"role": "user", "content": "before"}]
+    encoded = encode({"messages": messages})
+    messages[0]["content"] = "after"
+    messages.append({"role": "assistant", "content": "late"})
+    assert encoded == b'{"messages":[{"role":"user","content":"before"}]}'
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ([float("nan"), float("inf"), float("-inf")], b'["NaN","Infinity","-Infinity"]'),
+        ([2**64 - 1, -(2**63)], b"[18446744073709551615,-9223372036854775808]"),
+        ([2**64, -(2**63) - 1], b'["18446744073709551616","-9223372036854775809"]'),
+        ({1: "int", "1": "str"}, b'{"1 <int>":"int","1":"str"}'),
+        ({"1": "str", 1: "int"}, b'{"1":"str","1 <int>":"int"}'),
+        ({True: 1, None: 2, 1.5: 3, (1, 2): 4}, b'{"true":1,"null":2,"1.5":3,"[1,2]":4}'),
+        ({"\ud800": 1, "\\ud800": 2}, b'{"\\\\ud800 <str>":1,"\\\\ud800":2}'),
+        (b"hello", b'"<bytes of 5 bytes, base64: aGVsbG8=>"'),
+        ("a\ud800b", b'"a\\\\ud800b"'),
+        ({"b", "a", "c"}, b'["a","b","c"]'),
+        (float("nan"), b'"NaN"'),
+        (None, b"null"),
+        (True, b"true"),
+        (0, b"0"),
+        (-0.0, b"-0.0"),
+        ((), b"[]"),
+        ({}, b"{}"),
+    ],
+)
+def test_what_msgspec_gets_wrong_alone_is_right(value: Any, written: bytes) -> None:
+    assert encode(value) == written
+
+
+@pytest.mark.parametrize(
+    "odd", [float("nan"), 2**64, b"x", {1: 1, "1": 2}, {2, 1}, msgspec.Raw(b"not json"), "\ud800"]
+)
+@pytest.mark.parametrize("size", [1, 31, 33, 500])
+def test_an_odd_value_is_found_wherever_it_is(odd: Any, size: int) -> None:
+    for fill in ("text", 1, 1.5, None, {"a": "b"}, ["x"]):
+        items: list[Any] = [fill] * size
+        items[random.Random(size).randrange(size)] = odd
+        for value in (
+            items,
+            {"a": items},
+            [{"k": x} for x in items],
+            {str(i): x for i, x in enumerate(items)},
+            [[items]],
+        ):
+            strict_json(encode(value))
+            assert encode(value) == walk.encode_by_walking(value)
+
+
+def test_an_integer_of_many_digits_is_shown_whatever_the_limit() -> None:
+    assert strict_json(encode(10**4000)) == "1" + "0" * 4000
+    assert strict_json(encode(10**5000)) == hex(10**5000)
+    assert strict_json(encode(1 << 100_000)) == "<int of 100001 bits>"
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(640)
+    try:
+        assert strict_json(encode(10**4000)) == hex(10**4000)
+    finally:
+        sys.set_int_max_str_digits(limit)
+
+
+def test_a_string_in_a_million_places_does_not_fill_the_memory() -> None:
+    document = "x" * 10_000_000
+    encoded = encode([{"context": document, "question": str(number)} for number in range(1000)])
+    assert len(encoded) < 2 * walk.MAX_CHARACTERS
+    rows = strict_json(encoded)
+    assert len(rows) == 1000
+    assert "characters cut]" in rows[-1]["context"]
+
+
+def test_a_text_past_the_bound_is_cut() -> None:
+    encoded = encode("é" * (walk.MAX_CHARACTERS + 1))
+    assert "characters cut]" in strict_json(encoded)
+
+
+def test_branches_that_meet_again_and_again_are_cut() -> None:
+    value: Any = ["leaf"]
+    for _ in range(60):
+        value = [value, value]
+    assert b"<cut: " in encode(value)
+
+
+@given(texts)
+def test_a_text_is_always_a_json_string(text: str) -> None:
+    decoded = strict_json(encode_text(text))
+    assert decoded == text.encode("utf-8", "backslashreplace").decode()
+
+
+@pytest.mark.parametrize("value", [1, None, ["a"], {"a": "b"}, b"x"])
+def test_what_is_no_text_becomes_one(value: Any) -> None:
+    assert isinstance(strict_json(encode_text(value)), str)
+
+
+def test_a_value_that_another_thread_changes_is_encoded_all_the_same() -> None:
+    shared: dict[Any, Any] = {str(number): number for number in range(200)}
+    stop = threading.Event()
+
+    def change() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            shared[f"more {number % 300}"] = [number]
+            shared.pop(f"more {(number * 7) % 300}", None)
+
+    thread = threading.Thread(target=change)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    thread.start()
+    try:
+        for _ in range(300):
+            assert isinstance(strict_json(encode({"shared": shared, "odd": {1}})), dict)
+            assert isinstance(strict_json(encode(shared)), dict)
+    finally:
+        stop.set()
+        thread.join()
+        sys.setswitchinterval(interval)
+
+
+def test_an_interrupt_is_not_swallowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fast, "_to_json", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        encode("text")
+
+
+def test_an_encode_close_to_the_recursion_limit_does_not_raise() -> None:
+    value = {"a": {"b": [1, {2}, float("nan"), datetime.timedelta(1)]}}
+    encoded: list[bytes] = []
+
+    def deeper() -> None:
+        try:
+            deeper()
+        except RecursionError:
+            encoded.append(encode(value))
+            raise
+
+    with pytest.raises(RecursionError):
+        deeper()
+    assert encoded
+    for each in encoded:
+        strict_json(each)
+    assert encoded[-1] == encode(value)
+
+
+@settings(max_examples=50)
+@given(copyable_values)
+def test_the_shapes_on_the_wire_stay_valid(value: Any) -> None:
+    strict_json(shape_io(encode(value)))
+
+
+@pytest.mark.parametrize("module", [fast, bound, shape, redact])
+def test_the_examples_in_the_docstrings_are_true(module: Any) -> None:
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0
