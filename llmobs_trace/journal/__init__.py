@@ -1,0 +1,81 @@
+"""Encoded events go in, on the user's thread; they come out on the sender's, or in the next process.
+
+The nouns of this room:
+
+- a **record** is one event, a line of JSON (`record`);
+- a **segment** is a stretch of the queue, usually a mapped file (`segment`);
+- a **shelf** is where segments are kept: a locked directory (`shelf`), or memory (`memory`);
+- the **owner** is the process whose directory it is, as long as it holds the lock (`ownership`);
+- the **tally** has the counts of segments that are gone (`tally`);
+- the **journal** is the queue of this process (`journal`), the sequence of its segments (`sequence`);
+- an **adopted journal** is what an ended process left (`recover`).
+
+What is promised: a record whose append has returned survives the death of the process, on the filesystems
+where a mapped store is safe (`filesystem`); elsewhere it does as soon as the sender has copied it to its
+file. It doesn't survive the kernel's or the machine's. What the bound or the disk refuses is counted as
+dropped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from .journal import Journal
+from .memory import MemoryShelf
+from .ownership import Owner, this_process
+from .queue import Queue, Source, Storage
+from .record import Counts, Outcome, Position, Record
+from .recover import AdoptedJournal, JournalReport, adoptable, prune, survey
+from .shelf import DiskShelf, storage_at
+
+__all__ = [
+    "AdoptedJournal",
+    "Counts",
+    "JournalReport",
+    "Outcome",
+    "Owner",
+    "Position",
+    "Queue",
+    "Record",
+    "Source",
+    "Storage",
+    "adoptable",
+    "open_journal",
+    "storage_at",
+    "survey",
+    "this_process",
+]
+
+
+def open_journal(
+    directory: Path | None,
+    *,
+    owner: Owner,
+    segment_bytes: int = 2 << 20,
+    max_bytes: int = 512 << 20,
+    memory_bytes: int = 64 << 20,
+) -> Queue:
+    """A queue in a directory of its own under `directory`; in memory where that is None or unwritable.
+
+    `segment_bytes` should be at least twice the largest event. `max_bytes` bounds the files, `memory_bytes`
+    what a queue in memory holds; both are reached in steps of a segment. Never raises for the disk's sake:
+    the queue's `reason` then says why it is in memory. Prunes the ledgers of processes long ended.
+    """
+    reason = ""
+    if directory is not None:
+        try:
+            directory = directory.absolute()  # the working directory may change later
+            shelf = DiskShelf.claim(directory, owner)
+            try:
+                queue = Journal(shelf, segment_bytes=segment_bytes, max_bytes=max_bytes)
+            except BaseException:
+                shelf.close(remove=True)
+                raise
+            with contextlib.suppress(OSError):
+                prune(directory)
+            return queue
+        except OSError as error:
+            reason = f"no journal can be kept in {directory}: {error.strerror or error}"
+    memory_bytes = min(memory_bytes, max_bytes)
+    return Journal(MemoryShelf(), segment_bytes=segment_bytes, max_bytes=memory_bytes, reason=reason)

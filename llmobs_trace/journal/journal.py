@@ -1,0 +1,271 @@
+"""The queue of this process: capture's threads append to it, the sender's empties it.
+
+An append is one C call on the newest segment's map. When that segment is full the call raises ValueError,
+and the slow path is taken. It never waits and never holds a lock: whoever is first in `_turns` puts the next
+segment in place; whoever comes meanwhile (another thread, or a signal handler or a finalizer on top of the
+first) stores its record in a file of its own. So a record is stored when its append returns, whatever the
+append interrupted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable
+
+from .memory import MemoryShelf
+from .queue import Storage
+from .record import Settlement
+from .segment import Segment
+from .sequence import Folded, SegmentSequence
+from .shelf import Shelf
+
+__all__ = ["Journal"]
+
+# Memory for records that the disk refuses, or that are not copied to it yet. The disk may hold far more than
+# a process should.
+_SPILL_BYTES = 16 << 20
+
+
+class Journal(SegmentSequence):
+    """Appended to by any thread; read, settled and kept in order by the sender's."""
+
+    def __init__(self, shelf: Shelf, *, segment_bytes: int, max_bytes: int, reason: str = "") -> None:
+        """A queue over a shelf; raises OSError where not even the first segment can be made."""
+        super().__init__(shelf)
+        self.armed = False
+        self.wake: Callable[[], None] = _nobody
+        self._reason = reason
+        self._segment_bytes = max(1, min(segment_bytes, max_bytes // 2))
+        self._max_bytes = max_bytes
+        self._spill = MemoryShelf()
+        self._spare: list[Segment] = []
+        self._turns: list[object] = []
+        self._refusals = itertools.count()
+        self._is_closed = False
+        # How many segments were freed so far; and when the bound was last reached, that number and the size
+        # that found no room. Until another is freed it finds none either, and a refusal costs no walk.
+        self._freed = 0
+        self._no_room = (-1, 0)
+        first = shelf.make(self._segment_bytes)
+        self._segments.append(first)
+        self._write = first.writer()
+
+    @property
+    def storage(self) -> Storage:
+        """Where records are kept."""
+        return self._shelf.storage
+
+    @property
+    def reason(self) -> str:
+        """Why records are not stored as was asked for, for a log line; else empty. It may change."""
+        return self._reason
+
+    def append(self, line: bytes) -> None:
+        """Store one record, newline included; never raises or waits. Any thread, handler, finalizer."""
+        # The hot path: a slot, one C call that copies (some 100 ns for 600 bytes), and a flag (10 ns).
+        try:
+            self._write(line)
+        except ValueError:
+            self._append_slowly(line)
+        if self.armed:
+            self._ring()
+
+    def _ring(self) -> None:
+        self.armed = False
+        with contextlib.suppress(Exception):
+            self.wake()
+
+    def _append_slowly(self, line: bytes) -> None:
+        """Store a record for which the newest segment has no room."""
+        is_stored = False
+        try:
+            is_stored = not self._is_closed and self._store(line)
+        except Exception as error:
+            self._reason = f"a record could not be stored: {error!r}"
+        except BaseException:
+            # A handler's interrupt passes, but not at the record's cost. Where it came just after the record
+            # was stored, it is stored twice, which is harmless.
+            is_stored = not self._is_closed and self._store_apart(line)
+            raise
+        finally:
+            if not is_stored:
+                next(self._refusals)
+                with contextlib.suppress(Exception):
+                    self._shelf.dropped(self._refused())
+
+    def _store(self, line: bytes) -> bool:
+        turns, turn = self._turns, object()
+        try:
+            turns.append(turn)
+            if turns[0] is turn:
+                return self._roll_over(line)
+        finally:
+            # A lock would need two steps, finding out whether it is ours and giving it up, and an interrupt
+            # between them would leave it held for good.
+            turns.remove(turn)
+        return self._store_apart(line)
+
+    def _roll_over(self, line: bytes) -> bool:
+        """Put the next segment in place, the record already in it. Only by whose turn it is."""
+        if self._try_write(line):
+            return True  # somebody else had the turn between our attempt and now
+        segment = self._next_segment(len(line))
+        if segment is None:
+            return False
+        write = segment.writer()
+        write(line)
+        self._segments.append(segment)
+        self._write = write
+        if self._is_closed:
+            segment.seal()
+        self._ring()  # for the next spare
+        return True
+
+    def _next_segment(self, needed_bytes: int) -> Segment | None:
+        """The spare, or a fresh segment; in memory where the disk refuses; None where a bound is reached."""
+        if self._spare and needed_bytes <= self._segment_bytes:
+            with contextlib.suppress(IndexError):
+                return self._spare.pop()
+        size_bytes = max(self._segment_bytes, needed_bytes)
+        if not self._has_room(size_bytes):
+            return None
+        if self.storage == "mirrored" and not self._has_memory(size_bytes):
+            return None
+        try:
+            return self._shelf.make(size_bytes)
+        except OSError as error:
+            self._note(error)
+        return self._spill.make(size_bytes) if self._has_memory(size_bytes) else None
+
+    def _store_apart(self, line: bytes) -> bool:
+        """Store a record in a segment of its own, since somebody is in the middle of a roll-over."""
+        if not self._has_room(len(line)):
+            return False
+        try:
+            segment = self._shelf.make_loose(line)
+        except OSError as error:
+            self._note(error)
+            if not self._has_memory(len(line)):
+                return False
+            segment = self._spill.make_loose(line)
+        # The roll-over may be done by now. Then the record goes there: a segment published after the new one
+        # would end that one's turn as the newest.
+        if self._try_write(line):
+            segment.discard()
+        else:
+            self._shelf.place(segment)
+            self._segments.append(segment)
+        return True
+
+    def _try_write(self, line: bytes) -> bool:
+        try:
+            self._write(line)
+        except ValueError:
+            return False
+        return True
+
+    def _has_room(self, size_bytes: int) -> bool:
+        """Whether the bound on everything held allows for another segment of this size."""
+        freed = self._freed
+        if self._no_room[0] == freed and size_bytes >= self._no_room[1]:
+            return False
+        held_bytes = sum(segment.size_bytes for _, segment in self._live())
+        held_bytes += sum(segment.size_bytes for segment in self._spare.copy())
+        if held_bytes + size_bytes <= self._max_bytes:
+            return True
+        self._no_room = (freed, size_bytes)
+        return False
+
+    def _has_memory(self, size_bytes: int) -> bool:
+        """Whether the bound on what is held in memory, for want of a file, allows for another segment."""
+        held_bytes = sum(segment.memory_bytes for _, segment in self._live())
+        return held_bytes + size_bytes <= max(_SPILL_BYTES, 2 * self._segment_bytes)
+
+    def _note(self, error: OSError) -> None:
+        self._reason = f"the journal's disk refuses: {error.strerror or error}"
+
+    def _refused(self) -> int:
+        # An exact count without a lock: `next` is one C call, and this looks without taking one.
+        return int(repr(self._refusals)[6:-1])
+
+    def prepare(self) -> None:
+        """The sender's housekeeping: the spare segment, unmapping, copying to files."""
+        for number, segment in self._live():
+            try:
+                segment.mirror()
+                if number < len(self._segments) - 1:
+                    segment.seal()
+                    segment.release()
+            except OSError as error:
+                self._note(error)
+            self._free(number, segment)
+        self._fold()
+        if not self._spare and not self._is_closed and self._has_room(self._segment_bytes):
+            self._make_spare()
+        self._shelf.save_dropped(self._refused())
+
+    def _make_spare(self) -> None:
+        try:
+            spare = self._shelf.make(self._segment_bytes)
+        except OSError as error:
+            self._note(error)
+            return
+        spare.touch()
+        self._spare.append(spare)
+
+    def _free(self, number: int, segment: Segment) -> None:
+        super()._free(number, segment)
+        if self._segments[number] is not segment:
+            self._freed += 1
+
+    def close(self, keep: bool) -> None:
+        """Let go of it: with `keep`, pending records stay on disk, else they are dropped."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self._write = _closed
+        while self._spare:
+            self._spare.pop().discard()
+        for number, segment in self._live():
+            segment.seal()
+            self._free(number, segment)
+            if not (keep and self._put_away(segment)):
+                self._write_off(number, segment)
+        self._fold()
+        self._shelf.save_dropped(self._refused())
+        self._shelf.close(remove=not self.recorded())
+
+    def _put_away(self, segment: Segment) -> bool:
+        """Unmap a sealed segment, its file complete; False where it has none and gets none."""
+        segment.total()
+        try:
+            segment.mirror()
+            if segment.path is None:
+                if self.storage == "memory":
+                    return False
+                self._shelf.place(self._shelf.make_loose(segment.read(0, segment.stop())))
+        except OSError as error:
+            self._note(error)
+            return False
+        segment.forget()
+        return True
+
+    def after_fork_in_child(self) -> None:
+        """Let go of what was inherited without unlocking or deleting anything of the parent's."""
+        self._is_closed = True
+        self._write = _closed
+        inherited = [*(segment for _, segment in self._live()), *self._spare]
+        self._segments, self._folded, self._spare, self._turns = [], Folded(0, Settlement()), [], []
+        self._refusals = itertools.count()
+        for segment in inherited:
+            segment.forget()
+        self._shelf.forget()
+
+
+def _nobody() -> None:
+    """There is no sender yet."""
+
+
+def _closed(line: bytes) -> object:
+    raise ValueError("the journal is closed")

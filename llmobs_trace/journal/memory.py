@@ -1,0 +1,48 @@
+"""Segments that live in memory: for a queue without files, and where the disk refuses. Any thread."""
+
+from __future__ import annotations
+
+import itertools
+
+from .queue import Storage
+from .segment import Segment
+
+__all__ = ["MemoryShelf"]
+
+
+class MemoryShelf:
+    """Makes segments of anonymous memory; what is in them dies with the process."""
+
+    storage: Storage = "memory"
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def make(self, size_bytes: int) -> Segment:
+        """An empty segment. Memory is used as far as it is filled."""
+        return Segment.in_memory(size_bytes)
+
+    def make_loose(self, line: bytes) -> Segment:
+        """A sealed segment of one record."""
+        segment = Segment.in_memory(len(line))
+        segment.writer()(line)
+        return segment
+
+    def place(self, segment: Segment) -> None:
+        """A loose segment is there as soon as it is made."""
+
+    def settled(self, segment: Segment) -> None:
+        """Give its memory back."""
+        segment.discard()
+
+    def dropped(self, count: int) -> None:
+        """Nobody asks memory after the process is gone."""
+
+    def save_dropped(self, count: int) -> None:
+        """Nobody asks memory after the process is gone."""
+
+    def close(self, *, remove: bool) -> None:
+        """Nothing is left."""
+
+    def forget(self) -> None:
+        """Nothing is shared with a parent."""

@@ -1,0 +1,144 @@
+"""Opening a queue: where it goes, and what becomes of it where it can't go there."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from support.journals import DESTINATION, everything, line, numbers
+
+from llmobs_trace.journal import Owner, filesystem, open_journal, ownership, storage_at, this_process
+from llmobs_trace.journal import recover as recovery
+
+OWNER = this_process(DESTINATION)
+
+
+def test_without_a_directory_records_are_kept_in_memory() -> None:
+    queue = open_journal(None, owner=OWNER)
+    assert (queue.storage, queue.reason) == ("memory", "")
+    queue.close(keep=False)
+
+
+def test_a_missing_directory_is_made(tmp_path: Path) -> None:
+    queue = open_journal(tmp_path / "state" / "journals", owner=OWNER)
+    queue.append(line(1))
+
+    [home] = (tmp_path / "state" / "journals").iterdir()
+    assert queue.storage == storage_at(home)
+    assert ownership.read_owner(home) == OWNER
+    queue.close(keep=False)
+
+
+def test_only_its_user_can_read_what_is_kept(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        queue = open_journal(tmp_path / "journals", owner=OWNER, segment_bytes=1000)
+        queue.append(line(1, 900))
+        queue.append(line(2, 900))
+        queue.append(line(3, 5000))
+        queue.prepare()
+    finally:
+        os.umask(before)
+
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "journals").rglob("*")}
+    assert len(modes) >= 6
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in modes.items() if not path.is_dir()} == {0o600}
+    queue.close(keep=False)
+
+
+def test_where_no_file_can_be_made_memory_takes_over_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    queue = open_journal(tmp_path / "file" / "journals", owner=OWNER)
+
+    assert queue.storage == "memory"
+    assert str(tmp_path / "file" / "journals") in queue.reason
+    assert "Not a directory" in queue.reason
+    queue.append(line(1))
+    assert numbers(everything(queue)) == [1]
+    queue.close(keep=False)
+
+
+def test_where_not_even_a_segment_can_be_made_nothing_is_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disk_full(*arguments: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", disk_full)
+
+    queue = open_journal(tmp_path, owner=OWNER)
+
+    assert queue.storage == "memory"
+    assert "No space left" in queue.reason
+    assert list(tmp_path.iterdir()) == []
+    queue.close(keep=False)
+
+
+def test_a_filesystem_where_a_mapped_store_could_kill_is_not_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filesystem, "of", lambda directory: "btrfs")
+    queue = open_journal(tmp_path, owner=OWNER)
+    assert queue.storage == "mirrored"
+    queue.close(keep=False)
+
+
+def test_a_journal_stays_where_it_is_when_the_working_directory_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    queue = open_journal(Path("journals"), owner=OWNER, segment_bytes=1000)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+    for number in range(30):
+        queue.append(line(number, 100))
+    queue.prepare()
+
+    assert numbers(everything(queue)) == list(range(30))
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    queue.close(keep=False)
+
+
+def test_old_ledgers_are_pruned_and_journals_with_records_never(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "_KEPT_LEDGERS", 3)
+    pending = open_journal(tmp_path, owner=OWNER)
+    pending.append(line("pending"))
+    pending.close(keep=True)
+    for _ in range(6):
+        queue = open_journal(tmp_path, owner=OWNER)
+        queue.append(line(1))
+        queue.acknowledge(everything(queue))
+        queue.close(keep=True)
+
+    live = open_journal(tmp_path, owner=OWNER)
+
+    reports = recovery.survey(tmp_path)
+    assert [report.counts.pending for report in reports] == [1, 0, 0, 0]
+    assert reports[-1].is_held
+    live.close(keep=False)
+
+
+def test_hundreds_of_queues_one_after_the_other_leave_no_descriptor(tmp_path: Path) -> None:
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    before = descriptors()
+    for number in range(300):
+        queue = open_journal(tmp_path if number % 2 else None, owner=OWNER, segment_bytes=4096)
+        queue.append(line(number))
+        queue.prepare()
+        queue.close(keep=False)
+
+    assert descriptors() == before
+
+
+def test_an_owner_of_a_later_version_with_more_fields_is_still_read(tmp_path: Path) -> None:
+    (tmp_path / "owner").write_text('{"destination": "d", "version": 9, "news": [1]}')
+    assert ownership.read_owner(tmp_path) == Owner(destination="d", version=9)

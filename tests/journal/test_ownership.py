@@ -1,0 +1,143 @@
+"""Whose a journal is: claimed, locked, taken over once its process has ended."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from llmobs_trace.journal import ownership
+from llmobs_trace.journal.ownership import claim, homes, read_owner, this_process, try_lock, unlock
+
+OWNER = this_process("https://api.example.test", "e1", "an experiment")
+
+
+def test_a_claimed_directory_says_whose_it_is(tmp_path: Path) -> None:
+    home, lock = claim(tmp_path, OWNER)
+
+    assert homes(tmp_path) == [home]
+    assert read_owner(home) == OWNER
+    assert OWNER.pid == os.getpid()
+    assert OWNER.host
+    unlock(lock)
+
+
+def test_a_missing_root_is_made_and_only_its_user_can_look_in(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        home, lock = claim(tmp_path / "a" / "b", OWNER)
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700
+    assert stat.S_IMODE((home / "owner").stat().st_mode) == 0o600
+    unlock(lock)
+
+
+def test_a_held_directory_cannot_be_taken_and_an_ended_ones_can(tmp_path: Path) -> None:
+    home, lock = claim(tmp_path, OWNER)
+    assert try_lock(home) is None
+
+    os.close(lock)  # as the end of a process does
+
+    taken = try_lock(home)
+    assert taken is not None
+    assert try_lock(home) is None
+    unlock(taken)
+
+
+def test_a_lock_on_a_file_that_was_replaced_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, lock = claim(tmp_path, OWNER)
+    os.close(lock)
+    really = fcntl.flock
+
+    def replaced_just_before(file: int, operation: int) -> None:
+        (home / "owner").unlink()
+        (home / "owner").write_bytes(b"{}")
+        really(file, operation)
+
+    monkeypatch.setattr("fcntl.flock", replaced_just_before)
+
+    assert try_lock(home) is None
+
+
+def test_a_lock_on_a_directory_that_was_removed_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, lock = claim(tmp_path, OWNER)
+    os.close(lock)
+    really = fcntl.flock
+
+    def removed_just_before(file: int, operation: int) -> None:
+        ownership.remove(home)
+        really(file, operation)
+
+    monkeypatch.setattr("fcntl.flock", removed_just_before)
+
+    assert try_lock(home) is None
+
+
+def test_a_link_to_a_directory_is_never_taken(tmp_path: Path) -> None:
+    home, lock = claim(tmp_path / "elsewhere", OWNER)
+    os.close(lock)
+    planted = tmp_path / "planted.journal"
+    planted.symlink_to(home)
+
+    assert try_lock(planted) is None
+
+
+def test_an_owner_file_that_is_a_link_is_never_taken_or_read(tmp_path: Path) -> None:
+    home, lock = claim(tmp_path, OWNER)
+    os.close(lock)
+    (home / "owner").rename(tmp_path / "moved")
+    (home / "owner").symlink_to(tmp_path / "moved")
+
+    assert try_lock(home) is None
+    assert read_owner(home) is None
+
+
+def test_another_users_directory_is_never_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, lock = claim(tmp_path, OWNER)
+    os.close(lock)
+    monkeypatch.setattr("os.geteuid", lambda: home.stat().st_uid + 1)
+
+    assert try_lock(home) is None
+
+
+def test_a_claim_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks_here(file: int, operation: int) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks_here)
+
+    with pytest.raises(OSError, match="No locks available"):
+        claim(tmp_path, OWNER)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"destination": 3}', b"\xff"])
+def test_an_owner_file_of_nonsense_names_nobody(tmp_path: Path, content: bytes) -> None:
+    home, lock = claim(tmp_path, OWNER)
+    (home / "owner").write_bytes(content)
+
+    assert read_owner(home) is None
+    unlock(lock)
+
+
+def test_what_a_kill_left_half_made_is_swept_once_it_is_old(tmp_path: Path) -> None:
+    young, old = tmp_path / ".new-young", tmp_path / ".new-old"
+    for directory in (young, old):
+        directory.mkdir()
+        (directory / "owner").touch()
+    os.utime(old, (0, 0))
+
+    ownership.sweep(tmp_path)
+
+    assert young.exists()
+    assert not old.exists()
