@@ -1,0 +1,40 @@
+"""Records come in from queues, batches go out to a destination: the one background thread and its decisions.
+
+worker        the thread: wakes, sends, settles; flush and shutdown
+drain         the same without a thread, for a command
+lanes         one source's records → one lane for each experiment, so that none holds others up
+batch         records → request bodies, as bytes
+answers       what a destination said → what we do about it, as a table
+backoff       when to try again
+ledger        the counts that must balance
+notices       troubles → few log lines
+gate          keeps forks out of the moments that can't bear them
+destination   the seam: send(batch) → answer; datadog and local are its two sides
+deadline      one deadline for a whole request
+"""
+
+from __future__ import annotations
+
+from llmobs_trace.deliver.answers import Answer, Verdict
+from llmobs_trace.deliver.backoff import Pace
+from llmobs_trace.deliver.batch import Batch
+from llmobs_trace.deliver.datadog import DatadogDestination
+from llmobs_trace.deliver.destination import Destination
+from llmobs_trace.deliver.drain import Drained, drain
+from llmobs_trace.deliver.ledger import DeliveryStats
+from llmobs_trace.deliver.local import LocalDestination
+from llmobs_trace.deliver.worker import Worker
+
+__all__ = [
+    "Answer",
+    "Batch",
+    "DatadogDestination",
+    "DeliveryStats",
+    "Destination",
+    "Drained",
+    "LocalDestination",
+    "Pace",
+    "Verdict",
+    "Worker",
+    "drain",
+]

@@ -1,0 +1,109 @@
+"""What a destination said → what we do about it: the whole table, as data. Pure, any thread.
+
+| answer                                     | verdict      | response                                  |
+|--------------------------------------------|--------------|-------------------------------------------|
+| 2xx                                        | ACCEPTED     | settled                                   |
+| 400, 422                                   | POISON       | kept, paused                              |
+| 413                                        | TOO_LARGE    | kept, paused                              |
+| 401, 403                                   | UNAUTHORISED | kept, paused                              |
+| 404, other 4xx, what is no HTTP status     | REFUSED      | kept, paused                              |
+| 3xx                                        | REDIRECTED   | kept, paused; never followed: keys travel |
+| 408, 429, 5xx                              | BUSY         | kept, tried again with growing delays     |
+| none: a timeout, a broken connection       | BROKEN       | kept, tried again with growing delays     |
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+from msgspec import Struct
+
+
+class Verdict(Enum):
+    """What an answer means for the batch that it is about."""
+
+    ACCEPTED = "accepted"
+    POISON = "not understood"
+    TOO_LARGE = "too large"
+    UNAUTHORISED = "not authorised"
+    REFUSED = "refused"
+    REDIRECTED = "redirected"
+    BUSY = "busy"
+    BROKEN = "no answer"
+
+
+class Response(Enum):
+    """What happens to the batch, and to the experiment that it belongs to."""
+
+    SETTLE = "settle"  # the batch is delivered
+    RETRY = "retry"  # keep it; soon, with growing delays
+    PAUSE = "pause"  # keep it; say so once, then try slowly: somebody has to mend something first
+
+
+RESPONSES: Final[dict[Verdict, Response]] = {
+    Verdict.ACCEPTED: Response.SETTLE,
+    Verdict.POISON: Response.PAUSE,
+    Verdict.TOO_LARGE: Response.PAUSE,
+    Verdict.UNAUTHORISED: Response.PAUSE,
+    Verdict.REFUSED: Response.PAUSE,
+    Verdict.REDIRECTED: Response.PAUSE,
+    Verdict.BUSY: Response.RETRY,
+    Verdict.BROKEN: Response.RETRY,
+}
+
+_BY_STATUS: Final[dict[int, Verdict]] = {
+    400: Verdict.POISON,
+    401: Verdict.UNAUTHORISED,
+    403: Verdict.UNAUTHORISED,
+    408: Verdict.BUSY,
+    413: Verdict.TOO_LARGE,
+    422: Verdict.POISON,
+    429: Verdict.BUSY,
+}
+
+_BY_CLASS: Final[dict[int, Verdict]] = {
+    2: Verdict.ACCEPTED,
+    3: Verdict.REDIRECTED,
+    4: Verdict.REFUSED,
+    5: Verdict.BUSY,
+}
+
+# What to look at, for the one log line of a pause.
+ADVICE: Final[dict[int, str]] = {
+    401: "check the keys (api_key or DD_API_KEY, app_key or DD_APP_KEY)",
+    403: "check that both keys may write experiments, and belong to this site (site or DD_SITE)",
+    404: "check experiment_id {experiment!r}, and that it belongs to this site (site or DD_SITE)",
+}
+_ADVICE_BY_VERDICT: Final[dict[Verdict, str]] = {
+    Verdict.REDIRECTED: "check site and base_url: redirects are never followed, since the keys would travel",
+}
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """What a destination said about one batch.
+
+    `status` is the HTTP status, None where there was none; `detail` is fit for a log: the server's words or
+    what broke, without keys. `retry_after_seconds` is how long the server asked to be left alone. A
+    destination that has no statuses may give the `verdict` itself.
+    """
+
+    status: int | None = None
+    detail: str = ""
+    retry_after_seconds: float | None = None
+    verdict: Verdict | None = None
+
+
+def verdict_of(answer: Answer) -> Verdict:
+    """Read the table."""
+    if answer.verdict is not None:
+        return answer.verdict
+    if answer.status is None:
+        return Verdict.BROKEN
+    return _BY_STATUS.get(answer.status) or _BY_CLASS.get(answer.status // 100, Verdict.REFUSED)
+
+
+def advice(answer: Answer, experiment_id: str) -> str:
+    """What somebody can do about a pause; empty where nothing better than the answer's own words is known."""
+    text = ADVICE.get(answer.status or 0) or _ADVICE_BY_VERDICT.get(verdict_of(answer), "")
+    return text.format(experiment=experiment_id)

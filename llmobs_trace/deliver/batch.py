@@ -1,0 +1,96 @@
+"""Records in, request bodies out, as bytes: nothing is decoded or encoded again. Sender's thread.
+
+A record is `{"experiment":<id>,"span":{…}}` or `{"experiment":<id>,"metric":{…}}`. Inside an encoded id
+every quote is escaped, so the first `","` ends it, whatever the id and the event hold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from llmobs_trace.journal.record import Record
+
+_HEAD = b'{"experiment":"'
+_SPAN = b'"span":'
+_METRIC = b'"metric":'
+
+# What is around the events of a body that holds both kinds.
+ENVELOPE_BYTES = len(b'{"data":{"attributes":{"metrics":[],"spans":[]},"type":"events"}}')
+
+
+class Event(NamedTuple):
+    """One record taken apart: the encoded id with its quotes, which kind, and the event as on the wire."""
+
+    encoded_id: bytes
+    is_span: bool
+    json: bytes
+
+
+class Batch(Struct, frozen=True, kw_only=True):
+    """The events of one request; all of one experiment. `records` are what to acknowledge."""
+
+    experiment_id: str
+    spans: list[bytes]
+    metrics: list[bytes]
+    records: list[Record]
+
+    def body(self) -> bytes:
+        """The request body."""
+        parts = []
+        if self.metrics:
+            parts.append(b'"metrics":[%b]' % b",".join(self.metrics))
+        if self.spans:
+            parts.append(b'"spans":[%b]' % b",".join(self.spans))
+        return b'{"data":{"attributes":{%b},"type":"events"}}' % b",".join(parts)
+
+
+def take_apart(line: bytes) -> Event | None:
+    """Find the event in a record's line; None where it isn't a record of ours."""
+    if not line.startswith(_HEAD):
+        return None
+    end = line.find(b'","', len(_HEAD))
+    if end < 0 or not line.endswith(b"}}"):
+        return None
+    kind = end + 2
+    encoded_id = line[len(_HEAD) - 1 : end + 1]
+    if line.startswith(_SPAN, kind):
+        return Event(encoded_id, True, line[kind + len(_SPAN) : -1])
+    if line.startswith(_METRIC, kind):
+        return Event(encoded_id, False, line[kind + len(_METRIC) : -1])
+    return None
+
+
+def read_id(encoded_id: bytes) -> str | None:
+    """The experiment's id from its JSON; None where it isn't any."""
+    try:
+        experiment_id = json.loads(encoded_id)
+    except ValueError:
+        return None
+    return experiment_id if isinstance(experiment_id, str) and experiment_id else None
+
+
+def batches(
+    experiment_id: str, events: Sequence[tuple[Record, Event]], max_bytes: int, max_events: int
+) -> Iterator[Batch]:
+    """Cut the events of one experiment into bodies of at most `max_bytes` and `max_events`, in their order.
+
+    An event that alone is larger than `max_bytes` is a body of its own.
+    """
+    spans: list[bytes] = []
+    metrics: list[bytes] = []
+    records: list[Record] = []
+    size_bytes = ENVELOPE_BYTES
+    for record, event in events:
+        event_bytes = len(event.json) + 1
+        if records and (size_bytes + event_bytes > max_bytes or len(records) >= max_events):
+            yield Batch(experiment_id=experiment_id, spans=spans, metrics=metrics, records=records)
+            spans, metrics, records, size_bytes = [], [], [], ENVELOPE_BYTES
+        (spans if event.is_span else metrics).append(event.json)
+        records.append(record)
+        size_bytes += event_bytes
+    if records:
+        yield Batch(experiment_id=experiment_id, spans=spans, metrics=metrics, records=records)

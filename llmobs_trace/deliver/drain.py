@@ -1,0 +1,73 @@
+"""One source in, delivered to one destination: what a command does with what was left. Caller's thread."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from msgspec import Struct
+
+from llmobs_trace.deliver.backoff import Pace
+from llmobs_trace.deliver.destination import Destination
+from llmobs_trace.deliver.gate import Gate
+from llmobs_trace.deliver.lanes import MAX_BATCH_EVENTS, Lanes, Sending
+from llmobs_trace.deliver.ledger import Ledger
+from llmobs_trace.deliver.notices import Notices
+from llmobs_trace.journal.queue import Source
+
+
+class Drained(Struct, frozen=True, kw_only=True):
+    """What became of a source's events; `last_error` says why some are still pending."""
+
+    delivered: int
+    rejected: int
+    pending: int
+    last_error: str | None
+
+
+def drain(
+    source: Source,
+    destination: Destination,
+    *,
+    timeout: float,
+    request_timeout: float = 10.0,
+    max_batch_bytes: int = 4 << 20,
+    max_batch_events: int = MAX_BATCH_EVENTS,
+    pace: Pace | None = None,
+) -> Drained:
+    """Deliver all of `source` within `timeout` seconds; ends early where nothing can change in what is left.
+
+    The caller closes both the source and the destination.
+    """
+    ledger = Ledger()
+    gate = Gate()
+    sending = Sending(
+        destination=destination,
+        gate=gate,
+        ledger=ledger,
+        notices=Notices(logging.getLogger("llmobs_trace"), time.monotonic),
+        request_timeout_seconds=request_timeout,
+        max_batch_bytes=max_batch_bytes,
+        max_batch_events=max_batch_events,
+        pace=pace or Pace(),
+    )
+    before = source.counts()
+    lanes = Lanes(source, sending)
+    lanes.deadline = deadline = time.monotonic() + timeout
+    gate.enter()
+    try:
+        while True:
+            lanes.deliver(lambda: time.monotonic() >= deadline)
+            next_due = lanes.next_due()
+            if next_due is None or next_due >= deadline or time.monotonic() >= deadline:
+                break
+            time.sleep(max(0.0, next_due - time.monotonic()))
+    finally:
+        gate.leave()
+    after = source.counts()
+    return Drained(
+        delivered=after.delivered - before.delivered,
+        rejected=after.rejected - before.rejected,
+        pending=after.pending,
+        last_error=ledger.last_error,
+    )

@@ -1,0 +1,89 @@
+"""Keeps forks, and the end of a worker, out of moments that can't bear them. Sender's and forking threads.
+
+A fork copies one thread alone: what the sender has half done stays half done in the child, locks and
+imports above all. So the sender works behind this gate, and opens it where it only waits: for work, or for
+a network.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+# A fork does not wait longer than this: a child with a damaged sender is better than a program that hangs.
+FORK_PATIENCE_SECONDS: Final = 1.0
+
+
+class Closed(Exception):
+    """The worker was told to end while its sender waited outside the gate: it must touch nothing any more."""
+
+
+class Gate:
+    """At most one thread, the sender, is inside; others may ask it to stay out."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.RLock())  # guards the three below
+        self._inside: int | None = None  # the sender's thread, while it works
+        self._forks = 0
+        self._closed = False
+
+    def enter(self) -> None:
+        """Wait until nobody wants the sender outside, then go in. Raises `Closed` after `close`."""
+        with self._changed:
+            while self._forks and not self._closed:
+                self._changed.wait()
+            if self._closed:
+                raise Closed
+            self._inside = threading.get_ident()
+
+    def check(self) -> None:
+        """Go on inside, unless it was closed meanwhile: then `Closed` is raised."""
+        with self._changed:
+            if self._closed:
+                raise Closed
+
+    def leave(self) -> None:
+        """Go out: from now on a fork does no harm."""
+        with self._changed:
+            self._inside = None
+            self._changed.notify_all()
+
+    @contextmanager
+    def open_for_forks(self) -> Iterator[None]:
+        """Be outside while the block runs, as around a request. Raises `Closed` at its end after `close`."""
+        self.leave()
+        try:
+            yield
+        finally:
+            self.enter()
+
+    def hold(self) -> None:
+        """Before a fork: wait, not for long, until the sender is outside, and keep it there."""
+        with self._changed:
+            self._forks += 1
+            self._wait_until_outside(FORK_PATIENCE_SECONDS)
+
+    def let_go(self) -> None:
+        """After a fork, in the parent."""
+        with self._changed:
+            self._forks -= 1
+            self._changed.notify_all()
+
+    def close(self, timeout_seconds: float) -> bool:
+        """Let the sender in no more; whether it is outside within the time. Closing again is harmless."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+            return self._wait_until_outside(timeout_seconds)
+
+    def _wait_until_outside(self, timeout_seconds: float) -> bool:
+        # The sender itself may fork or end, as by a log handler of the user's: it must not wait for itself.
+        deadline = time.monotonic() + timeout_seconds
+        while self._inside is not None and self._inside != threading.get_ident():
+            left = deadline - time.monotonic()
+            if left <= 0 or not self._changed.wait(left):
+                return self._inside is None
+        return True

@@ -1,0 +1,65 @@
+"""Troubles in, few log lines out: a cause at most once a minute, a total when it is over. Sender's thread.
+
+What comes in here has been through the destination, which knows the keys: none is in any text.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Final
+
+SAY_AGAIN_SECONDS: Final = 60.0
+# Paused experiments are a trouble each; a program that makes them without end must not grow this for ever.
+_MAX_TROUBLES: Final = 1024
+
+
+@dataclass
+class _Trouble:
+    since: float
+    times: int = 0
+    said_at: dict[Hashable, float] = field(default_factory=dict)  # by cause
+
+
+class Notices:
+    """What is wrong at the moment, and what has been said about it."""
+
+    def __init__(self, log: logging.Logger, clock: Callable[[], float]) -> None:
+        self._log = log
+        self._clock = clock
+        self._troubles: dict[Hashable, _Trouble] = {}
+
+    def happened(
+        self,
+        trouble_id: Hashable,
+        text: str,
+        *,
+        cause: Hashable = None,
+        quiet: bool = False,
+        once: bool = False,
+    ) -> None:
+        """It went wrong again: say so, unless this cause of the trouble was named less than a minute ago.
+
+        `once`: or ever before, until it is over. `quiet`: count it, and say nothing yet.
+        """
+        now = self._clock()
+        trouble = self._troubles.get(trouble_id)
+        if trouble is None:
+            if len(self._troubles) >= _MAX_TROUBLES:
+                del self._troubles[next(iter(self._troubles))]
+            trouble = self._troubles[trouble_id] = _Trouble(since=now)
+        trouble.times += 1
+        said_at = trouble.said_at.get(cause)
+        if quiet or (said_at is not None and (once or now - said_at < SAY_AGAIN_SECONDS)):
+            return
+        trouble.said_at[cause] = now
+        count = f" ({trouble.times} times in {now - trouble.since:.0f} s)" if said_at is not None else ""
+        self._log.warning("%s%s", text, count)
+
+    def over(self, trouble_id: Hashable, text: str) -> None:
+        """The trouble is gone: say so with its total, if anything was said of it."""
+        trouble = self._troubles.pop(trouble_id, None)
+        if trouble is not None and trouble.said_at:
+            seconds = self._clock() - trouble.since
+            self._log.warning("%s: %d failed in %.0f s", text, trouble.times, seconds)

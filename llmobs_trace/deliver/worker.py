@@ -1,0 +1,445 @@
+"""The one background thread: wake, take, send, settle. Records come from queues, batches go to a destination.
+
+    user's threads   start, flush, shutdown, stats, wake, and around a fork pause_for_fork, resume_after_fork
+    sender's thread  everything else here
+
+Nothing on the user's side waits for a network, a name server or a disk, except `flush` and `shutdown`,
+which wait on an event for as long as they were told. The sender is a daemon thread: however long it hangs
+in a name server's silence, the program ends without it.
+"""
+
+from __future__ import annotations
+
+import _thread
+import contextlib
+import logging
+import queue as queues
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Protocol
+
+from llmobs_trace.deliver.backoff import Pace, retry_delay
+from llmobs_trace.deliver.destination import Destination
+from llmobs_trace.deliver.gate import Closed, Gate
+from llmobs_trace.deliver.lanes import MAX_BATCH_EVENTS, Lanes, Sending
+from llmobs_trace.deliver.ledger import DeliveryStats, Ledger
+from llmobs_trace.deliver.notices import Notices
+from llmobs_trace.journal.queue import Queue, Source
+from llmobs_trace.journal.record import Position
+
+THREAD_NAME: Final = "llmobs-trace-sender"
+
+# While events wait for their interval, how often to look whether they are many. Idle, nothing looks.
+_LOOK_SECONDS: Final = 0.25
+# A queue in memory that the sender copies to a file: a kill loses what came since.
+_MIRROR_SECONDS: Final = 0.05
+# Other processes end while this one runs: when it is awake anyway, it looks for what they left so often.
+_ADOPT_SECONDS: Final = 60.0
+# How long a flush waits before it looks whether the sender is still there.
+_STILL_THERE_SECONDS: Final = 0.1
+# Beyond a budget used up: for the sender to take its hands off the queue.
+_LAST_SECONDS: Final = 0.05
+# The system's timers have a bound.
+_LONGEST_SECONDS: Final = 3600.0
+# After the system refused a thread.
+_START_AGAIN_SECONDS: Final = 1.0
+
+
+class Adopted(Source, Protocol):
+    """What an ended process left, taken over."""
+
+    def after_fork_in_child(self) -> None:
+        """Let go of what was inherited: the parent goes on delivering it."""
+
+
+class _Flush:
+    """Somebody waits until nothing before `target` is pending, or the clock says `deadline`."""
+
+    __slots__ = ("deadline", "done", "reached", "seen", "target")
+
+    def __init__(self, target: Position, deadline: float) -> None:
+        self.target = target
+        self.deadline = deadline
+        self.done = threading.Event()
+        self.reached = False
+        self.seen = False
+
+
+class Worker:
+    """Delivers `queue`, and what `adopt` finds of ended processes, to `destination`.
+
+    `adopt` is called on the sender's thread, at its start and now and then while it is awake; `on_thread`
+    once, as the thread's first act. `fork` hooks and exit are the caller's to wire up. All times are seconds.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        destination: Destination,
+        *,
+        flush_interval: float = 1.0,
+        request_timeout: float = 10.0,
+        max_batch_bytes: int = 4 << 20,
+        max_batch_events: int = MAX_BATCH_EVENTS,
+        adopt: Callable[[], Iterable[Adopted]] | None = None,
+        on_thread: Callable[[], None] | None = None,
+        pace: Pace | None = None,
+        log: logging.Logger | None = None,
+    ) -> None:
+        self._destination = destination
+        self._flush_interval = flush_interval
+        self._request_timeout = request_timeout
+        self._max_batch_bytes = max_batch_bytes
+        self._max_batch_events = max_batch_events
+        self._adopt = adopt
+        self._on_thread = on_thread
+        self._pace = pace or Pace()
+        self._log = log or logging.getLogger("llmobs_trace")
+        self._set_up(queue)
+
+    def _set_up(self, queue: Queue) -> None:
+        """Begin anew with this queue: what a forked child does as well. No locks of before are used again."""
+        self._queue = queue
+        self._ledger = Ledger()
+        self._gate = Gate()
+        self._sending = Sending(
+            destination=self._destination,
+            gate=self._gate,
+            ledger=self._ledger,
+            notices=Notices(self._log, time.monotonic),
+            request_timeout_seconds=self._request_timeout,
+            max_batch_bytes=self._max_batch_bytes,
+            max_batch_events=self._max_batch_events,
+            pace=self._pace,
+        )
+        self._own = Lanes(queue, self._sending)
+        self._adopted: list[Lanes[Adopted]] = []
+        self._adopt_at = float("-inf")
+        # Of the module, not imported by name: gevent may have replaced it since.
+        # Its put is safe in signal handlers and finalizers.
+        self._inbox: queues.SimpleQueue[_Flush | None] = queues.SimpleQueue()
+        self._woken = False  # a message is on its way
+        self._flushes: list[_Flush] = []  # the sender's alone
+        self._fresh_since: float | None = None
+        self._swept_bytes = 0
+        self._faults_in_a_row = 0
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._launching = threading.Lock()  # held from the decision to start a thread until it runs
+        self._turning = threading.Lock()  # held by the one thread that does the sender's work
+        self._start_after = float("-inf")
+        queue.wake = self.wake
+        queue.armed = True  # the first record starts the thread
+
+    # -- any thread ------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start the sender if it isn't running; returns at once. Any thread, signal handlers and finalizers.
+
+        The thread is started by another, raw one: `Thread.start` waits, and takes a lock that the code
+        which a signal handler interrupts may hold.
+        """
+        if self._stopping or self._has_sender() or time.monotonic() < self._start_after:
+            return
+        if not self._launching.acquire(blocking=False):
+            return
+        try:
+            _thread.start_new_thread(self._launch, ())
+        except RuntimeError:  # too many threads, or the interpreter ends
+            self._start_after = time.monotonic() + _START_AGAIN_SECONDS
+            self._launching.release()
+
+    def wake(self) -> None:
+        """Something was appended, or needs housekeeping. Any thread, signal handlers and finalizers."""
+        # At the queue's bound every append comes here: one message is enough.
+        if not self._woken:
+            self._woken = True
+            self._inbox.put(None)
+        if self._thread is None or not self._thread.is_alive():
+            self.start()
+
+    def flush(self, timeout: float) -> bool:
+        """Deliver what was recorded before the call; True where all of it is, within the time. Any thread.
+
+        Answers early where nothing can change within the time, as when the server asked for more than that.
+        """
+        deadline = time.monotonic() + max(0.0, timeout)
+        if self._stopping or self.is_sender():
+            return self._queue.pending()[0] == 0
+        flush = _Flush(self._queue.end(), deadline)
+        self._inbox.put(flush)
+        while not flush.done.is_set():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                break
+            self.start()
+            if self._has_sender():
+                flush.done.wait(min(left, _STILL_THERE_SECONDS))
+            elif not self._deliver_here(flush):
+                time.sleep(min(left, 0.01))  # another thread does
+        return flush.reached
+
+    def shutdown(self, timeout: float) -> bool:
+        """Flush, then end the sender, all within `timeout` seconds; whether everything recorded is delivered.
+
+        Afterwards the queue is the caller's: even a sender that hangs in a request doesn't touch it any more.
+        """
+        deadline = time.monotonic() + max(0.0, timeout)
+        reached = self.flush(timeout)
+        self._stopping = True
+        self._inbox.put(None)
+        thread = self._thread
+        if thread is not None and thread.is_alive() and not self.is_sender():
+            self._destination.abort()  # what it may still wait for is too late, or another process's
+            self._gate.close(max(deadline - time.monotonic(), _LAST_SECONDS))
+            thread.join(max(deadline - time.monotonic(), 0.0))
+        else:
+            self._gate.close(0)
+            if self._turning.acquire(blocking=False):
+                self._end()
+                self._turning.release()
+        return reached
+
+    def stats(self) -> DeliveryStats:
+        """The counts of this process now. Any thread."""
+        return self._ledger.stats(self._queue.counts())
+
+    def is_stopped(self) -> bool:
+        """Whether `shutdown` was called."""
+        return self._stopping
+
+    def is_sender(self) -> bool:
+        """Whether this is the sender's own thread, whose doings are nobody's spans."""
+        return self._thread is not None and self._thread.ident == threading.get_ident()
+
+    # -- around a fork, in the forking thread ----------------------------------------------------------------
+
+    def pause_for_fork(self) -> None:
+        """Before a fork: have the sender where a child can bear it; waits a moment, never for a network."""
+        if not self.is_sender():
+            self._gate.hold()
+
+    def resume_after_fork(self) -> None:
+        """After a fork, in the parent."""
+        if not self.is_sender():
+            self._gate.let_go()
+
+    def after_fork_in_child(self, queue: Queue) -> None:
+        """In a forked child: begin anew, with counts of its own and with this queue."""
+        stopped = self._stopping
+        self._destination.after_fork_in_child()
+        for adopted in self._adopted:
+            adopted.source.after_fork_in_child()
+        self._set_up(queue)
+        self._stopping = stopped
+
+    # -- the thread ------------------------------------------------------------------------------------------
+
+    def _has_sender(self) -> bool:
+        thread = self._thread
+        return self._launching.locked() or (thread is not None and thread.is_alive())
+
+    def _launch(self) -> None:
+        try:
+            thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
+            self._thread = thread
+            self._inbox.put(None)  # its first turn makes the queue ready, and looks for ended processes
+            thread.start()
+        except Exception:
+            self._start_after = time.monotonic() + _START_AGAIN_SECONDS
+        finally:
+            self._launching.release()
+
+    def _run(self) -> None:
+        if self._on_thread is not None:
+            self._on_thread()
+        with self._turning:
+            try:
+                while not self._stopping:
+                    try:
+                        self._turn(None)
+                    except SystemExit as error:  # as of a log handler of the user's
+                        self._begin_anew(error)
+            except Closed:
+                return
+            finally:
+                self._queue.armed = True  # whatever ended it, the next record starts it again
+                if self._stopping:
+                    self._end()
+
+    def _deliver_here(self, flush: _Flush) -> bool:
+        """No thread can be had, as at the interpreter's end: do its work until this flush is done."""
+        if not self._turning.acquire(blocking=False):
+            return False
+        try:
+            self._own.deadline = flush.deadline
+            while not flush.done.is_set() and time.monotonic() < flush.deadline:
+                self._turn(flush.deadline)
+        except Closed:
+            flush.done.set()
+        finally:
+            self._own.deadline = None
+            self._turning.release()
+        return True
+
+    def _turn(self, until: float | None) -> None:
+        """Sleep until there is something to do, and do it. An exception is counted and said, no more."""
+        try:
+            self._sleep(until)
+            self._gate.enter()
+            self._work(alone=until is None)
+            self._faults_in_a_row = 0
+        except Closed:
+            raise
+        except Exception as error:
+            self._begin_anew(error)
+        finally:
+            self._gate.leave()
+
+    def _work(self, *, alone: bool) -> None:
+        self._queue.prepare()
+        now = time.monotonic()
+        if self._is_due(now):
+            is_whole = self._own.deliver(self._is_wanted)
+            self._fresh_since = None if is_whole else float("-inf")
+            self._swept_bytes = self._queue.pending()[1]
+        self._answer_flushes()
+        if alone and not self._flushes:
+            self._deliver_adopted(now)
+
+    def _is_wanted(self) -> bool:
+        """Whether a pass must be interrupted: messages wait, or somebody waits no longer than until now."""
+        if self._stopping or not self._inbox.empty():
+            return True
+        return bool(self._flushes) and self._own.settled_to() >= min(flush.target for flush in self._flushes)
+
+    def _begin_anew(self, error: BaseException) -> None:
+        """An exception came out of a turn: what the sender remembers may be half done."""
+        self._faults_in_a_row += 1
+        self._fault(error)
+        for lanes in self._all():
+            with contextlib.suppress(Exception):
+                lanes.start_over()
+
+    def _fault(self, error: BaseException) -> None:
+        self._ledger.sender_faults += 1
+        what = f"{type(error).__name__} inside the sender"
+        self._ledger.last_error = what
+        self._sending.notices.happened("fault", f"{what}; it goes on", cause=type(error).__name__)
+        self._log.debug("%s", what, exc_info=error)
+
+    def _end(self) -> None:
+        """The last thing the sender does."""
+        try:
+            for adopted in self._adopted:
+                adopted.source.close(keep=True)
+            self._destination.close()
+        except Exception as error:
+            self._log.debug("%s while the sender ended", type(error).__name__, exc_info=error)
+
+    def _all(self) -> list[Lanes[Any]]:
+        return [self._own, *self._adopted]
+
+    # -- when ------------------------------------------------------------------------------------------------
+
+    def _sleep(self, until: float | None) -> None:
+        """Wait for a message or the moment when something is due; take all messages."""
+        timeout = self._seconds_to_sleep(until)
+        try:
+            message = self._inbox.get() if timeout is None else self._inbox.get(timeout=max(timeout, 0.0))
+            while True:
+                if message is not None:
+                    self._flushes.append(message)
+                message = self._inbox.get_nowait()
+        except queues.Empty:
+            self._woken = False
+
+    def _seconds_to_sleep(self, until: float | None) -> float | None:
+        now = time.monotonic()
+        if self._faults_in_a_row:
+            return retry_delay(self._faults_in_a_row, self._sending.chance(), self._pace)
+        moments = [flush.deadline for flush in self._flushes]
+        moments += [now for lanes in self._adopted if lanes.has_new()]
+        for lanes in self._all():
+            next_due = lanes.next_due()
+            if next_due is not None:
+                moments.append(next_due)
+        if until is not None:
+            moments.append(until)
+        if self._fresh_since is None:
+            # The order matters: what is appended after arming wakes, what was before is seen.
+            self._queue.armed = True
+            if self._own.has_new():
+                self._fresh_since = now
+        if self._fresh_since is not None:
+            moments += [self._fresh_since + self._flush_interval, now + self._look_seconds()]
+        return min(min(moments) - now, _LONGEST_SECONDS) if moments else None
+
+    def _look_seconds(self) -> float:
+        if self._queue.storage == "mirrored":
+            return _MIRROR_SECONDS
+        return min(_LOOK_SECONDS, self._flush_interval / 4)
+
+    def _is_due(self, now: float) -> bool:
+        for flush in self._flushes:
+            if not flush.seen:
+                flush.seen = True
+                self._own.hasten()
+        if self._fresh_since is None and self._own.has_new():
+            self._fresh_since = now
+        if self._own.is_due(now):
+            return True
+        if self._fresh_since is None:
+            return False
+        return (
+            bool(self._flushes)
+            or now - self._fresh_since >= self._flush_interval
+            or self._queue.pending()[1] - self._swept_bytes >= self._max_batch_bytes
+        )
+
+    # -- who waits -------------------------------------------------------------------------------------------
+
+    def _answer_flushes(self) -> None:
+        now = time.monotonic()
+        waiting = []
+        for flush in self._flushes:
+            if self._own.settled_to() >= flush.target:
+                flush.reached = True
+            elif now < flush.deadline and self._can_still_reach(flush):
+                waiting.append(flush)
+                continue
+            flush.done.set()
+        self._flushes = waiting
+
+    def _can_still_reach(self, flush: _Flush) -> bool:
+        next_due = self._own.next_due(before=flush.target)
+        return next_due is None or next_due < flush.deadline
+
+    # -- what ended processes left ---------------------------------------------------------------------------
+
+    def _deliver_adopted(self, now: float) -> None:
+        if self._adopt is not None and now - self._adopt_at >= _ADOPT_SECONDS:
+            try:
+                for source in self._adopt():
+                    self._adopted.append(Lanes(source, self._sending))
+            except Exception as error:
+                self._fault(error)
+            self._adopt_at = now
+        for lanes in list(self._adopted):
+            if self._has_better_to_do():
+                return
+            try:
+                if lanes.has_new() or lanes.is_due(now):
+                    lanes.deliver(self._has_better_to_do)
+                if lanes.source.pending()[0]:
+                    continue
+            except Closed:
+                raise
+            except Exception as error:
+                self._fault(error)  # somebody tampers with its files; the next process may try again
+            self._adopted.remove(lanes)
+            lanes.source.close(keep=True)
+
+    def _has_better_to_do(self) -> bool:
+        return self._stopping or not self._inbox.empty() or self._is_due(time.monotonic())

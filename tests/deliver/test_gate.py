@@ -1,0 +1,92 @@
+"""Who may be where: the sender inside, a fork only while it is outside."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from llmobs_trace.deliver.gate import Closed, Gate
+
+
+def test_a_fork_waits_until_the_sender_is_outside_and_keeps_it_there() -> None:
+    gate = Gate()
+    happened: list[str] = []
+    inside, may_leave = threading.Event(), threading.Event()
+
+    def sender() -> None:
+        gate.enter()
+        inside.set()
+        may_leave.wait(10)
+        happened.append("left")
+        gate.leave()
+        gate.enter()
+        happened.append("entered again")
+        gate.leave()
+
+    thread = threading.Thread(target=sender)
+    thread.start()
+    inside.wait(10)
+    threading.Timer(0.02, may_leave.set).start()
+    gate.hold()
+    happened.append("forked")
+    gate.let_go()
+    thread.join(10)
+    assert happened == ["left", "forked", "entered again"]
+
+
+def test_a_sender_that_waits_for_a_network_keeps_no_fork_waiting() -> None:
+    gate = Gate()
+    outside, answered = threading.Event(), threading.Event()
+
+    def sender() -> None:
+        gate.enter()
+        with gate.open_for_forks():
+            outside.set()
+            answered.wait(10)
+        gate.leave()
+
+    thread = threading.Thread(target=sender)
+    thread.start()
+    outside.wait(10)
+    gate.hold()
+    gate.let_go()
+    answered.set()
+    thread.join(10)
+
+
+def test_a_fork_gives_up_waiting_for_a_sender_that_does_not_come_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmobs_trace.deliver.gate.FORK_PATIENCE_SECONDS", 0.01)
+    gate = Gate()
+    thread = threading.Thread(target=gate.enter)
+    thread.start()
+    thread.join(10)
+    gate.hold()
+    gate.let_go()
+
+
+def test_the_sender_may_fork_itself() -> None:
+    gate = Gate()
+    gate.enter()
+    gate.hold()
+    gate.let_go()
+    gate.leave()
+
+
+def test_after_close_nobody_comes_in() -> None:
+    gate = Gate()
+    gate.enter()
+    with pytest.raises(Closed), gate.open_for_forks():
+        gate.close(1.0)
+    with pytest.raises(Closed):
+        gate.enter()
+
+
+def test_close_says_whether_the_sender_is_out() -> None:
+    gate = Gate()
+    thread = threading.Thread(target=gate.enter)
+    thread.start()
+    thread.join(10)
+    assert not gate.close(0.01)
+    gate.leave()
+    assert gate.close(0.01)

@@ -1,0 +1,330 @@
+"""One source, many experiments: none holds others up, and each record is settled once. A simulated clock."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.delivery import OwnDestination, metric, span
+
+from llmobs_trace.deliver import Answer, Batch, Pace
+from llmobs_trace.deliver.gate import Gate
+from llmobs_trace.deliver.lanes import Lanes, Sending
+from llmobs_trace.deliver.ledger import Ledger
+from llmobs_trace.deliver.notices import Notices
+from llmobs_trace.journal import Queue, Source, open_journal, this_process
+
+PACE = Pace(base_seconds=1, cap_seconds=30, pause_seconds=60, pause_cap_seconds=600)
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Bench:
+    """A queue, its lanes and a destination, with a clock and a chance that the test sets."""
+
+    def __init__(self, queue: Queue, max_batch_bytes: int = 1 << 20, max_batch_events: int = 1000) -> None:
+        self.queue = queue
+        self.clock = Clock()
+        self.ledger = Ledger()
+        self.destination = OwnDestination()
+        self.sending = Sending(
+            destination=self.destination,
+            gate=Gate(),
+            ledger=self.ledger,
+            notices=Notices(logging.getLogger("llmobs_trace"), self.clock),
+            request_timeout_seconds=10.0,
+            max_batch_bytes=max_batch_bytes,
+            max_batch_events=max_batch_events,
+            pace=PACE,
+            clock=self.clock,
+            chance=lambda: 0.5,
+        )
+        self.lanes: Lanes[Source] = Lanes(queue, self.sending)
+
+    def pass_once(self) -> None:
+        self.sending.gate.enter()
+        try:
+            self.lanes.deliver(lambda: False)
+        finally:
+            self.sending.gate.leave()
+
+
+@pytest.fixture
+def bench(memory_queue: Queue) -> Bench:
+    return Bench(memory_queue)
+
+
+def test_spans_and_metrics_of_each_experiment_are_one_batch(bench: Bench) -> None:
+    for number in range(3):
+        bench.queue.append(span(number, "a"))
+        bench.queue.append(metric(number, "b"))
+        bench.queue.append(metric(number, "a"))
+    bench.pass_once()
+    assert [(b.experiment_id, len(b.spans), len(b.metrics)) for b in bench.destination.sent] == [
+        ("a", 3, 3),
+        ("b", 0, 3),
+    ]
+    assert bench.queue.counts().delivered == 9
+
+
+def test_batches_keep_their_bounds(memory_queue: Queue) -> None:
+    bench = Bench(memory_queue, max_batch_bytes=5000, max_batch_events=7)
+    for number in range(100):
+        bench.queue.append(span(number, filling="x" * (number * 10)))
+    bench.pass_once()
+    assert bench.destination.span_ids() == [str(number) for number in range(100)]
+    assert all(len(b.records) <= 7 and len(b.body()) <= 5000 for b in bench.destination.sent)
+
+
+def test_a_paused_experiment_holds_no_other_up(bench: Bench) -> None:
+    bench.destination.answer = lambda b: Answer(status=403 if b.experiment_id == "paused" else 202)
+    for number in range(5):
+        bench.queue.append(span(number, "paused"))
+        bench.queue.append(span(number, "well"))
+        bench.pass_once()
+    assert bench.destination.span_ids("well") == ["0", "1", "2", "3", "4"]
+    assert bench.destination.span_ids("paused") == ["0"], "tried once, then left alone"
+    assert bench.queue.pending()[0] == 5
+
+
+def test_a_paused_experiment_is_tried_again_slowly_and_then_delivered_whole(bench: Bench) -> None:
+    bench.destination.answer = lambda b: Answer(status=403)
+    for number in range(5):
+        bench.queue.append(span(number))
+    bench.pass_once()
+    bench.clock.now += 29
+    bench.pass_once()
+    assert len(bench.destination.sent) == 1
+    bench.destination.answer = lambda b: Answer(status=202)
+    bench.clock.now += 60
+    bench.pass_once()
+    assert bench.destination.span_ids() == ["0", "1", "2", "3", "4"] * 2
+    assert bench.queue.counts().delivered == 5
+    assert bench.ledger.retried == 1
+
+
+def test_delays_after_503_grow_with_every_failure(bench: Bench) -> None:
+    bench.destination.answer = lambda b: Answer(status=503)
+    bench.queue.append(span(0))
+    waits = []
+    for _ in range(8):
+        bench.pass_once()
+        due = bench.lanes.next_due()
+        assert due is not None
+        waits.append(due - bench.clock.now)
+        bench.clock.now = due
+    assert waits == [0.5, 1, 2, 4, 8, 15, 15, 15]
+
+
+def test_what_the_server_asks_for_is_obeyed_by_a_flush_too(bench: Bench) -> None:
+    bench.destination.answer = lambda b: Answer(status=429, retry_after_seconds=20.0)
+    bench.queue.append(span(0))
+    bench.pass_once()
+    bench.lanes.hasten()
+    assert bench.lanes.next_due() == pytest.approx(bench.clock.now + 20.5)
+
+
+def test_a_flush_tries_again_what_merely_failed(bench: Bench) -> None:
+    bench.destination.answer = lambda b: Answer(status=503)
+    bench.queue.append(span(0))
+    for _ in range(6):
+        bench.pass_once()
+        bench.clock.now = bench.lanes.next_due() or 0.0
+    bench.pass_once()
+    bench.clock.now += 5
+    assert not bench.lanes.is_due(bench.clock.now)
+    bench.lanes.hasten()
+    assert bench.lanes.is_due(bench.clock.now)
+
+
+def test_a_flush_in_a_loop_does_not_hammer_the_server(bench: Bench) -> None:
+    bench.destination.answer = lambda b: Answer(status=503)
+    bench.queue.append(span(0))
+    for _ in range(100):
+        bench.lanes.hasten()
+        bench.pass_once()
+        bench.clock.now += 0.01
+    assert len(bench.destination.sent) <= 2
+
+
+def test_a_flush_leaves_a_paused_experiment_paused(bench: Bench) -> None:
+    bench.destination.answer = lambda b: Answer(status=401)
+    bench.queue.append(span(0))
+    bench.pass_once()
+    bench.clock.now += 10
+    bench.lanes.hasten()
+    assert not bench.lanes.is_due(bench.clock.now)
+
+
+def test_one_answer_ends_the_wait_of_all_that_had_none(bench: Bench) -> None:
+    bench.destination.answer = lambda b: Answer(detail="refused")
+    for name in "abc":
+        bench.queue.append(span(0, name))
+    for _ in range(6):
+        bench.pass_once()
+        bench.clock.now += 20
+    bench.destination.answer = lambda b: Answer(status=202)
+    bench.clock.now = bench.lanes.next_due() or 0.0
+    bench.pass_once()
+    bench.pass_once()
+    assert bench.queue.pending()[0] == 0
+
+
+def test_an_outage_of_many_experiments_is_one_trouble_in_the_log(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.destination.answer = lambda b: Answer(detail="connection refused")
+    for number in range(50):
+        bench.queue.append(span(0, f"e{number}"))
+    for _ in range(50):
+        bench.pass_once()
+        bench.clock.now += 1
+    assert len(caplog.messages) == 1
+    assert "delivery to own destination fails, events are kept: connection refused" in caplog.messages[0]
+    bench.destination.answer = lambda b: Answer(status=202)
+    bench.clock.now += 40
+    bench.pass_once()
+    assert bench.queue.pending()[0] == 0
+    assert len(caplog.messages) == 2
+    assert "works again" in caplog.messages[1]
+
+
+def test_one_broken_connection_is_no_news(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    bench.destination.answer = lambda b: Answer(detail="reset by peer")
+    bench.queue.append(span(0))
+    bench.pass_once()
+    bench.destination.answer = lambda b: Answer(status=202)
+    bench.clock.now += 1
+    bench.pass_once()
+    assert caplog.messages == []
+
+
+def test_a_pause_is_logged_once_with_the_experiment_and_what_to_do(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.destination.answer = lambda b: Answer(status=404, detail="no such experiment")
+    bench.queue.append(span(0, "mistyped"))
+    for _ in range(100):
+        bench.pass_once()
+        bench.clock.now += 60
+    [line] = caplog.messages
+    assert "'mistyped'" in line
+    assert "HTTP 404: no such experiment" in line
+    assert "experiment_id" in line
+
+
+def test_a_record_that_can_not_be_read_is_rejected_and_holds_nothing_up(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.queue.append(b'{"something":"else"}\n')
+    bench.queue.append(b'{"experiment":"","span":{}}\n')
+    bench.queue.append(span(1))
+    bench.pass_once()
+    counts = bench.queue.counts()
+    assert (counts.delivered, counts.rejected, counts.pending) == (1, 2, 0)
+    assert "can't be read" in caplog.messages[0]
+
+
+def test_a_destination_that_raises_is_a_failure_of_that_batch_alone(bench: Bench) -> None:
+    def answer(batch: Batch) -> Answer:
+        if batch.experiment_id == "cursed":
+            raise ValueError("canary")
+        return Answer(status=202)
+
+    bench.destination.answer = answer
+    bench.queue.append(span(0, "cursed"))
+    bench.queue.append(span(1, "well"))
+    bench.pass_once()
+    assert bench.destination.span_ids("well") == ["1"]
+    assert bench.ledger.sender_faults == 1
+    assert bench.ledger.last_error == "ValueError inside the sender"
+
+
+def test_an_interrupted_pass_goes_on_where_it_stopped(memory_queue: Queue) -> None:
+    bench = Bench(memory_queue, max_batch_events=10)
+    for number in range(100):
+        bench.queue.append(span(number, "ab"[number % 2]))
+    while bench.lanes.has_new():
+        sent = len(bench.destination.sent)
+        bench.sending.gate.enter()
+        bench.lanes.deliver(lambda: len(bench.destination.sent) > sent + 1)  # noqa: B023
+        bench.sending.gate.leave()
+    assert sorted(map(int, bench.destination.span_ids("a") + bench.destination.span_ids("b"))) == list(
+        range(100)
+    )
+
+
+def test_lanes_of_experiments_that_are_done_are_forgotten(bench: Bench) -> None:
+    for number in range(500):
+        bench.queue.append(span(number, f"e{number}"))
+    bench.pass_once()
+    assert bench.lanes.next_due() is None
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.sampled_from("abc"), st.integers(0, 3000)),
+        st.tuples(st.just("pass"), st.sampled_from([202, 403, 429, 503, None]), st.sampled_from("abc*")),
+        st.tuples(st.just("wait"), st.sampled_from(["x"]), st.integers(0, 700)),
+        st.tuples(st.just("start over"), st.just("x"), st.just(0)),
+    ),
+    max_size=30,
+)
+
+
+@given(steps, st.integers(min_value=200, max_value=20_000))
+def test_whatever_is_refused_in_between_every_record_is_settled_exactly_once(
+    program: list[tuple[str, object, object]], max_batch_bytes: int
+) -> None:
+    bench = Bench(
+        open_journal(None, owner=this_process("x"), segment_bytes=8192),
+        max_batch_bytes=max_batch_bytes,
+        max_batch_events=5,
+    )
+    accepted: list[str] = []
+    status: object = 202
+    concerned: object = "*"
+
+    def answer(batch: Batch) -> Answer:
+        if concerned in ("*", batch.experiment_id) and status != 202:
+            return Answer(status=status)  # type: ignore[arg-type]
+        accepted.extend(json.loads(one)["span_id"] for one in batch.spans)
+        return Answer(status=202)
+
+    bench.destination.answer = answer
+    appended = 0
+    for step, first, second in program:
+        if step == "append":
+            bench.queue.append(span(appended, str(first), filling="x" * int(str(second))))
+            appended += 1
+        elif step == "pass":
+            status, concerned = first, second
+            bench.pass_once()
+            counts = bench.queue.counts()
+            assert counts.delivered == len(accepted)
+            assert counts.recorded == appended
+            if counts.pending == 0:
+                assert bench.lanes.settled_to() >= bench.queue.end()
+                assert bench.lanes.next_due() is None
+            else:
+                assert bench.lanes.settled_to() < bench.queue.end()
+                assert bench.lanes.next_due() is not None
+        elif step == "wait":
+            bench.clock.now += int(str(second))
+        else:
+            bench.lanes.start_over()
+        bench.queue.prepare()
+    status = 202
+    bench.clock.now += 10_000
+    bench.pass_once()
+    bench.pass_once()
+    assert sorted(accepted, key=int) == [str(number) for number in range(appended)]
+    assert bench.queue.pending()[0] == 0

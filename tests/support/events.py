@@ -1,0 +1,102 @@
+"""Events as on the wire, for the tests of the store and of what reads it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from hypothesis import strategies as st
+
+START_NS = 1_764_000_000_000_000_000
+
+
+def span(
+    span_id: str,
+    *,
+    trace_id: str = "t1",
+    parent: str | None = None,
+    kind: str | None = None,
+    row: str | None = None,
+    name: str = "step",
+    start_ns: int = START_NS,
+    duration_ns: int = 1_000_000,
+    error: dict[str, str] | None = None,
+    project_id: str = "p",
+    dataset_id: str = "d",
+    **meta: Any,
+) -> bytes:
+    """A span's event; `meta` are its input, output and expected_output."""
+    tags = [
+        f"{tag}:{value}"
+        for tag, value in (("parent_id", parent), ("span_kind", kind), ("dataset_record_id", row))
+        if value is not None
+    ]
+    event: dict[str, Any] = {
+        "span_id": span_id,
+        "trace_id": trace_id,
+        "name": name,
+        "start_ns": start_ns,
+        "duration": duration_ns,
+        "status": "ok" if error is None else "error",
+        "project_id": project_id,
+        "dataset_id": dataset_id,
+        "tags": tags,
+        "meta": meta if error is None else {**meta, "error": error},
+    }
+    return json.dumps(event, ensure_ascii=False).encode()
+
+
+def metric(
+    span_id: str,
+    label: str,
+    value: Any = None,
+    *,
+    metric_type: str | None = None,
+    at_ms: int = 1,
+    **fields: Any,
+) -> bytes:
+    """A metric's event; its type is the value's unless it is named."""
+    types = {bool: "boolean", int: "score", float: "score", str: "categorical", dict: "json"}
+    metric_type = metric_type or types.get(type(value), "score")
+    event = {"span_id": span_id, "label": label, "metric_type": metric_type, "timestamp_ms": at_ms, **fields}
+    if value is not None:
+        event[f"{metric_type}_value"] = value
+    return json.dumps(event, ensure_ascii=False).encode()
+
+
+_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+_ids = st.text("ab01", min_size=1, max_size=3)
+_int64 = st.integers(-(2**63), 2**63 - 1)
+_json = st.recursive(
+    st.none() | st.booleans() | _int64 | _text, lambda inner: st.lists(inner, max_size=3), max_leaves=4
+)
+
+
+@st.composite
+def spans(draw: st.DrawFn) -> bytes:
+    """Any span, of few ids, so that some come twice and some are parents of others, themselves included."""
+    return span(
+        draw(_ids),
+        trace_id=draw(st.sampled_from(["t1", "t2"])),
+        parent=draw(st.none() | _ids),
+        kind=draw(st.sampled_from([None, "experiment", "llm", ""])),
+        row=draw(st.none() | _text),
+        name=draw(_text),
+        start_ns=draw(_int64),
+        duration_ns=draw(_int64),
+        error=draw(st.none() | st.fixed_dictionaries({}, optional={"type": _text, "message": _text})),
+        project_id=draw(_ids),
+        input=draw(_json),
+    )
+
+
+@st.composite
+def metrics(draw: st.DrawFn) -> bytes:
+    """Any metric of few spans and labels, with a value, an error, both or neither."""
+    value = draw(st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | _text)
+    error = draw(st.none() | st.fixed_dictionaries({}, optional={"message": _text}))
+    fields: dict[str, Any] = {} if error is None else {"error": error}
+    assessment = draw(st.sampled_from([None, "pass", "fail"]))
+    if assessment is not None:
+        fields["assessment"] = assessment
+    return metric(draw(_ids), draw(st.sampled_from(["f1", "größe", ""])), value, at_ms=draw(_int64), **fields)
