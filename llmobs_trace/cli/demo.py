@@ -1,0 +1,155 @@
+"""`llmobs-trace demo`: the main job on the local store: a real small experiment, its scores, its slowest
+spans, a tree; the main thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from llmobs_trace.cli import DONE, NO, units
+from llmobs_trace.cli.arguments import add_database, examples
+from llmobs_trace.cli.screen import Screen
+from llmobs_trace.cli.table import Cell, Column
+from llmobs_trace.cli.table import lines as table_lines
+from llmobs_trace.cli.text import harmless
+
+if TYPE_CHECKING:
+    from llmobs_trace.local.forest import Tree
+    from llmobs_trace.local.queries import StoredSpan
+    from llmobs_trace.local.store import Store
+
+_SLOWEST = 5
+_FLUSH_SECONDS = 30.0
+_BAR = 30
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rows", metavar="N", type=int, default=None, help="only the first N of its rows")
+    add_database(parser)
+    examples(
+        parser,
+        ("llmobs-trace demo", "run it, offline, in a second or two"),
+        ("llmobs-trace demo --rows 5", "a shorter one"),
+    )
+
+
+def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    from llmobs_trace import configure, delivery_stats, flush
+    from llmobs_trace.config import resolve
+    from llmobs_trace.demo.dataset import ROWS
+    from llmobs_trace.demo.experiment import run as run_rows
+
+    if arguments.rows is not None and arguments.rows < 1:
+        screen.say(f"llmobs-trace demo: --rows takes 1 to {len(ROWS)}, given {arguments.rows}")
+        return 2
+    # The store, whatever keys the environment holds: a demo sends nothing anywhere.
+    named = {"database": arguments.database} if arguments.database is not None else {}
+    options = {
+        **named,
+        "destination": "local",
+        "experiment_id": str(uuid4()),
+        "experiment_name": "demo",
+        "project_id": "demo",
+        "dataset_id": "facts-1",
+        "sample_rate": 1.0,
+        "enabled": True,
+    }
+    config = resolve(options, os.environ)
+    configure(**{**options, "database": config.database})
+    rows = ROWS[: arguments.rows]
+    screen.line(screen.style(f"Asking {len(rows)} questions of a small model, four at a time.", "bold"))
+    began = time.perf_counter()
+    failed = 0
+    for ended, failed in run_rows(rows):
+        _progress(ended, failed, len(rows), screen)
+    seconds = time.perf_counter() - began
+    delivered = flush(_FLUSH_SECONDS)
+    stats = delivery_stats()
+    screen.line(
+        f"{units.counted(len(rows), 'row')} in {seconds:.2f} s, {failed} raised; "
+        f"{stats.recorded} events recorded, {stats.delivered} stored in {harmless(str(config.database))}"
+    )
+    if not delivered:
+        screen.say(f"{stats.pending} events are not stored yet: {stats.last_error or 'no answer in time'}")
+        return NO
+    from llmobs_trace.local.store import Store
+
+    with Store(config.database, read_only=True) as store:
+        _report(store, config.experiment_id, screen)
+    return DONE
+
+
+def _progress(ended: int, failed: int, total: int, screen: Screen) -> None:
+    """A line that is written over, on a terminal alone; talk goes to stderr."""
+    if not sys.stderr.isatty():
+        return
+    filled = _BAR * ended // total
+    bar = "#" * filled + "." * (_BAR - filled)
+    sys.stderr.write(f"\r[{bar}] {ended}/{total}, {failed} raised ")
+    if ended == total:
+        sys.stderr.write("\r" + " " * (_BAR + 30) + "\r")
+    sys.stderr.flush()
+
+
+def _report(store: Store, experiment_id: str, screen: Screen) -> None:
+    from llmobs_trace.cli import scores as score_table
+    from llmobs_trace.cli import tree as tree_lines
+    from llmobs_trace.local import queries
+    from llmobs_trace.local.forest import trees
+    from llmobs_trace.local.scores import Scores
+
+    scores = Scores()
+    shown: Tree | None = None
+    for trace_id in queries.trace_ids(store, experiment_id):
+        metrics = queries.trace_metrics(store, experiment_id, trace_id)
+        for tree in trees(queries.trace(store, experiment_id, trace_id, events=True)):
+            scores.add_tree(tree, metrics)
+            if shown is None or (len(tree.branches) > len(shown.branches)):
+                shown = tree
+    _heading("Scores", "failed: the evaluator raised; missing: the row never got that far", screen)
+    for line in score_table.lines(scores.summary(), screen):
+        screen.line(line)
+    _heading("Slowest spans", "", screen)
+    for line in _slowest(list(queries.spans(store, experiment_id)), screen):
+        screen.line(line)
+    if shown is not None:
+        _heading("One row as a tree", f"row {harmless(shown.first.row_id or '')}", screen)
+        metrics = queries.trace_metrics(store, experiment_id, shown.first.trace_id)
+        for line in tree_lines.lines(shown, metrics, screen):
+            screen.line(line)
+    _heading("Next", "", screen)
+    short = experiment_id[:8]
+    screen.line(f"llmobs-trace show {short} --errors        what went wrong")
+    screen.line(f"llmobs-trace show {short}                 every row as a tree")
+    screen.line("llmobs-trace experiments                  run the demo again, and see both")
+
+
+def _heading(title: str, remark: str, screen: Screen) -> None:
+    screen.line()
+    screen.line(screen.style(title, "bold") + (f"  {screen.style(remark, 'dim')}" if remark else ""))
+
+
+def _slowest(spans: list[StoredSpan], screen: Screen) -> list[str]:
+    slowest = sorted(spans, key=lambda span: span.duration_ns, reverse=True)[:_SLOWEST]
+    columns = (
+        Column("span", cuts=True),
+        Column("kind"),
+        Column("took", right=True),
+        Column("row", cuts=True),
+    )
+    row_of = {span.trace_id: span.row_id for span in spans if span.row_id is not None}
+    cells = [
+        (
+            Cell(span.name, "bold"),
+            Cell(span.kind or "-", "dim"),
+            units.duration(span.duration_ns),
+            Cell(row_of.get(span.trace_id) or "-", "dim"),
+        )
+        for span in slowest
+    ]
+    return list(table_lines(columns, cells, screen))

@@ -1,0 +1,60 @@
+"""Cells in, aligned lines without boxes out; the main thread.
+
+A column is as wide as its widest cell. Where the lines would be wider than the terminal, the columns that may
+be cut give way, the widest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from llmobs_trace.cli.screen import Screen
+from llmobs_trace.cli.text import cut, harmless, pad, width
+
+_GAP = "  "
+_LEAST = 8  # columns that stay of a cell that is cut
+
+
+class Column(Struct, frozen=True):
+    """One column; `right` for numbers, `cuts` where its cells may be cut."""
+
+    title: str
+    right: bool = False
+    cuts: bool = False
+
+
+class Cell(Struct, frozen=True):
+    """A text, whoever's it is, and its style."""
+
+    text: str
+    style: str = ""
+
+
+def lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], screen: Screen) -> Iterator[str]:
+    """The titles, then a line for each row."""
+    cells = [[_safe(cell) for cell in row] for row in rows]
+    titles = [Cell(column.title, "dim") for column in columns]
+    widths = [max(width(row[index].text) for row in [titles, *cells]) for index in range(len(columns))]
+    _narrow(widths, columns, screen.columns)
+    for row in [titles, *cells]:
+        shown = []
+        for column, cell, room in zip(columns, row, widths, strict=True):
+            text = pad(cut(cell.text, room), room, right=column.right)
+            shown.append(screen.style(text, cell.style))
+        yield _GAP.join(shown)
+
+
+def _narrow(widths: list[int], columns: Sequence[Column], available: int | None) -> None:
+    if available is None:
+        return
+    while sum(widths) + len(_GAP) * (len(widths) - 1) > available:
+        wide = [index for index, column in enumerate(columns) if column.cuts and widths[index] > _LEAST]
+        if not wide:
+            return
+        widths[max(wide, key=lambda index: widths[index])] -= 1
+
+
+def _safe(cell: Cell | str) -> Cell:
+    return Cell(harmless(cell)) if isinstance(cell, str) else Cell(harmless(cell.text), cell.style)

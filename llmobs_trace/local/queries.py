@@ -1,0 +1,238 @@
+"""An open store comes in, what is asked of it goes out, typed; the thread that opened the store.
+
+Answers about spans and metrics are iterators: an experiment may be larger than memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from llmobs_trace.errors import LLMObsTraceError
+from llmobs_trace.local.store import Store
+
+LATEST = "latest"
+
+
+class UnknownExperiment(LLMObsTraceError, LookupError):
+    """The store holds no experiment of that id."""
+
+
+class AmbiguousExperiment(LLMObsTraceError, LookupError):
+    """Several experiments' ids begin that way."""
+
+
+class Experiment(Struct, frozen=True):
+    """One experiment, counted."""
+
+    id: str
+    name: str | None
+    created_ns: int  # when the store first saw it, since the Unix epoch
+    started_ns: int | None  # its first span's start; None without spans
+    active_ns: int  # its last span's start, or `created_ns`: `latest` goes by this
+    rows: int
+    spans: int
+    errors: int  # spans of status error
+    metrics: int
+    failed_metrics: int
+    project_ids: list[str]
+    dataset_ids: list[str]
+
+    @property
+    def began_ns(self) -> int:
+        """When to say that it began."""
+        return self.created_ns if self.started_ns is None else self.started_ns
+
+
+class StoredSpan(Struct, frozen=True):
+    """One span; `event` is its JSON as it came, empty where it was not asked for."""
+
+    span_id: str
+    trace_id: str
+    parent_id: str | None
+    kind: str | None
+    row_id: str | None
+    name: str
+    start_ns: int
+    duration_ns: int
+    status: str
+    error_type: str | None
+    error_message: str | None
+    event: bytes = b""
+
+
+class StoredMetric(Struct, frozen=True):
+    """One metric; `event` is its JSON as it came."""
+
+    span_id: str
+    label: str
+    metric_type: str
+    timestamp_ms: int
+    score_value: float | None
+    categorical_value: str | None
+    boolean_value: bool | None
+    assessment: str | None
+    error_message: str | None  # "" where there is an error that says nothing
+    failed: bool  # its error says something, or it has neither value nor assessment
+    event: bytes = b""
+
+
+_SPAN = (
+    "span_id, trace_id, parent_id, kind, row_id, name, start_ns, duration_ns, status, error_type,"
+    " error_message"
+)
+_BY_START = "ORDER BY start_ns, duration_ns DESC, span_id"
+_METRIC = (
+    "m.span_id, m.label, m.metric_type, m.timestamp_ms, m.score_value, m.categorical_value, m.boolean_value,"
+    " m.assessment, m.error_message, m.failed, CAST(m.event AS BLOB)"
+)
+_OF = "experiment = (SELECT key FROM experiment WHERE id = ?)"
+_IS_ROW = "parent_id IS NULL AND coalesce(kind, 'experiment') = 'experiment'"
+
+_ACTIVE = "coalesce((SELECT max(start_ns) FROM span WHERE experiment = e.key), e.created_ns)"
+_LATEST = f"SELECT key FROM experiment e ORDER BY {_ACTIVE} DESC, key DESC LIMIT 1"
+
+
+def experiments(store: Store) -> list[Experiment]:
+    """All of them, the one with the latest span first."""
+    return sorted(_experiments(store, ""), key=lambda found: found.active_ns, reverse=True)
+
+
+def find_experiment(store: Store, text: str) -> Experiment:
+    """The experiment of an id, of an unambiguous beginning of one, or the `latest`.
+
+    Raises `UnknownExperiment` and `AmbiguousExperiment`, whose messages say what there is.
+    """
+    exact = next(_experiments(store, "WHERE e.id = ?", (text,)), None)
+    if exact is not None:
+        return exact
+    if text == LATEST:
+        latest = next(_experiments(store, f"WHERE e.key = ({_LATEST})"), None)
+        if latest is None:
+            raise UnknownExperiment(f"the store at {store.path} holds no experiment yet")
+        return latest
+    beginning = list(_experiments(store, "WHERE substr(e.id, 1, length(?1)) = ?1", (text,))) if text else []
+    if len(beginning) == 1:
+        return beginning[0]
+    if beginning:
+        ids = ", ".join(found.id for found in beginning[:3])
+        more = f" and {len(beginning) - 3} more" if len(beginning) > 3 else ""
+        raise AmbiguousExperiment(f'"{text}" begins the ids of {len(beginning)} experiments: {ids}{more}')
+    raise UnknownExperiment(
+        f'no experiment\'s id is or begins with "{text}" in {store.path}; llmobs-trace experiments lists them'
+    )
+
+
+def spans(store: Store, experiment_id: str) -> Iterator[StoredSpan]:
+    """All spans with their events, by start."""
+    query = f"SELECT {_SPAN}, CAST(event AS BLOB) FROM span WHERE {_OF} {_BY_START}"
+    return (StoredSpan(*found) for found in store.select(query, (experiment_id,)))
+
+
+def rows(store: Store, experiment_id: str) -> Iterator[StoredSpan]:
+    """The experiment's rows with their events, by start."""
+    query = f"SELECT {_SPAN}, CAST(event AS BLOB) FROM span WHERE {_OF} AND {_IS_ROW} {_BY_START}"
+    return (StoredSpan(*found) for found in store.select(query, (experiment_id,)))
+
+
+def metrics(store: Store, experiment_id: str) -> Iterator[StoredMetric]:
+    """All metrics, in the order of their timestamps."""
+    query = f"SELECT {_METRIC} FROM metric m WHERE {_OF} ORDER BY timestamp_ms, key"
+    return (_metric(found) for found in store.select(query, (experiment_id,)))
+
+
+def labels(store: Store, experiment_id: str) -> list[str]:
+    """The labels that its metrics have, by name."""
+    query = f"SELECT DISTINCT label FROM metric WHERE {_OF} ORDER BY label"
+    return [label for (label,) in store.select(query, (experiment_id,))]
+
+
+def trace_ids(store: Store, experiment_id: str) -> Iterator[str]:
+    """Its traces, by their first start."""
+    query = f"SELECT trace_id FROM span WHERE {_OF} GROUP BY trace_id ORDER BY min(start_ns), trace_id"
+    return (trace_id for (trace_id,) in store.select(query, (experiment_id,)))
+
+
+def trace(store: Store, experiment_id: str, trace_id: str, *, events: bool = False) -> list[StoredSpan]:
+    """The spans of one trace; with their events where `events` says so."""
+    event = "CAST(event AS BLOB)" if events else "x''"
+    query = f"SELECT {_SPAN}, {event} FROM span WHERE {_OF} AND trace_id = ?"
+    return [StoredSpan(*found) for found in store.select(query, (experiment_id, trace_id))]
+
+
+def trace_metrics(store: Store, experiment_id: str, trace_id: str) -> dict[str, list[StoredMetric]]:
+    """The metrics of a trace's spans, by span id, each in the order of the timestamps."""
+    # CROSS: spans first. Left to choose, SQLite goes through all metrics of the experiment for each trace.
+    query = (
+        f"SELECT {_METRIC} FROM span s CROSS JOIN metric m"
+        " ON m.experiment = s.experiment AND m.span_id = s.span_id"
+        " WHERE s.experiment = (SELECT key FROM experiment WHERE id = ?) AND s.trace_id = ?"
+        " ORDER BY m.timestamp_ms, m.key"
+    )
+    found: dict[str, list[StoredMetric]] = {}
+    for columns in store.select(query, (experiment_id, trace_id)):
+        metric = _metric(columns)
+        found.setdefault(metric.span_id, []).append(metric)
+    return found
+
+
+def homeless_metrics(store: Store, experiment_id: str) -> Iterator[StoredMetric]:
+    """Metrics of spans that are not in the store: not yet, or sent elsewhere."""
+    query = (
+        f"SELECT {_METRIC} FROM metric m WHERE {_OF} AND NOT EXISTS"
+        " (SELECT 1 FROM span s WHERE s.experiment = m.experiment AND s.span_id = m.span_id)"
+        " ORDER BY timestamp_ms, key"
+    )
+    return (_metric(found) for found in store.select(query, (experiment_id,)))
+
+
+def _experiments(store: Store, where: str, parameters: tuple[str, ...] = ()) -> Iterator[Experiment]:
+    query = f"""
+        SELECT e.key, e.id, e.name, e.created_ns,
+               (SELECT min(start_ns) FROM span WHERE experiment = e.key),
+               {_ACTIVE},
+               (SELECT count(*) FROM span WHERE experiment = e.key AND {_IS_ROW}),
+               (SELECT count(*) FROM span WHERE experiment = e.key),
+               (SELECT count(*) FROM span WHERE experiment = e.key AND status = 'error'),
+               (SELECT count(*) FROM metric WHERE experiment = e.key),
+               (SELECT count(*) FROM metric WHERE experiment = e.key AND failed)
+        FROM experiment e {where} ORDER BY e.key DESC"""
+    for found in store.select(query, parameters):
+        scopes = list(
+            store.select("SELECT project_id, dataset_id FROM scope WHERE experiment = ?", found[:1])
+        )
+        projects = sorted({project for project, _ in scopes})
+        datasets = sorted({dataset for _, dataset in scopes})
+        columns: tuple[Any, ...] = (*found[1:], projects, datasets)
+        yield Experiment(*columns)
+
+
+def _metric(columns: tuple[Any, ...]) -> StoredMetric:
+    (
+        span_id,
+        label,
+        metric_type,
+        timestamp_ms,
+        score,
+        category,
+        boolean,
+        assessment,
+        message,
+        failed,
+        event,
+    ) = columns
+    return StoredMetric(
+        span_id=span_id,
+        label=label,
+        metric_type=metric_type,
+        timestamp_ms=timestamp_ms,
+        score_value=score,
+        categorical_value=category,
+        boolean_value=None if boolean is None else bool(boolean),
+        assessment=assessment,
+        error_message=message,
+        failed=bool(failed),
+        event=event,
+    )

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from support.commands import RunCommand
+from support.events import span
+
+from llmobs_trace.local.store import Store
+
+
+def test_json_is_a_list_with_the_latest_first(run: RunCommand) -> None:
+    code, out, err = run("experiments", "--format", "json")
+    assert (code, err) == (0, "")
+    after, before = json.loads(out)
+    assert (after["id"], after["name"], before["id"], before["name"]) == ("e-new", "after", "e-old", "before")
+    assert {key: after[key] for key in ("rows", "spans", "metrics", "errors", "failed_metrics")} == {
+        "rows": 2,
+        "spans": 5,
+        "metrics": 4,
+        "errors": 1,
+        "failed_metrics": 1,
+    }
+    assert (after["project_ids"], after["dataset_ids"]) == (["p"], ["d"])
+
+
+def test_the_table_has_a_line_for_each_and_numbers_stand_below_their_titles(run: RunCommand) -> None:
+    titles, after, before = run("experiments").out.splitlines()
+    assert titles.split() == ["id", "name", "started", "rows", "spans", "errors", "metrics", "failed"]
+    assert after.split()[0] == "e-new"
+    assert after.split()[-5:] == ["2", "5", "1", "4", "1"]
+    assert before.split()[-5:] == ["1", "1", "0", "0", "0"]
+    assert len({len(titles), len(after), len(before)}) == 1
+
+
+def test_a_store_without_experiments_is_an_empty_list(run: RunCommand, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.db"
+    Store(empty).close()
+    assert run("experiments", "--format", "json", on=empty)[:2] == (0, "[]\n")
+    code, out, err = run("experiments", on=empty)
+    assert (code, out) == (0, "")
+    assert "holds no experiments yet" in err
+
+
+def test_names_that_would_rewrite_the_screen_are_shown_as_escapes(run: RunCommand, database: Path) -> None:
+    with Store(database) as store:
+        store.add("evil", [span("a", start_ns=2**62)], [], name="\x1b]0;title\x07 \u202eevil\nline")
+    lines = run("experiments").out.splitlines()
+    assert len(lines) == 4
+    assert "\\e]0;title\\x07 \\u202eevil\\nline" in lines[1]
