@@ -1,0 +1,44 @@
+"""Subjects in, their times in interleaved rounds out, and the ratios between them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+Timed = Callable[[int], float]
+
+
+def rounds(subjects: dict[str, Timed], number: int, repeats: int) -> dict[str, list[float]]:
+    """Seconds a call for each subject, `repeats` times in turn, after one round that is not counted."""
+    seconds: dict[str, list[float]] = {name: [] for name in subjects}
+    for counted in range(-1, repeats):
+        for name, timed in subjects.items():
+            taken = timed(number) / number
+            if counted >= 0:
+                seconds[name].append(taken)
+    return seconds
+
+
+def looped(call: Callable[[], object]) -> Timed:
+    """Time `call` in a plain loop."""
+
+    def timed(number: int) -> float:
+        began = time.perf_counter()
+        for _ in range(number):
+            call()
+        return time.perf_counter() - began
+
+    return timed
+
+
+def ratio_table(floor: str, seconds: dict[str, list[float]]) -> list[str]:
+    """One row a subject: µs a call, and the ratio to the floor, pair by pair (median, lowest and highest)."""
+    lines = [f"| what | µs a call | ÷ {floor} | spread |", "|---|---|---|---|"]
+    for name, taken in seconds.items():
+        ratios = [mine / theirs for mine, theirs in zip(taken, seconds[floor], strict=True)]
+        lines.append(
+            f"| {name} | {statistics.median(taken) * 1e6:.2f} | {statistics.median(ratios):.2f} "
+            f"| {min(ratios):.2f} to {max(ratios):.2f} |"
+        )
+    return lines

@@ -1,0 +1,387 @@
+"""Which span is the parent: the active span, without context variables. User's thread.
+
+The rule: *the parent of a new span is the innermost open span whose block is on the current call stack, the
+await chain included; where there is none, the span that was active where this task or this piece of a
+thread's work was started.*
+
+Open spans are kept in two places. Blocks of plain functions, and of coroutines inside a task, go to a
+`Chain`: one for each thread, task or greenlet. A block that a suspendable frame entered (a generator's or an
+async generator's; a coroutine's too outside a task) goes to `_blocks`, one table for the process, because it
+is active only while its frame is on the stack. While the table is empty the parent is the chain's top.
+Otherwise the stack is walked outward from the caller, looking only for frames in the table; a hit is the
+parent, unless the chain's top was opened inside it.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from threading import get_ident
+from types import FrameType
+from typing import Any
+
+from llmobs_trace.capture.entry import NO_SCOPE, Active, Carried, Chain, FrameBlocks
+from llmobs_trace.capture.ids import NO_SPAN_ID, NO_TRACE_ID
+
+_GENERATOR = CO_GENERATOR | CO_ASYNC_GENERATOR
+
+# Frames that enter a block on behalf of their caller: the block is their caller's. Looked through on entry
+# only, never on exit: a span in the `finally` of a generator under `closing()` belongs to that generator's
+# block.
+_ENTERS_FOR_ITS_CALLER = frozenset(
+    {"__enter__", "__aenter__", "enter_context", "enter_async_context", "call_fixture_func"}
+)
+
+_blocks: dict[int, FrameBlocks] = {}
+
+
+# --- the chain of the running thread, task or greenlet ------------------------------------------------------
+
+
+class _ThreadChain(threading.local):
+    """Made on first use in each thread; a thread that was handed something starts from it."""
+
+    def __init__(self) -> None:
+        self.chain = Chain(handed_to_thread())
+
+
+def handed_to_thread() -> Active | None:
+    """What `Thread.start` left on the thread object (see `carry`), without making a dummy for threads of
+    C's.
+    """
+    thread = threading._active.get(get_ident())  # type: ignore[attr-defined]
+    base: Active | None = getattr(thread, "_llmobs_base", None)
+    return base
+
+
+_thread = _ThreadChain()
+
+# Other libraries' units of work (trio tasks, greenlets), asked in turn; `carry` adds one when the library is
+# there.
+other_keepers: list[Callable[[], Chain | None]] = []
+
+# A task may run in several greenlets. `carry` says whose chain counts in this one, given the task's, and
+# where the walk goes on from the last frame of one's stack.
+in_greenlet: Callable[[Chain], Chain] | None = None
+outer_stack: Callable[[FrameType], FrameType | None] | None = None
+
+# Called with a task and its loop when a task's first span opens: `carry` keeps the loop's task factory in
+# place, and answers what the task starts from where it knows (a tuple, since that may be None).
+new_task: Callable[[Any, Any], tuple[Active | None] | None] | None = None
+# Called with a loop whose task factory is not what it was: puts ours in front again, and answers with it.
+keep_factory: Callable[[Any], Any] | None = None
+
+
+def _find_running_loop() -> Any:
+    """Until asyncio is loaded no loop can run; once it is, this gives way to its C function."""
+    global _running_loop, _current_task
+    events = sys.modules.get("asyncio.events")
+    tasks = sys.modules.get("asyncio.tasks")
+    if events is None or not hasattr(tasks, "current_task"):
+        return None
+    # Before 3.12 `current_task` is Python (0.3 µs); the dictionary it reads is not.
+    _current_task = (
+        tasks._current_tasks.get if sys.version_info < (3, 12) and tasks is not None else tasks.current_task  # type: ignore[union-attr]
+    )
+    _running_loop = events._get_running_loop
+    return _running_loop()
+
+
+_running_loop: Callable[[], Any] = _find_running_loop
+_current_task: Callable[[Any], Any] = lambda loop: None  # noqa: E731
+
+
+def current_chain() -> Chain:
+    """The chain of what runs now: its task, else its greenlet or other unit, else its thread."""
+    loop = _running_loop()
+    if loop is not None:
+        task = _current_task(loop)
+        if task is not None:
+            try:
+                chain: Chain = task._llmobs_chain
+            except AttributeError:
+                chain = _chain_of_new_task(task, loop)
+            else:
+                if keep_factory is not None and loop.get_task_factory() is not chain.factory:
+                    chain.factory = keep_factory(loop)
+            return chain if in_greenlet is None else in_greenlet(chain)
+        if keep_factory is not None:
+            keep_factory(loop)  # in a callback: the tasks made there start from what is active there
+    if other_keepers:
+        for keeper in other_keepers:
+            found = keeper()
+            if found is not None:
+                return found
+    return _thread.chain
+
+
+# Tasks that take no attributes (a factory's own class with slots).
+_chains_elsewhere: weakref.WeakKeyDictionary[Any, Chain] = weakref.WeakKeyDictionary()
+
+
+def _chain_of_new_task(task: Any, loop: Any) -> Chain:
+    chain = _chains_elsewhere.get(task)
+    if chain is not None:
+        return chain
+    known = new_task(task, loop) if new_task is not None else None
+    chain = give_chain(task, known[0] if known is not None else None)
+    if known is None:
+        chain.base = active_around(chain)
+    return chain
+
+
+def active_around(task_chain: Chain, task_keeper: Callable[[], Chain | None] | None = None) -> Carried | None:
+    """What a task from before anybody looked after it starts from: what is active where its loop was run.
+
+    `task_keeper` is the keeper that knows the task itself; it is not asked.
+    """
+    around = None
+    for keeper in other_keepers:
+        if around is None and keeper is not task_keeper:
+            around = keeper()
+    outermost = task_chain.outermost() if task_chain.outermost is not None else None
+    return handed_over(find(around or _thread.chain, outermost.f_back if outermost is not None else None))
+
+
+def thread_chain() -> Chain:
+    """The chain of the running thread, whatever runs in it."""
+    return _thread.chain
+
+
+def chain_given(task: Any) -> Chain | None:
+    """The chain a task has already, or None."""
+    return getattr(task, "_llmobs_chain", None) or _chains_elsewhere.get(task)
+
+
+def give_chain(task: Any, base: Active | None) -> Chain:
+    """Make a task's chain, starting from `base`."""
+    reference = weakref.ref(task)
+
+    def outermost() -> FrameType | None:
+        running = reference()
+        coroutine = running.get_coro() if running is not None else None
+        return getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+
+    chain = Chain(base, task=True, outermost=outermost)
+    try:
+        task._llmobs_chain = chain
+    except AttributeError:
+        _chains_elsewhere[task] = chain
+    return chain
+
+
+def handed_over(active: Active | None) -> Carried | None:
+    """What is handed to a task or a job: the ids, and the span itself only weakly."""
+    if active is None or isinstance(active, Carried):
+        return active
+    return Carried(active.trace_id, active.span_id, active.scope, active.sampled, weakref.ref(active))
+
+
+# --- finding the parent -------------------------------------------------------------------------------------
+
+
+def find(chain: Chain, frame: FrameType | None) -> Active | None:
+    """The active entry as seen from `frame`; None where nothing is active."""
+    entry = _find_among_blocks(chain, frame) if _blocks else _top(chain)
+    return None if entry is None or entry.trace_id == "" else entry
+
+
+def now(frame: FrameType | None = None) -> Active | None:
+    """The active entry as seen by the caller."""
+    return find(current_chain(), frame if frame is not None else caller(1))
+
+
+def caller(depth: int) -> FrameType | None:
+    """The frame `depth` calls out from the caller's; None where the stack is not that deep."""
+    try:
+        return sys._getframe(depth + 1)
+    except ValueError:
+        return None
+
+
+def _top(chain: Chain) -> Active | None:
+    spans = chain.spans
+    while spans:
+        top = spans[-1]
+        if not top._ended:
+            return top
+        spans.pop()  # ended by another thread, which only marked it
+    return chain.base
+
+
+def _find_among_blocks(chain: Chain, frame: FrameType | None) -> Active | None:
+    blocks = _innermost_blocks(chain, frame)
+    hit = blocks.innermost() if blocks is not None else None
+    for entry in chain.spans[::-1]:
+        if entry._ended:
+            chain.spans.remove(entry)  # by another thread, which only marked it
+            continue
+        within = _still_open(entry._within)
+        if hit is None:
+            # What was opened inside a generator's block is not active while that generator is off the stack.
+            if within is None:
+                return entry
+        elif entry._opened_ns < hit._opened_ns:
+            break
+        elif within is blocks:
+            return entry
+    return hit if hit is not None else chain.base
+
+
+def _innermost_blocks(chain: Chain, frame: FrameType | None) -> FrameBlocks | None:
+    stop = chain.outermost() if chain.outermost is not None else None
+    while frame is not None:
+        blocks = _blocks.get(id(frame))
+        if blocks is not None:
+            if blocks.innermost() is not None:
+                return blocks
+            _blocks.pop(id(frame), None)
+        if frame is stop:
+            return None
+        outer = frame.f_back
+        if outer is None and chain.task and outer_stack is not None:
+            outer = outer_stack(frame)
+        frame = outer
+    return None
+
+
+def _still_open(within: FrameBlocks | None) -> FrameBlocks | None:
+    while within is not None and within.innermost() is None:
+        within = within.outer
+    return within
+
+
+# --- opening and leaving ------------------------------------------------------------------------------------
+
+
+def place(entry: Active, chain: Chain, frame: FrameType | None) -> None:
+    """Open a block that `frame` entered: in the chain, or in the table where the frame can be suspended."""
+    owner, driven = owner_of(chain, frame)
+    if owner is not None:
+        place_in_frame(entry, chain, owner)
+    else:
+        place_on_chain(entry, chain, frame)
+        entry._frame = driven
+
+
+def place_on_chain(entry: Active, chain: Chain, frame: FrameType | None) -> None:
+    entry._frame = entry._blocks = None
+    entry._within = _innermost_blocks(chain, frame) if _blocks else None
+    entry._chain = chain
+    chain.spans.append(entry)
+
+
+def place_in_frame(entry: Active, chain: Chain, frame: FrameType) -> None:
+    blocks = _blocks.get(id(frame))
+    if blocks is None or blocks.innermost() is None:
+        outer = _innermost_blocks(chain, frame.f_back) if _blocks else None
+        blocks = _blocks[id(frame)] = FrameBlocks(outer)
+    entry._chain = chain
+    entry._within = None
+    entry._frame = frame
+    entry._blocks = blocks
+    blocks.refs.append(weakref.ref(entry))
+
+
+def owner_of(chain: Chain, frame: FrameType | None) -> tuple[FrameType | None, FrameType | None]:
+    """The suspendable frame whose block it is; None where it is a plain function's, or a coroutine's in a
+    task.
+    """
+    driven: FrameType | None = None
+    while frame is not None:
+        flags = frame.f_code.co_flags
+        entered_for = frame.f_back
+        if flags & _GENERATOR:
+            # A generator that a context manager drives into its block enters it for the manager's user.
+            if entered_for is None or entered_for.f_code.co_name not in _ENTERS_FOR_ITS_CALLER:
+                return frame, None
+            driven = driven or frame
+            frame = entered_for
+        elif frame.f_code.co_name not in _ENTERS_FOR_ITS_CALLER:
+            return (frame if flags & CO_COROUTINE and not chain.task else None), driven
+        else:
+            frame = entered_for
+    return None, driven
+
+
+def leave(entry: Active) -> None:
+    """Close a block, in any order, from any thread; another thread's chain is only marked."""
+    entry._ended = True
+    blocks = entry._blocks
+    if blocks is not None:
+        frame, entry._frame, entry._blocks = entry._frame, None, None
+        if blocks.innermost() is None and frame is not None and _blocks.get(id(frame)) is blocks:
+            _blocks.pop(id(frame), None)
+        return
+    chain, entry._chain = entry._chain, None
+    entry._frame = entry._within = None
+    if chain is None or chain.thread != get_ident():
+        return
+    spans = chain.spans
+    if spans and spans[-1] is entry:
+        spans.pop()
+    elif entry in spans:
+        spans.remove(entry)
+
+
+def end_job(entry: Active) -> None:
+    """The end of a pool's job: what it left open is active in no later job, but goes on with its own
+    frame.
+    """
+    chain = entry._chain
+    if chain is not None and entry in chain.spans:
+        place = chain.spans.index(entry)
+        left, chain.spans[place + 1 :] = chain.spans[place + 1 :], []
+        for span in left:
+            if not span._ended and span._frame is not None:
+                place_in_frame(span, chain, span._frame)
+    leave(entry)
+
+
+def step_in(entry: Active, chain: Chain, frame: FrameType | None, opened_ns: Callable[[], int]) -> None:
+    """Make a decorated generator's span active for one step; it never enters the table."""
+    entry._within = None
+    if _blocks:
+        entry._within = _innermost_blocks(chain, frame)
+        entry._opened_ns = opened_ns()
+    chain.spans.append(entry)
+
+
+def step_out(entry: Active, chain: Chain) -> None:
+    """The end of a step. The span stays open; it is active nowhere until the next step."""
+    spans = chain.spans
+    if spans and spans[-1] is entry:
+        spans.pop()
+    elif entry in spans:
+        spans.remove(entry)
+
+
+def step_out_of_frame(entry: Active) -> None:
+    """The end of a step that was active with its frame only."""
+    leave(entry)
+    entry._ended = False
+
+
+def mute_thread() -> None:
+    """Record nothing of what this thread does: the sender's own requests are nobody's spans."""
+    # Under gevent the sender is a greenlet, and the thread below it is the program's own.
+    current_chain().base = Carried(NO_TRACE_ID, NO_SPAN_ID, NO_SCOPE, False)
+
+
+def forget_everything() -> None:
+    """In a forked child: nothing that was open in the parent is active here."""
+    for blocks in list(_blocks.values()):
+        for reference in blocks.refs:
+            entry = reference()
+            if entry is not None:
+                entry._ended = True
+    _blocks.clear()
+    chain = current_chain()
+    for entry in chain.spans:
+        entry._ended = True
+    chain.spans.clear()
+    chain.base = None
+    _thread.chain = Chain()

@@ -1,0 +1,231 @@
+"""`experiment_span`: a block around a piece of work, and the maker of decorators. User's thread.
+
+`experiment_span(function)` decorates at once. Anything else makes a `SpanBlock`, which is entered by `with`
+or `async with`, or called with a function to decorate it. A block can be entered again before it was left (by
+recursion, by two tasks): each entry makes a new span.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from types import FrameType, TracebackType
+from typing import Any, TypeVar, overload
+
+from llmobs_trace.capture import active
+from llmobs_trace.capture import recorder as slot
+from llmobs_trace.capture.decorate import Plan, decorate
+from llmobs_trace.capture.failure import Failure
+from llmobs_trace.capture.options import UNSET, SpanOptions
+from llmobs_trace.capture.span import INERT, Span, begin, end, lost
+from llmobs_trace.errors import ConfigurationError
+from llmobs_trace.wire import Kind
+
+F = TypeVar("F", bound="Callable[..., Any] | classmethod[Any, Any, Any]")
+
+
+class SpanBlock:
+    """What `experiment_span(…)` makes: `with` and `async with` enter it, calling it with a function
+    decorates that.
+    """
+
+    __slots__ = ("__weakref__", "_open", "_options")
+
+    def __init__(self, options: SpanOptions) -> None:
+        self._options = options
+        self._open: list[Span] = []
+
+    def __call__(self, function: F, /) -> F:
+        try:
+            return _decorated(function, self._options)
+        except ConfigurationError:
+            raise
+        except Exception as fault:
+            slot.fault(fault)
+            return function
+
+    def __enter__(self) -> Span:
+        try:
+            return self._enter(sys._getframe(1))
+        except RecursionError:
+            slot.faults.count += 1  # no room for a call that says so
+        except Exception as fault:
+            slot.fault(fault)
+        return INERT
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        try:
+            self._leave(error)
+        except RecursionError:
+            slot.faults.count += 1
+        except Exception as fault:
+            slot.fault(fault)
+
+    async def __aenter__(self) -> Span:
+        try:
+            return self._enter(sys._getframe(1))
+        except RecursionError:
+            slot.faults.count += 1
+        except Exception as fault:
+            slot.fault(fault)
+        return INERT
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        try:
+            self._leave(error)
+        except RecursionError:
+            slot.faults.count += 1
+        except Exception as fault:
+            slot.fault(fault)
+
+    def _enter(self, frame: FrameType) -> Span:
+        recorder = slot.current or slot.get()
+        if not recorder.enabled:
+            return INERT
+        options = self._options
+        if options.problem is not None:
+            slot.misuse(f"{options.problem}: left out")
+        chain = active.current_chain()
+        parent = active.find(chain, frame)
+        scope = options.scope(recorder) if parent is None else None
+        span = begin(recorder, options.name or _named_after(frame), options.kind, parent, scope)
+        if span is not INERT and not options.plain:
+            try:
+                options.apply(span)
+            except Exception as fault:
+                slot.fault(fault)
+        self._open.append(span)
+        if span is not INERT:
+            active.place(span, chain, frame)
+        return span
+
+    def _leave(self, error: BaseException | None) -> None:
+        if not self._open:
+            return  # entered while tracing was off
+        span = self._open.pop() if len(self._open) == 1 else self._mine()
+        try:
+            if error is not None and span.sampled and not isinstance(error, GeneratorExit):
+                span._failure = Failure(error)
+        finally:
+            try:
+                end(span)
+            finally:
+                if span is not INERT:
+                    span._ended = True  # whatever became of its event, it is active nowhere
+
+    def _mine(self) -> Span:
+        """Of several open entries, the last that this frame, else this task or thread, made."""
+        frame = active.caller(3)
+        chain = active.current_chain()
+        mine = [span for span in self._open if span._frame is frame and frame is not None]
+        mine = mine or [span for span in self._open if span._chain is chain] or self._open
+        found = mine[-1]
+        self._open.remove(found)
+        return found
+
+    def __del__(self) -> None:
+        # Nobody is left who could leave the block: a generator that was never closed, a stored block that was
+        # lost.
+        for span in getattr(self, "_open", ()):
+            try:
+                end(span)
+            except Exception as fault:
+                lost(span, fault)
+
+    def __repr__(self) -> str:
+        return f"experiment_span({self._options.name!r})"
+
+
+def _named_after(frame: FrameType) -> str:
+    """A block without a name is named after the function it stands in."""
+    name: str = getattr(frame.f_code, "co_qualname", frame.f_code.co_name)
+    return name.rpartition("<locals>.")[2]
+
+
+@overload
+def experiment_span(function: F, /) -> F: ...
+
+
+@overload
+def experiment_span(
+    name: str | None = None,
+    *,
+    kind: Kind | None = None,
+    input: object = UNSET,
+    expected_output: object = UNSET,
+    tags: Mapping[str, object] | None = None,
+    row_id: str | None = None,
+    experiment_id: str | None = None,
+    project_id: str | None = None,
+    dataset_id: str | None = None,
+    capture_input: bool | None = None,
+    capture_output: bool | None = None,
+) -> SpanBlock: ...
+
+
+def experiment_span(
+    name: Any = None,
+    *,
+    kind: Kind | None = None,
+    input: object = UNSET,
+    expected_output: object = UNSET,
+    tags: Mapping[str, object] | None = None,
+    row_id: str | None = None,
+    experiment_id: str | None = None,
+    project_id: str | None = None,
+    dataset_id: str | None = None,
+    capture_input: bool | None = None,
+    capture_output: bool | None = None,
+) -> Any:
+    """Record a function's calls, or a block, as spans.
+
+    >>> @experiment_span
+    ... def answer(question): ...
+    >>> @experiment_span("retrieve", kind="retrieval", tags={"index": "wiki"})
+    ... async def retrieve(query): ...
+    >>> with experiment_span("model", kind="llm", input=messages) as span:
+    ...     span.set_output(client.chat(messages))
+
+    `name` defaults to the function's qualified name. `kind` is one of experiment, workflow, agent, llm, tool,
+    task, retrieval, embedding; a root span without one is an `experiment`: a row of it, named by `row_id` or
+    by a hash of its input. `experiment_id`, `project_id` and `dataset_id` count at a root, and its
+    descendants inherit them. `capture_input` and `capture_output` overrule `configure` for a decorated
+    function; what `input=` or `set_output` is given is always recorded.
+
+    A decorator raises `ConfigurationError` at once where an argument makes no sense. A block raises nothing
+    of ours: the argument is left out, and the log says so.
+    """
+    # What is no function but sits in a class like one, such as a property, is refused when it is decorated.
+    decorated = name if callable(name) or hasattr(type(name), "__get__") else None
+    try:
+        options = SpanOptions(
+            name if decorated is None else None,
+            kind,
+            input,
+            expected_output,
+            tags,
+            row_id,
+            experiment_id,
+            project_id,
+            dataset_id,
+            capture_input,
+            capture_output,
+        )
+        return SpanBlock(options) if decorated is None else _decorated(decorated, options)
+    except ConfigurationError:
+        raise
+    except Exception as fault:
+        slot.fault(fault)
+        # Without options: it does nothing, as a block and as a decorator.
+        return SpanBlock.__new__(SpanBlock) if decorated is None else decorated
+
+
+def _decorated(function: F, options: SpanOptions) -> F:
+    """Decorate a function; a wrong argument raises."""
+    if options.problem is not None:
+        raise options.problem
+    return decorate(function, Plan.of(function, options))

@@ -1,0 +1,123 @@
+"""A span that ended in, its record out: one line of JSON as it is journalled and sent. User's thread.
+
+Nothing is encoded twice: input and output come as bytes from when they were given, the constant parts as
+bytes from the scope, and the event is joined around them. The record is `{"experiment":…,"span":{…}}`, the
+span as on the wire.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llmobs_trace.capture import row
+from llmobs_trace.capture.recorder import Recorder
+from llmobs_trace.capture.tags import encoded_tags
+from llmobs_trace.encode import encode, encode_text, fit, shape_expected, shape_io
+
+if TYPE_CHECKING:
+    from llmobs_trace.capture.span import Span
+
+_SHAPES = {"input": shape_io, "output": shape_io, "expected_output": shape_expected}
+
+
+def captured(recorder: Recorder, field: str, value: object) -> bytes | None:
+    """A user's value as it is now, redacted, in the shape the wire takes; None is left out."""
+    if value is None:
+        return None
+    return captured_bytes(recorder, field, encode(value))
+
+
+def captured_bytes(recorder: Recorder, field: str, encoded: bytes) -> bytes | None:
+    """The same for a value that is encoded already."""
+    if recorder.redactor is not None:
+        encoded = recorder.redactor.apply(field, encoded)
+        if encoded == b"null":
+            return None
+    return _SHAPES[field](encoded)
+
+
+def span_record(span: Span, recorder: Recorder, duration_ns: int) -> bytes:
+    """The record of a finished span, no longer than the recorder's `max_event_bytes`."""
+    fields = _fields(span, recorder)
+    record = _join(span, duration_ns, fields)
+    if len(record) > recorder.max_event_bytes:
+        fixed = len(record) - sum(map(len, fields.values()))
+        record = _join(span, duration_ns, fit(fields, recorder.max_event_bytes - fixed))
+    return record
+
+
+def _fields(span: Span, recorder: Recorder) -> dict[str, bytes]:
+    """Everything of the user's in a span, by the names redaction and cutting know."""
+    fields = {"name": _text(recorder, "name", span.name)}
+    if span._input is not None:
+        fields["input"] = span._input
+    if span._output is not None:
+        fields["output"] = span._output
+    rare = span.__dict__
+    if not rare and span.parent_id is not None:
+        return fields
+    if span._expected is not None:
+        fields["expected_output"] = span._expected
+    if span._failure is not None:
+        failure = span._failure
+        fields["error.type"] = encode_text(failure.type)
+        fields["error.message"] = _text(recorder, "error.message", failure.message)
+        fields["error.stack"] = _text(recorder, "error.stack", failure.stack)
+    tags = encoded_tags(span._tags, recorder.redactor) if span._tags else []
+    for number, tag in enumerate(tags):
+        fields[f"tags.{number}"] = tag
+    if span.parent_id is None and span.kind == "experiment" and not (span._tags and row.TAG in span._tags):
+        identity = fields.get("input", fields["name"])
+        row_id = span._row_id or row.row_id(span.scope.experiment_id, identity)
+        fields["tags.row"] = encode_text(f"{row.TAG}:{row_id}")
+    return fields
+
+
+def _text(recorder: Recorder, field: str, text: str) -> bytes:
+    encoded = encode_text(text)
+    return encoded if recorder.redactor is None else as_text(recorder.redactor.apply(field, encoded))
+
+
+def as_text(encoded: bytes) -> bytes:
+    """A JSON string stays; what a redactor made of one otherwise becomes the text of it."""
+    return encoded if encoded.startswith(b'"') else encode_text(encoded.decode())
+
+
+def _join(span: Span, duration_ns: int, fields: dict[str, bytes]) -> bytes:
+    tags = b'"span_kind:%b"' % span.kind.encode()
+    if span.parent_id is not None:
+        tags = b'"parent_id:%b",%b' % (span.parent_id.encode(), tags)
+    meta = []
+    if "input" in fields:
+        meta.append(b'"input":' + fields["input"])
+    if "output" in fields:
+        meta.append(b'"output":' + fields["output"])
+    status = b"ok"
+    if len(fields) > 1 + len(meta):
+        for name, encoded in fields.items():
+            if name.startswith("tags."):
+                tags = b"%b,%b" % (tags, encoded)
+        if "expected_output" in fields:
+            meta.append(b'"expected_output":' + fields["expected_output"])
+        if "error.type" in fields:
+            status = b"error"
+            meta.append(
+                b'"error":{"type":%b,"message":%b,"stack":%b}'
+                % (fields["error.type"], fields["error.message"], fields["error.stack"])
+            )
+    for own in span._own_tags:
+        tags = b'%b,"%b"' % (tags, own.encode())
+    return (
+        b'%b"name":%b,"span_id":"%b","trace_id":"%b","start_ns":%d,"duration":%d,"status":"%b","tags":[%b],"meta":{%b}}}\n'
+        % (
+            span.scope.span_head,
+            fields["name"],
+            span.span_id.encode(),
+            span.trace_id.encode(),
+            span.start_ns,
+            max(duration_ns, 0),
+            status,
+            tags,
+            b",".join(meta),
+        )
+    )

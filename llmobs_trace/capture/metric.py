@@ -1,0 +1,261 @@
+"""A label and a value in, a metric's event out. User's thread; also for spans that have ended.
+
+The type follows from the value (`bool` → boolean, numbers → score, `str` → categorical, a mapping → json)
+unless it is named.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Mapping
+
+import msgspec
+
+from llmobs_trace.capture import active
+from llmobs_trace.capture import recorder as slot
+from llmobs_trace.capture.entry import Active
+from llmobs_trace.capture.event import as_text
+from llmobs_trace.capture.failure import message_of
+from llmobs_trace.capture.ids import NO_SPAN_ID
+from llmobs_trace.capture.recorder import Recorder, Scope
+from llmobs_trace.capture.span import Span
+from llmobs_trace.capture.tags import encoded_tags, plain_tags
+from llmobs_trace.encode import encode, encode_text, fit, shape_expected
+from llmobs_trace.wire import ASSESSMENTS, METRIC_TYPES, Assessment, MetricType
+
+_VALUE_FIELDS: dict[MetricType, str] = {
+    "score": "score_value",
+    "categorical": "categorical_value",
+    "boolean": "boolean_value",
+    "json": "json_value",
+}
+
+
+def record_metric(
+    label: str,
+    value: object = None,
+    *,
+    span: Span | str | None = None,
+    metric_type: MetricType | None = None,
+    assessment: Assessment | None = None,
+    reasoning: str | None = None,
+    tags: Mapping[str, object] | None = None,
+    metadata: Mapping[str, object] | None = None,
+    error: str | BaseException | None = None,
+    timestamp_ms: int | None = None,
+) -> None:
+    """Record what an evaluator says of a span: `record_metric("exact_match", True)`.
+
+    `span` is a span, a span's id, or None for the active span; it may have ended. `value` may be None beside
+    an `error`: the evaluator failed, which is not a score of zero. A score that is not finite is sent as an
+    error. `timestamp_ms` is milliseconds since the epoch, now by default. Misuse (no span, neither value nor
+    error) is logged and records nothing.
+
+    >>> record_metric("faithfulness", 0.8, assessment="pass", reasoning="quotes the passage")
+    """
+    try:
+        recorder = slot.current or slot.get()
+        if not recorder.enabled:
+            return
+        target = _target(recorder, span)
+        if target is None:
+            return
+        scope, span_id = target
+        fields = _fields(recorder, label, value, metric_type, assessment, reasoning, tags, metadata, error)
+        if fields is not None:
+            fixed = b'{"span_id":%b,' % encode_text(span_id)
+            room = recorder.max_event_bytes - len(scope.metric_head) - len(fixed) - 200
+            if sum(map(len, fields.values())) > room:
+                fields = fit(fields, room)
+            recorder.append(scope.metric_head + _distinct(fixed + _join(fields), timestamp_ms) + b"}}\n")
+    except RecursionError:
+        slot.faults.count += 1  # no room for a call that says so
+    except Exception as fault:
+        slot.fault(fault)
+
+
+def _target(recorder: Recorder, span: Span | str | None) -> tuple[Scope, str] | None:
+    """Where the metric belongs; None where its trace is not recorded, or there is no span."""
+    if isinstance(span, str):
+        if not span:
+            slot.misuse("record_metric: the span id is empty: nothing recorded")
+            return None
+        return None if span == NO_SPAN_ID else (slot.scope_of(span) or recorder.scope, span)
+    found: Active | None = span if isinstance(span, Span) else None
+    if span is not None and found is None:
+        slot.misuse(
+            f"record_metric: span is a {type(span).__name__}, not a span or a span's id: nothing recorded"
+        )
+        return None
+    if found is None:
+        found = active.now(active.caller(2))
+    if found is None:
+        slot.misuse("record_metric without a span: call it inside one, or pass span=: nothing recorded")
+        return None
+    return (found.scope, found.span_id) if found.sampled else None
+
+
+def _fields(
+    recorder: Recorder,
+    label: object,
+    value: object,
+    metric_type: MetricType | None,
+    assessment: Assessment | None,
+    reasoning: object,
+    tags: Mapping[str, object] | None,
+    metadata: object,
+    error: object,
+) -> dict[str, bytes] | None:
+    """The metric's members as JSON, redacted; None where there is nothing to record."""
+    if metric_type is not None and metric_type not in METRIC_TYPES:
+        slot.misuse(
+            f"record_metric: metric_type {metric_type!r:.80} is not one of {', '.join(METRIC_TYPES)}: ignored"
+        )
+        metric_type = None
+    if assessment is not None and assessment not in ASSESSMENTS:
+        slot.misuse(
+            f"record_metric: assessment {assessment!r:.80} is not one of {', '.join(ASSESSMENTS)}: ignored"
+        )
+        assessment = None
+    if value is None and error is None:
+        slot.misuse(f"record_metric({label!r:.80}) without a value and without an error: nothing recorded")
+        return None
+    kind, encoded, problem = typed(value, metric_type)
+    message = problem if error is None else message_of(error) if isinstance(error, BaseException) else error
+    redact = _Redacted(recorder)
+    fields = {"label": redact.text("label", label), "metric_type": encode_text(kind)}
+    if encoded is not None:
+        redacted = redact.value("value", encoded)
+        # What a redactor made of a number or a truth value may no longer be one: then it is said, not sent.
+        _, encoded, problem = typed(_decode(redacted), kind) if redacted != encoded else (kind, encoded, None)
+        if encoded is not None:
+            fields[_VALUE_FIELDS[kind]] = encoded
+        elif message is None:
+            message = "the value was redacted"
+    if assessment is not None:
+        fields["assessment"] = encode_text(assessment)
+    if reasoning is not None:
+        fields["reasoning"] = redact.text("reasoning", reasoning)
+    if metadata is not None:
+        fields["metadata"] = shape_expected(redact.value("metadata", encode(metadata)))
+    if tags:
+        fields["tags"] = b"[%b]" % b",".join(encoded_tags(plain_tags(tags), recorder.redactor))
+    if message is not None:
+        fields["error"] = b'{"message":%b}' % redact.text("error.message", message)
+    return fields
+
+
+_decode = msgspec.json.Decoder().decode
+
+
+def typed(value: object, metric_type: MetricType | None) -> tuple[MetricType, bytes | None, str | None]:
+    """The metric's type, its value as JSON or None, and what is wrong with the value or None."""
+    if value is None:
+        return metric_type or "score", None, None
+    encoded = encode(value)
+    number = _number(value, encoded)
+    if metric_type is None:
+        metric_type = _type_of(encoded, number)
+    if metric_type == "boolean":
+        if encoded in (b"true", b"false"):
+            return metric_type, encoded, None
+        return metric_type, None, f"the value is no boolean: {_shown(encoded)}"
+    if metric_type == "score":
+        if number is None:
+            return metric_type, None, f"the value is no number: {_shown(encoded)}"
+        if not math.isfinite(number):
+            return metric_type, None, f"the score is not finite: {number}"
+        # Beyond 64 bits, or a number type of another library's: the double is what the wire takes.
+        return metric_type, encoded if encoded[:1] in b"-0123456789" else encode(number), None
+    if metric_type == "categorical":
+        return metric_type, as_text(encoded), None
+    return metric_type, shape_expected(encoded), None
+
+
+def _number(value: object, encoded: bytes) -> float | None:
+    """The value as a double, infinite where it is beyond one; None where it is no number. A boolean is 0
+    or 1.
+    """
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, int):
+        try:
+            return float(int.__int__(value))
+        except OverflowError:
+            return math.inf if int.__gt__(value, 0) else -math.inf
+    if encoded[:1] in b"-0123456789":
+        return float(encoded)  # a number type of another library's
+    kind = type(value)
+    if kind.__module__ == "numpy" or kind.__name__ == "Decimal":
+        try:
+            return float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            return None
+    return None
+
+
+def _type_of(encoded: bytes, number: float | None) -> MetricType:
+    if encoded in (b"true", b"false"):
+        return "boolean"
+    if number is not None:
+        return "score"
+    return "categorical" if encoded[:1] == b'"' else "json"
+
+
+def _shown(encoded: bytes) -> str:
+    return encoded[:200].decode(errors="replace")
+
+
+class _Redacted:
+    """A metric's fields through the redactor, where there is one."""
+
+    __slots__ = ("_redactor",)
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._redactor = recorder.redactor
+
+    def value(self, field: str, encoded: bytes) -> bytes:
+        return encoded if self._redactor is None else self._redactor.apply(field, encoded)
+
+    def text(self, field: str, value: object) -> bytes:
+        return as_text(
+            self.value(field, encode_text(value) if type(value) is str else as_text(encode(value)))
+        )
+
+
+def _join(fields: dict[str, bytes]) -> bytes:
+    return b",".join([b'"%b":%b' % (name.encode(), encoded) for name, encoded in fields.items()])
+
+
+# --- two equal metrics are two metrics ----------------------------------------------------------------------
+# The wire knows a metric by nothing but its bytes, and a repeated delivery must be told from a repeated
+# metric: so an equal one gets the next millisecond that none has.
+
+_lock = threading.RLock()  # guards _taken; re-entrant, since a signal handler may record too
+# (hash of the metric without its time, the millisecond asked for) -> the next one to give.
+_taken: dict[tuple[int, int], int] = {}
+_REMEMBERED = 8192
+
+
+def _distinct(body: bytes, timestamp_ms: int | None) -> bytes:
+    metric = hash(body)
+    stamp_ms = time.time_ns() // 1_000_000 if timestamp_ms is None else int(timestamp_ms)
+    with _lock:
+        first_ms = stamp_ms
+        while (free_ms := _taken.get((metric, stamp_ms))) is not None:
+            stamp_ms = free_ms
+        _taken[metric, stamp_ms] = stamp_ms + 1
+        _taken[metric, first_ms] = stamp_ms + 1  # the next equal one need not walk
+        if len(_taken) > _REMEMBERED:
+            for old in list(_taken)[: _REMEMBERED // 2]:
+                del _taken[old]
+    return b'%b,"timestamp_ms":%d' % (body, stamp_ms)
+
+
+def forget_stamps() -> None:
+    """In a forked child, which must not find the lock held."""
+    global _lock
+    _lock = threading.RLock()
+    _taken.clear()

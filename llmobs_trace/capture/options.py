@@ -1,0 +1,134 @@
+"""What a user says of a span before it begins, checked at once: a decorator's arguments and a block's.
+User's thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from llmobs_trace.capture import event
+from llmobs_trace.capture.recorder import Recorder, Scope
+from llmobs_trace.capture.tags import plain_tags
+from llmobs_trace.errors import ConfigurationError
+from llmobs_trace.wire import KINDS, Kind, id_problem
+
+if TYPE_CHECKING:
+    from llmobs_trace.capture.span import Span
+
+
+class _Unset:
+    """Tells an argument that was not given from one that is None."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+    def __reduce__(self) -> str:
+        return "UNSET"  # unpickled and copied, it is still this one
+
+
+UNSET: Final[Any] = _Unset()
+
+
+class SpanOptions:
+    """The arguments of `experiment_span`. A wrong one is left out, and `problem` says so: a decorator raises
+    it where it stands in the user's code; for a block, which runs with the program, it is misuse.
+    """
+
+    __slots__ = (
+        "capture_input",
+        "capture_output",
+        "expected_output",
+        "given_input",
+        "kind",
+        "name",
+        "plain",
+        "problem",
+        "row_id",
+        "scope_ids",
+        "tags",
+    )
+
+    def __init__(
+        self,
+        name: str | None = None,
+        kind: Kind | None = None,
+        given_input: object = UNSET,
+        expected_output: object = UNSET,
+        tags: Mapping[str, object] | None = None,
+        row_id: str | None = None,
+        experiment_id: str | None = None,
+        project_id: str | None = None,
+        dataset_id: str | None = None,
+        capture_input: bool | None = None,
+        capture_output: bool | None = None,
+    ) -> None:
+        self.problem: ConfigurationError | None = None
+        if name is not None and type(name) is not str:
+            name = str.__str__(name) if isinstance(name, str) else self._refuse("name", name, _NAME)
+        if kind is not None and kind not in KINDS:
+            kind = self._refuse("kind", kind, f"one of: {', '.join(KINDS)}")
+        if tags is not None and not isinstance(tags, Mapping):
+            tags = self._refuse("tags", tags, 'a mapping of names to values, such as {"model": "small"}')
+        if row_id is not None and id_problem(row_id):
+            row_id = self._refuse("row_id", row_id, "a string that names the row of the dataset")
+        if capture_input is not None and type(capture_input) is not bool:
+            capture_input = self._refuse("capture_input", capture_input, _TRUTH)
+        if capture_output is not None and type(capture_output) is not bool:
+            capture_output = self._refuse("capture_output", capture_output, _TRUTH)
+        if experiment_id is not None and (wrong := id_problem(experiment_id)):
+            experiment_id = self._refuse(
+                "experiment_id", experiment_id, f"the id as the endpoint knows it, and this one {wrong}"
+            )
+        if project_id is not None and (wrong := id_problem(project_id)):
+            project_id = self._refuse(
+                "project_id", project_id, f"the id as the endpoint knows it, and this one {wrong}"
+            )
+        if dataset_id is not None and (wrong := id_problem(dataset_id)):
+            dataset_id = self._refuse(
+                "dataset_id", dataset_id, f"the id as the endpoint knows it, and this one {wrong}"
+            )
+        ids = (experiment_id, project_id, dataset_id)
+        self.name = name
+        self.kind = kind
+        self.given_input = given_input
+        self.expected_output = expected_output
+        self.tags = tags or None
+        self.row_id = row_id
+        self.scope_ids = ids if any(ids) else None
+        self.capture_input = capture_input
+        self.capture_output = capture_output
+        # Nothing for `apply` to do: the common case costs one look.
+        self.plain = (
+            given_input is UNSET and expected_output is UNSET and self.tags is None and row_id is None
+        )
+
+    def scope(self, recorder: Recorder) -> Scope | None:
+        """Where a root span of these options belongs; None for the configured default."""
+        return recorder.scope_for(*self.scope_ids) if self.scope_ids is not None else None
+
+    def apply(self, span: Span) -> None:
+        """Record on a span that has just begun what was said of it beforehand."""
+        if self.plain or not span.sampled:
+            return
+        recorder = span._recorder
+        if self.given_input is not UNSET:
+            span._input = event.captured(recorder, "input", self.given_input)
+        if self.expected_output is not UNSET:
+            span._expected = event.captured(recorder, "expected_output", self.expected_output)
+        if self.tags is not None:
+            span._tags = plain_tags(self.tags)
+        if self.row_id is not None:
+            span._row_id = self.row_id
+
+    def _refuse(self, option: str, given: object, expected: str) -> Any:
+        """Keep the first problem; the option is as if it had not been given."""
+        shown = f"a {type(given).__name__}"
+        if isinstance(given, (str, int, float, bool)):
+            shown = repr(given)[:100]
+        wrong = ConfigurationError(f"experiment_span: {option} is {shown}; it takes {expected}")
+        self.problem = self.problem or wrong
+
+
+_NAME = "a string, or nothing to take the function's own name"
+_TRUTH = "True, False, or None for what `configure` says"

@@ -1,0 +1,190 @@
+"""The slot between capture and the rest: settings come in, finished events go out. Any thread.
+
+Capture knows no runtime. `runtime` fills the slot with a `Recorder`; where nobody has yet, the first span
+asks `first_filler`, which configures from the environment.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import SystemRandom
+
+import msgspec
+
+from llmobs_trace.encode import Redactor, encode_text
+from llmobs_trace.errors import UsageError
+
+log = logging.getLogger("llmobs_trace")
+
+
+class Scope:
+    """The experiment, project and dataset an event belongs to, and the bytes that begin its record.
+
+    The ids travel with a trace's root, not with the process, so that one program can run two experiments side
+    by side.
+    """
+
+    __slots__ = ("dataset_id", "experiment_id", "metric_head", "project_id", "span_head")
+
+    def __init__(self, experiment_id: str, project_id: str, dataset_id: str) -> None:
+        self.experiment_id = experiment_id
+        self.project_id = project_id
+        self.dataset_id = dataset_id
+        head = b'{"experiment":' + encode_text(experiment_id)
+        self.span_head = b'%b,"span":{"project_id":%b,"dataset_id":%b,' % (
+            head,
+            encode_text(project_id),
+            encode_text(dataset_id),
+        )
+        self.metric_head = head + b',"metric":'
+
+    def __repr__(self) -> str:
+        return f"Scope({self.experiment_id!r}, {self.project_id!r}, {self.dataset_id!r})"
+
+
+@dataclass(eq=False)
+class Recorder:
+    """Where events go and what capture does on the way. `append` takes one record: a line of JSON and its
+    newline.
+    """
+
+    append: Callable[[bytes], None]
+    scope: Scope
+    enabled: bool = True
+    capture_input: bool = True
+    capture_output: bool = True
+    redactor: Redactor | None = None
+    sample_rate: float = 1.0
+    max_event_bytes: int = 1 << 20
+    strict: bool = False
+    scopes: dict[tuple[str | None, str | None, str | None], Scope] = field(default_factory=dict)
+
+    def scope_for(self, experiment_id: str | None, project_id: str | None, dataset_id: str | None) -> Scope:
+        """The scope a root span names; what it leaves open is the configured default."""
+        key = (experiment_id, project_id, dataset_id)
+        found = self.scopes.get(key)
+        if found is None:
+            default = self.scope
+            found = Scope(
+                experiment_id or default.experiment_id,
+                project_id or default.project_id,
+                dataset_id or default.dataset_id,
+            )
+            # A program that names a new experiment for each root must not grow this for ever.
+            if len(self.scopes) < 1024:
+                self.scopes[key] = found
+        return found
+
+
+# Which scope the spans outside the default one belong to, for metrics that name a span by its id alone.
+_scopes_by_span: dict[str, Scope] = {}
+_REMEMBERED_SPANS = 1 << 16
+
+
+def remember_scope(span_id: str, scope: Scope) -> None:
+    """Keep a span's scope for `scope_of`; past the bound the oldest half is forgotten."""
+    _scopes_by_span[span_id] = scope
+    if len(_scopes_by_span) > _REMEMBERED_SPANS:
+        for old in list(_scopes_by_span)[: _REMEMBERED_SPANS // 2]:
+            _scopes_by_span.pop(old, None)
+
+
+def scope_of(span_id: str) -> Scope | None:
+    """The scope of a span outside the default one; None for the default."""
+    return _scopes_by_span.get(span_id)
+
+
+def discard(record: bytes) -> None:
+    """The `append` of a recorder that outlived its process: a forked child never sends its parent's spans."""
+
+
+# Filled by `runtime`. Read on the hot path as a module attribute: one dictionary look-up.
+current: Recorder | None = None
+first_filler: Callable[[], Recorder] | None = None
+
+
+def get() -> Recorder:
+    """The recorder in the slot, asking `first_filler` where there is none."""
+    if current is not None:
+        return current
+    if first_filler is None:
+        raise RuntimeError("nothing fills the recorder's slot: import llmobs_trace first")
+    return first_filler()
+
+
+# The user's `random` is left alone, and a forked child does not repeat its parent's decisions.
+_random = SystemRandom().random
+
+
+def sampled(rate: float) -> bool:
+    """Decide for a whole trace, at its root."""
+    return rate >= 1.0 or _random() < rate
+
+
+# --- what goes wrong ----------------------------------------------------------------------------------------
+
+_said_lock = threading.Lock()  # guards _said_at
+_said_at: dict[str, float] = {}
+_SAY_AGAIN_SECONDS = 60.0
+
+
+def misuse(what: str) -> None:
+    """The user's call makes no sense: raise in strict mode, else log it, at most once a minute for each
+    kind.
+    """
+    recorder = current
+    if recorder is not None and recorder.strict:
+        raise UsageError(what)
+    say(what)
+
+
+def say(what: str) -> None:
+    """Log a warning, once a minute for the same words."""
+    now = time.monotonic()
+    # A signal handler may come in while this thread holds the lock: then it stays silent rather than wait.
+    if not _said_lock.acquire(blocking=False):
+        return
+    try:
+        if now - _said_at.get(what, float("-inf")) < _SAY_AGAIN_SECONDS:
+            return
+        if len(_said_at) > 256:
+            _said_at.clear()
+        _said_at[what] = now
+    finally:
+        _said_lock.release()
+    log.warning("%s", what)
+
+
+class _Faults(msgspec.Struct):
+    """How often our own code failed inside a user's call, where it is swallowed: the user's call goes on."""
+
+    count: int = 0
+    last: str | None = None
+
+
+faults = _Faults()
+
+
+def fault(error: BaseException) -> None:
+    """Count a failure of our own and log it once a minute; never raises, at the recursion limit either.
+
+    Misuse under `strict` is no failure of ours: it goes on to the user.
+    """
+    if isinstance(error, UsageError):
+        raise error
+    try:
+        faults.count += 1
+        faults.last = f"{type(error).__name__}: {error}"
+        say(f"a fault inside llmobs_trace was swallowed, the traced call went on ({faults.last})")
+    except Exception:
+        return
+
+
+def after_fork_in_child() -> None:
+    """The lock may have been held by a thread that is not here."""
+    global _said_lock
+    _said_lock = threading.Lock()

@@ -1,0 +1,199 @@
+"""A generator of the user's in, a real generator out that is active around each step of it and nowhere
+between. User's thread.
+
+A generator is suspended at each `yield`, and whoever consumes it goes on: what it made active must not leak
+there. `yield from` hides the steps, so they are driven one by one here, with everything `yield from` passes
+on: `send`, `throw`, `close` and the return value (https://peps.python.org/pep-0380/#formal-semantics). A
+fault of our own never reaches the user.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import AsyncGenerator, Generator
+from types import FunctionType
+from typing import Any
+
+from llmobs_trace.capture import active
+from llmobs_trace.capture import recorder as slot
+from llmobs_trace.capture.entry import Active, Chain
+from llmobs_trace.capture.span import clock_ns, lost
+
+
+class Steps:
+    """What happens around the steps of one generator: `entry` is active during each."""
+
+    __slots__ = ("_chain", "entry")
+
+    entry: Active
+
+    def __init__(self) -> None:
+        self._chain: Chain | None = None
+
+    def begin(self) -> bool:
+        """At the first step; False where there is nothing to do."""
+        return True
+
+    def enter(self) -> None:
+        """Before each step; the driver's frame calls it."""
+        chain = active.current_chain()
+        frame = active.caller(1)
+        if chain.task or frame is None or not frame.f_code.co_flags & inspect.CO_ASYNC_GENERATOR:
+            active.step_in(self.entry, chain, frame, clock_ns)
+            self._chain = chain
+        else:
+            # Outside a task nobody knows who runs while a step awaits: active with its frame only.
+            active.place_in_frame(self.entry, chain, frame)
+
+    def leave(self) -> None:
+        """After each step, however it ended."""
+        chain, self._chain = self._chain, None
+        if chain is not None:
+            active.step_out(self.entry, chain)
+        elif self.entry._blocks is not None:
+            active.step_out_of_frame(self.entry)
+
+    def item(self, item: object) -> None:
+        """What a step yielded."""
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """At the end: by return, or by the exception that left the generator (`GeneratorExit` where it was
+        closed).
+        """
+        self.entry._ended = True
+
+
+def run_generator(inner: Generator[Any, Any, Any], steps: Steps) -> Generator[Any, Any, Any]:
+    """Drive the user's generator as `yield from` would, with `steps` around each step."""
+    try:
+        recorded = steps.begin()
+    except Exception as fault:
+        slot.fault(fault)
+        recorded = False
+    value: Any = None
+    # A list, so that no local of this frame refers to an exception that leaves it.
+    thrown: list[BaseException] = []
+    try:
+        while True:
+            if recorded:
+                try:
+                    steps.enter()
+                except Exception as fault:
+                    slot.fault(fault)
+            try:
+                item = inner.throw(thrown.pop()) if thrown else inner.send(value)
+            finally:
+                if recorded:
+                    try:
+                        steps.leave()
+                    except Exception as fault:
+                        slot.fault(fault)
+            if recorded:
+                try:
+                    steps.item(item)
+                except Exception as fault:
+                    slot.fault(fault)
+            value = None
+            try:
+                value = yield item
+            except BaseException as error:
+                # It passes this frame on its way in and again on its way out: its traceback shows it once.
+                error.__traceback__ = getattr(error.__traceback__, "tb_next", None)
+                thrown.append(error)
+            item = None
+    except StopIteration as stop:
+        if recorded:
+            try:
+                steps.finish()
+            except Exception as fault:
+                lost(steps.entry, fault)
+        return stop.value
+    except BaseException as error:
+        if recorded:
+            try:
+                steps.finish(error)
+            except Exception as fault:
+                lost(steps.entry, fault)
+        raise
+
+
+def _iterable_coroutine(function: Any) -> Any:
+    """The same driver for `types.coroutine`, whose generators can be awaited by this flag of their code."""
+    code = function.__code__.replace(co_flags=function.__code__.co_flags | inspect.CO_ITERABLE_COROUTINE)
+    return FunctionType(code, function.__globals__, function.__name__)
+
+
+run_iterable_coroutine = _iterable_coroutine(run_generator)
+
+
+async def run_async_generator(inner: AsyncGenerator[Any, Any], steps: Steps) -> AsyncGenerator[Any, Any]:
+    """The same for an async generator; `send`, `throw` and `close` reach the user's."""
+    try:
+        recorded = steps.begin()
+    except Exception as fault:
+        slot.fault(fault)
+        recorded = False
+    value: Any = None
+    thrown: list[BaseException] = []
+    try:
+        step = _first_step(inner)
+    except Exception as fault:
+        slot.fault(fault)
+        step = inner.asend(None)
+    try:
+        while True:
+            if recorded:
+                try:
+                    steps.enter()
+                except Exception as fault:
+                    slot.fault(fault)
+            try:
+                item = await step
+            finally:
+                if recorded:
+                    try:
+                        steps.leave()
+                    except Exception as fault:
+                        slot.fault(fault)
+            if recorded:
+                try:
+                    steps.item(item)
+                except Exception as fault:
+                    slot.fault(fault)
+            step = value = None
+            try:
+                value = yield item
+            except BaseException as error:
+                # It passes this frame on its way in and again on its way out: its traceback shows it once.
+                error.__traceback__ = getattr(error.__traceback__, "tb_next", None)
+                thrown.append(error)
+            item = None
+            step = inner.athrow(thrown.pop()) if thrown else inner.asend(value)
+    except StopAsyncIteration:
+        if recorded:
+            try:
+                steps.finish()
+            except Exception as fault:
+                lost(steps.entry, fault)
+        return
+    except BaseException as error:
+        if recorded:
+            try:
+                steps.finish(error)
+            except Exception as fault:
+                lost(steps.entry, fault)
+        raise
+
+
+def _first_step(inner: AsyncGenerator[Any, Any]) -> Any:
+    """Start the user's generator without the loop's hooks, which watch ours: `shutdown_asyncgens` would
+    otherwise close both at once and log that one is already running. The hooks are read when `asend` is
+    called, not when awaited.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return inner.asend(None)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)

@@ -1,0 +1,54 @@
+"""A mapping in, `key:value` strings out, as the wire has tags. User's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from llmobs_trace.capture import recorder as slot
+from llmobs_trace.encode import Redactor, encode, encode_text
+
+# What the wire has no field for travels as tags of ours; a user's tag of that name would be taken for it.
+RESERVED = frozenset({"parent_id", "span_kind"})
+
+_decode = msgspec.json.Decoder().decode
+
+
+def plain_tags(tags: Mapping[str, object] | None) -> dict[str, object]:
+    """A copy at the time of the call: keys as strings, values plain JSON. Anything but a mapping is
+    misuse.
+    """
+    if not tags:
+        return {}
+    if not isinstance(tags, Mapping):
+        slot.misuse(f"tags are a mapping of names to values, not {type(tags).__name__}: left out")
+        return {}
+    plain: dict[str, object] = {}
+    for key, value in tags.items():
+        name = key if type(key) is str else tag_text(key)
+        if name in RESERVED:
+            slot.misuse(f"the tag {name!r} is the library's own: left out; use another name")
+        else:
+            plain[name] = value if type(value) is str else _decode(encode(value))
+    return plain
+
+
+def encoded_tags(plain: dict[str, object], redactor: Redactor | None) -> list[bytes]:
+    """Each tag as a JSON string; strings as they are, other values as the encoder writes them, compact."""
+    if redactor is not None:
+        redacted = _decode(redactor.apply("tags", encode(plain)))
+        if redacted is None:
+            return []
+        # What a redactor puts in place of the mapping, a marker where it fails, is a tag with a key too; and
+        # it has no more right to the library's own names than its user.
+        plain = plain_tags(redacted if isinstance(redacted, dict) else {"tags": redacted})
+    return [encode_text(f"{key}:{tag_text(value)}") for key, value in plain.items()]
+
+
+def tag_text(value: object) -> str:
+    """A string as it is; anything else as the encoder writes it, without quotes round a string-like one."""
+    if type(value) is str:
+        return value
+    encoded = encode(value)
+    return str(_decode(encoded)) if encoded.startswith(b'"') else encoded.decode()

@@ -1,0 +1,348 @@
+"""Where the parts meet: a `Config` in, a running pipeline out: recorder → queue → sender → destination. Any
+thread.
+
+`configure`, `flush`, `shutdown` and `delivery_stats` are the user's; the rest is the process's life: the
+first span before any `configure`, forks, and the exit.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from llmobs_trace import config as configuration
+from llmobs_trace.capture import active, metric, row
+from llmobs_trace.capture import recorder as slot
+from llmobs_trace.capture.carry.install import install
+from llmobs_trace.capture.recorder import Recorder, Scope, discard
+from llmobs_trace.config import Config
+from llmobs_trace.encode import Redactor
+
+if TYPE_CHECKING:
+    from llmobs_trace.deliver.destination import Destination
+    from llmobs_trace.deliver.ledger import DeliveryStats
+    from llmobs_trace.journal import Queue
+
+log = logging.getLogger("llmobs_trace")
+
+
+class Pipeline:
+    """One configuration at work: its recorder, its queue, its sender. What it opens, `close` closes."""
+
+    def __init__(self, config: Config) -> None:
+        from llmobs_trace.deliver import Worker
+        from llmobs_trace.journal import adoptable, open_journal, this_process
+
+        self.config = config
+        self.destination = destination = _destination(config)
+        journal = config.journal
+        self.queue: Queue = open_journal(
+            journal,
+            owner=this_process(destination.name, config.experiment_id, config.experiment_name),
+            segment_bytes=min(max(2 << 20, 2 * config.max_event_bytes), config.max_journal_bytes // 2),
+            max_bytes=config.max_journal_bytes,
+        )
+        if self.queue.reason:
+            log.warning("%s; spans are kept in memory, where a kill loses them", self.queue.reason)
+        self.worker = Worker(
+            self.queue,
+            destination,
+            flush_interval=config.flush_interval,
+            request_timeout=config.request_timeout,
+            max_batch_bytes=config.max_batch_bytes,
+            # What ended processes left for this destination goes with our own.
+            adopt=None if journal is None else lambda: adoptable(journal, destination.name),
+            on_thread=active.mute_thread,
+        )
+        self.recorder = Recorder(
+            self.queue.append,
+            Scope(config.experiment_id, config.project_id, config.dataset_id),
+            capture_input=config.capture_input,
+            capture_output=config.capture_output,
+            redactor=Redactor(config.redact) if config.redact is not None else None,
+            sample_rate=config.sample_rate,
+            max_event_bytes=config.max_event_bytes,
+            strict=config.strict,
+        )
+        self.worker.start()
+
+    def shutdown(self, timeout_seconds: float) -> bool:
+        """Deliver what can be within the time, and stop the sender; what remains stays in the journal.
+
+        With time left, what ended processes left is delivered as well: a program that is over before the
+        sender looked for it is still the next run. The answer is of our own events alone.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        was_running = not self.worker.is_stopped()
+        delivered = self.worker.shutdown(timeout_seconds)
+        if delivered and was_running and self.config.journal is not None:
+            try:
+                self._deliver_adopted(self.config.journal, deadline)
+            except Exception as fault:
+                slot.fault(fault)
+        return delivered
+
+    def _deliver_adopted(self, journal: Path, deadline: float) -> None:
+        from llmobs_trace.deliver.drain import drain
+        from llmobs_trace.journal import adoptable
+
+        destination = _destination(self.config)
+        try:
+            for adopted in adoptable(journal, destination.name):
+                try:
+                    left_seconds = deadline - time.monotonic()
+                    if left_seconds <= 0:
+                        return
+                    left = drain(
+                        adopted,
+                        destination,
+                        timeout=left_seconds,
+                        request_timeout=self.config.request_timeout,
+                        max_batch_bytes=self.config.max_batch_bytes,
+                    )
+                    if left.last_error is not None:
+                        return
+                finally:
+                    adopted.close(keep=True)
+        finally:
+            destination.close()
+
+    def close(self, timeout_seconds: float) -> None:
+        """The same, and let go of the journal."""
+        self.shutdown(timeout_seconds)
+        events, _ = self.queue.pending()
+        self.queue.close(keep=bool(events))
+
+
+def _destination(config: Config) -> Destination:
+    from llmobs_trace.deliver import DatadogDestination, LocalDestination
+
+    if config.destination == "datadog" and config.api_key is not None and config.app_key is not None:
+        return DatadogDestination(config.base_url, config.api_key, config.app_key)
+    return LocalDestination(config.database, config.experiment_name, config.experiment_id)
+
+
+# Re-entrant: a signal handler's first span may come in while `configure` runs.
+_lock = threading.RLock()  # guards _pipeline and the changes of slot.current
+_pipeline: Pipeline | None = None
+_hooked = False
+_finalized_pid: int | None = None
+
+
+def configure(**options: Any) -> None:
+    """Set the library up, once, at the start of a program. Raises `ConfigurationError` where an option won't
+    do.
+
+    Every option has an environment variable beside it; `llmobs-trace doctor` and the README list them.
+    Without keys everything goes to the local store. A second call delivers what was recorded and then
+    replaces.
+
+    >>> configure(experiment_name="prompt-v2", sample_rate=0.5)
+    """
+    config = configuration.resolve(options, os.environ)
+    _start(config, config.notes)
+
+
+def _configure_from_environment() -> Recorder:
+    """The first span came before `configure`: set up from the environment, quietly. Never raises."""
+    with _lock:
+        if slot.current is None:
+            try:
+                config, problems = configuration.from_environment(os.environ)
+                _start(config, (*config.notes, *problems))
+            except Exception as error:
+                # Whatever it is, the user's program runs on untraced.
+                log.warning(
+                    "tracing is off, since it could not be set up: %s: %s", type(error).__name__, error
+                )
+                slot.current = _disabled()
+        current = slot.current
+    return current if current is not None else _disabled()
+
+
+slot.first_filler = _configure_from_environment
+
+
+def _disabled() -> Recorder:
+    return Recorder(discard, Scope("disabled", "disabled", "disabled"), enabled=False)
+
+
+def _start(config: Config, notes: tuple[str, ...]) -> None:
+    global _pipeline
+    with _lock:
+        before, before_recorder = _pipeline, slot.current
+        _pipeline = None
+        if config.enabled:
+            for note in notes:
+                log.warning("%s", note)
+            _hook_process()
+            _hook_multiprocessing()
+            install(threads=config.instrument_threads)
+            started = Pipeline(config)
+            _pipeline, slot.current = started, started.recorder
+        else:
+            slot.current = _disabled()
+        if before_recorder is not None:
+            # Spans that are open now end in the new pipeline: nothing is lost between the two.
+            before_recorder.append = slot.current.append
+    if before is not None:
+        before.close(before.config.shutdown_timeout)
+
+
+def flush(timeout: float | None = None) -> bool:
+    """Deliver what was recorded before the call, waiting at most `timeout` seconds (default:
+    `shutdown_timeout`).
+
+    True when none of it is pending any more.
+    """
+    pipeline = _pipeline
+    if pipeline is None:
+        return True
+    return pipeline.worker.flush(pipeline.config.shutdown_timeout if timeout is None else timeout)
+
+
+def shutdown(timeout: float | None = None) -> bool:
+    """Deliver what was recorded and stop the sender, within `timeout` seconds (default: `shutdown_timeout`).
+
+    What remains stays in the journal for the next run, or `llmobs-trace resend`. Spans recorded afterwards
+    are kept there too. True when nothing is pending. `configure` starts anew; a second call is harmless.
+    """
+    pipeline = _pipeline
+    if pipeline is None:
+        return True
+    return pipeline.shutdown(pipeline.config.shutdown_timeout if timeout is None else timeout)
+
+
+def delivery_stats() -> DeliveryStats:
+    """The ledger of this process: `recorded` = `delivered` + `pending` + `rejected` + `dropped`, in
+    events; `retried` in requests.
+    """
+    pipeline = _pipeline
+    if pipeline is None:
+        from llmobs_trace.deliver.ledger import DeliveryStats
+
+        return DeliveryStats()
+    return pipeline.worker.stats()
+
+
+@contextmanager
+def recording_to(recorder: Recorder) -> Iterator[None]:
+    """Put `recorder` in the slot for a while, as tests do; what was there before comes back."""
+    _hook_process()
+    install(threads=True)
+    with _lock:
+        before, slot.current = slot.current, recorder
+    try:
+        yield
+    finally:
+        with _lock:
+            slot.current = before
+
+
+# --- the life of the process --------------------------------------------------------------------------------
+
+
+def _hook_process() -> None:
+    global _hooked
+    if not _hooked:
+        _hooked = True
+        atexit.register(_at_exit)
+
+
+def _hook_multiprocessing() -> None:
+    """Deliver at the end of a child that `multiprocessing` forked: it ends by `os._exit`, which no `atexit`
+    hears of.
+    """
+    global _finalized_pid
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is None or util is None or process.parent_process() is None or _finalized_pid == os.getpid():
+        return
+    _finalized_pid = os.getpid()
+    # The lowest priority comes last: what other finalizers record is delivered too.
+    util.Finalize(None, _at_exit, exitpriority=-(1 << 30))
+
+
+def _at_exit() -> None:
+    pipeline = _pipeline
+    if pipeline is None:
+        return
+    if not pipeline.shutdown(pipeline.config.shutdown_timeout):
+        events, _ = pipeline.queue.pending()
+        if events and pipeline.queue.storage == "memory":
+            log.warning("%d events were not delivered and are lost: they were kept in memory", events)
+        elif events:
+            log.warning(
+                "%d events are not delivered yet; the next run sends them, or: llmobs-trace resend", events
+            )
+    # A daemon thread may still record: then the journal stays open, and the next run looks into it.
+    if threading.active_count() <= 1:
+        events, _ = pipeline.queue.pending()
+        pipeline.queue.close(keep=bool(events))
+
+
+def _before_fork() -> None:
+    _lock.acquire()
+    if _pipeline is not None:
+        _pipeline.worker.pause_for_fork()
+
+
+def _in_parent() -> None:
+    if _pipeline is not None:
+        _pipeline.worker.resume_after_fork()
+    _lock.release()
+
+
+def _in_child() -> None:
+    """A child starts anew: an empty chain, a journal and a sender of its own; its parent's events are its
+    parent's.
+    """
+    global _lock, _pipeline
+    _lock = threading.RLock()
+    inherited, recorder = _pipeline, slot.current
+    _pipeline = None
+    active.forget_everything()
+    metric.forget_stamps()
+    row.forget_rows()
+    slot.after_fork_in_child()
+    if inherited is None or recorder is None:
+        return
+    recorder.append = discard  # spans the parent had open end here without a trace
+    try:
+        inherited.queue.after_fork_in_child()
+        # The locks on what it adopted are the parent's too: a child that kept them would outlive them.
+        inherited.worker.after_fork_in_child(inherited.queue)
+    except Exception as fault:
+        slot.fault(fault)
+    # Not now: a child that only calls `exec` needs none of it. The first span here makes it.
+    slot.current = None
+    slot.first_filler = _Again(inherited.config)
+
+
+class _Again:
+    """Fills the slot of a forked child with its parent's configuration, at the child's first span."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def __call__(self) -> Recorder:
+        with _lock:
+            if slot.current is None:
+                try:
+                    _start(self._config, ())
+                except Exception as error:
+                    log.warning("tracing is off in this process: %s: %s", type(error).__name__, error)
+                    slot.current = _disabled()
+            current = slot.current
+        return current if current is not None else _disabled()
+
+
+# At import, not at the first span: a fork while another thread makes that one would inherit `_lock` held.
+os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
