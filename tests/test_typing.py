@@ -1,7 +1,8 @@
 """The public types, as mypy and pyright see them.
 
-`tests/typing/api.py` is checked and never run. Both tools refuse an ignore that is not needed, so a line that must be refused
-and no longer is makes the test fail. pyright comes from PyPI and fetches its program from npm at its first run.
+`tests/typing/api.py` is checked and never run. Both tools refuse an ignore that is not needed, so a line that
+must be refused and no longer is makes the test fail. pyright comes from PyPI and fetches its program from npm
+at its first run.
 """
 
 from __future__ import annotations

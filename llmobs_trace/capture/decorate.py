@@ -422,6 +422,15 @@ def _copied(self: Any, wrapped: Any) -> Any:
     return self if wrapped is self.__wrapped__ else _rebuild(wrapped, self._self_plan.options)
 
 
+def _set_annotations(self: Any, annotations: Any) -> None:
+    self.__wrapped__.__annotations__ = annotations
+
+
+# Whoever reads the annotations of a class makes the interpreter store empty ones in it, which then stand
+# before those of the function: so the class has this in their place.
+_annotations = property(lambda self: self.__wrapped__.__annotations__, _set_annotations)
+
+
 def _wrapper(name: str, call: Callable[..., Any]) -> Any:
     """A `FunctionWrapper` whose `__call__` is `call`."""
 
@@ -435,6 +444,7 @@ def _wrapper(name: str, call: Callable[..., Any]) -> Any:
         {
             "__init__": __init__,
             "__call__": call,
+            "__annotations__": _annotations,
             "__get__": _get,
             "__set_name__": _set_name,
             "__reduce_ex__": _reduce,

@@ -126,7 +126,7 @@ def _report(store: Store, experiment_id: str, screen: Screen) -> None:
     short = experiment_id[:8]
     screen.line(f"llmobs-trace show {short} --errors        what went wrong")
     screen.line(f"llmobs-trace show {short}                 every row as a tree")
-    screen.line("llmobs-trace experiments                  run the demo again, and see both")
+    screen.line("llmobs-trace experiments                   run the demo again, and see both")
 
 
 def _heading(title: str, remark: str, screen: Screen) -> None:

@@ -87,8 +87,7 @@ def test_a_coroutine_outside_of_any_loop(llmobs_spans):
 def test_a_generator_of_other_values_has_the_list_of_them_as_its_output(llmobs_spans):
     @experiment_span
     def numbers(stop):
-        for number in range(stop):
-            yield number
+        yield from range(stop)
         yield "end"
 
     assert list(numbers(2)) == [0, 1, "end"]
@@ -632,8 +631,8 @@ _NAMES = st.sampled_from(["a", "b", "c", "d", "e", "f"])
 )
 def test_arguments_are_named_as_the_interpreter_binds_them(names, kinds, rest, more, data):
     """Any signature, any call: the mapper gives the function's own locals, or both refuse."""
-    positional = [name for name, kind in zip(names, kinds) if kind in "/d*"]
-    only = [name for name, kind in zip(names, kinds) if kind in "/"]
+    positional = [name for name, kind in zip(names, kinds, strict=False) if kind in "/d*"]
+    only = [name for name, kind in zip(names, kinds, strict=False) if kind in "/"]
     positional = only + [name for name in positional if name not in only]
     keyword = [name for name in names if name not in positional]
     defaults_from = data.draw(st.integers(0, len(positional)))

@@ -237,9 +237,9 @@ def test_a_root_is_an_experiment_and_a_child_a_task_unless_told_otherwise(llmobs
 
 def test_a_root_may_name_its_experiment_and_its_descendants_inherit_it(llmobs_spans):
     ids = {"experiment_id": "e", "project_id": "p", "dataset_id": "d"}
-    with experiment_span("root", **ids), experiment_span("child", experiment_id="ignored"):
-        with experiment_span("grandchild"):
-            pass
+    inherits = {"experiment_id": "ignored"}
+    with experiment_span("root", **ids), experiment_span("child", **inherits), experiment_span("grandchild"):
+        pass
     with experiment_span("partly", experiment_id="e2"):
         pass
     with experiment_span("default"):
@@ -429,6 +429,70 @@ def test_hostile_exceptions_are_recorded_as_far_as_they_can_be(llmobs_spans):
         assert caught.value is error
     assert [span.status for span in llmobs_spans] == ["error"] * 4
     assert llmobs_spans[0].error["type"] == "Mute"
+
+
+def test_recording_an_exception_asks_nothing_of_the_users_objects(llmobs_spans):
+    """The interpreter's "Did you mean …?" would."""
+    asked = []
+
+    class Lazy:
+        def __dir__(self):
+            asked.append("dir")
+            return ["missing_"]
+
+        @property
+        def undefined(self):
+            asked.append("property")
+
+        def lacks_an_attribute(self):
+            return self.missing
+
+        def lacks_a_name(self):
+            return undefined  # noqa: F821 - what is tested
+
+        def lacks_both(self):
+            try:
+                return self.missing
+            except AttributeError:
+                return undefined  # noqa: F821 - what is tested
+
+    for act in (Lazy().lacks_an_attribute, Lazy().lacks_a_name, Lazy().lacks_both):
+        with pytest.raises((AttributeError, NameError)), experiment_span("span"):
+            act()
+    assert asked == []
+    stacks = [span.error["stack"] for span in llmobs_spans]
+    assert "object has no attribute 'missing'" in stacks[0]
+    assert "name 'undefined' is not defined" in stacks[1]
+    assert "During handling of the above exception" in stacks[2]
+    assert "Did you mean" not in "".join(stacks)
+
+
+def test_the_stack_is_the_standard_librarys_text_without_our_frames(llmobs_spans):
+    import traceback
+
+    @experiment_span
+    def fails():
+        raise KeyError("inner")
+
+    def chained():
+        try:
+            fails()
+        except KeyError as error:
+            raise ValueError("outer") from error
+
+    with experiment_span("span") as span:
+        try:
+            chained()
+        except ValueError as error:
+            span.record_exception(error)
+            text = "".join(traceback.format_exception(error))
+    ours = "_call_function"
+    stack = llmobs_spans.named("span").error["stack"]
+    assert ours in text
+    assert ours not in stack
+    assert [line for line in stack.splitlines() if "File" not in line][0] == text.splitlines()[0]
+    assert stack.count("Traceback (most recent call last)") == 2
+    assert stack.endswith("ValueError: outer\n")
 
 
 def test_recording_an_exception_keeps_neither_it_nor_its_frames_alive(llmobs_spans):

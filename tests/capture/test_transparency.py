@@ -1,7 +1,8 @@
 """The same function decorated and not: nobody but the recorder can tell.
 
-Each case is told twice, once of the function and once of the function decorated, and the two stories must be equal. A story of an
-exception holds its identity, its cause, context and notes, and the frames of its traceback but for at most one of ours.
+Each case is told twice, once of the function and once of the function decorated, and the two stories must be
+equal. A story of an exception holds its identity, its cause, context and notes, and the frames of its
+traceback but for at most one of ours.
 """
 
 from __future__ import annotations
@@ -235,12 +236,11 @@ def test_a_return_value_is_the_same_object(decorated, make):
 def test_two_decorators_add_a_frame_each_and_change_nothing_else(llmobs_spans):
     ours, theirs = [], []
     for decorate in (undecorated, twice):
-        try:
+        with pytest.raises(Unequal) as caught:
             make_plain(decorate, raises)()
-        except Unequal as error:
-            assert error is RAISED
-            ours.append(len(frames(error)[0]))
-            theirs.append(frames(error)[1][1:])
+        assert caught.value is RAISED
+        ours.append(len(frames(caught.value)[0]))
+        theirs.append(frames(caught.value)[1][1:])
     assert ours == [0, 2]
     assert theirs[0] == theirs[1]
 
@@ -287,14 +287,14 @@ def test_a_call_that_does_not_fit_raises_at_the_call_as_undecorated(decorated, k
             "static": Holder.static_method,
         }[kind]
 
-    def call(function):
+    def call(function, args, keywords):
         result = function(*args, **keywords)
         if inspect.iscoroutine(result):
             result.close()
         return type(result)
 
-    for args, keywords in itertools.product([(), (1,), (1, 2), (1, 2, 3)], [{}, {"x": 1}, {"unknown": 1}]):
-        assert told(call, make(decorated)) == told(call, make(undecorated))
+    for passed in itertools.product([(), (1,), (1, 2), (1, 2, 3)], [{}, {"x": 1}, {"unknown": 1}]):
+        assert told(call, make(decorated), *passed) == told(call, make(undecorated), *passed)
 
 
 # --- generators, step by step -------------------------------------------------------------------------------
@@ -517,7 +517,7 @@ def async_story(function, acts):
     return started(events, acts), list(log)
 
 
-# What a generator does with a warning of the interpreter's (an ignored GeneratorExit at its collection) is no story.
+# An ignored GeneratorExit at a generator's collection is reported to nobody, and no part of the story.
 quietly = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
@@ -915,7 +915,7 @@ PROXIES_TELL = (inspect.ismethoddescriptor, inspect.isroutine, inspect.getfullar
 
 
 def asked(ask, of):
-    """What an inspection answers; a warning that it gives belongs to the answer, the words of an error do not."""
+    """What an inspection answers, and its warnings; the words of its errors are its own business."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         kind, answer, *_ = told(ask, of)
@@ -1202,7 +1202,7 @@ def test_who_overrides_a_method_can_be_told(decorated):
 
 def test_properties_private_and_special_methods_work(decorated):
     for decorate in (decorated, undecorated):
-        base, sub = make_class(decorate)
+        _, sub = make_class(decorate)
         item = sub(2)
         item.value = 5
         assert (item.value, item.cached, item.cached is item.cached) == (5, [5], True)

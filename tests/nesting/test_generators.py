@@ -585,6 +585,62 @@ def test_a_method_pair_inside_one_step_of_a_generator(parents):
     assert parents() == {"between": "handled", "handled": "stream", "after": "stream", "stream": None}
 
 
+def test_a_block_started_by_a_method_inside_a_stream_is_suspended_with_it(parents):
+    handler = Started("handled")
+
+    def items():
+        with experiment_span("stream"):
+            handler.start()
+            yield
+            leaf("inside")
+            handler.end()
+            leaf("afterwards")
+            yield
+
+    held = items()
+    next(held)
+    leaf("outside")
+    next(held)
+    held.close()
+    assert parents() == {
+        "outside": None,
+        "inside": "handled",
+        "handled": "stream",
+        "afterwards": "stream",
+        "stream": None,
+    }
+
+
+def test_a_block_that_a_stream_left_open_goes_on_in_the_stream_around_it_alone(parents):
+    handler = Started("handled")
+
+    def inner():
+        with experiment_span("inner"):
+            handler.start()
+            yield
+
+    def outer():
+        with experiment_span("outer"):
+            list(inner())
+            yield
+            leaf("inside")
+            handler.end()
+            yield
+
+    held = outer()
+    next(held)
+    leaf("outside")
+    next(held)
+    held.close()
+    assert parents() == {
+        "inner": "outer",
+        "outside": None,
+        "inside": "handled",
+        "handled": "inner",
+        "outer": None,
+    }
+
+
 def test_two_blocks_in_one_generator_end_out_of_order(parents):
     def items():
         outer, inner = experiment_span("outer"), experiment_span("inner")

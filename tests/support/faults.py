@@ -1,7 +1,8 @@
 """Which functions of the package a program enters, and a fault in any one of them.
 
-A function is made to fail by exchanging its code, so that every name it goes by fails with it: imported elsewhere, bound in a table, a
-property, a default argument. It fails where the package itself calls it; what the user calls is the border that must hold.
+A function is made to fail by exchanging its code, so that every name it goes by fails with it: imported
+elsewhere, bound in a table, a property, a default argument. It fails where the package itself calls it; what
+the user calls is the border that must hold.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ import threading
 import types
 from collections import Counter
 
-import llmobs_trace
 from support.stories import PACKAGE
+
+import llmobs_trace
 
 # Bodies that the user's own steps drive: they are entered from outside, and made by the package.
 DRIVERS = {"_run_coroutine", "run_generator", "run_async_generator"}
 # Calls of the user's, also where a wrapper makes them: one function decorated twice.
 BORDERS = {"_call_function", "_call_coroutine", "_call_generator", "_call_async_generator", "_get"}
+# What the collector calls, whoever runs then; it has nobody to tell of an exception.
+COLLECTED = {"__del__", "forget"}
 
 
 class Fault(Exception):
@@ -51,7 +55,9 @@ def entered(program):
         sys.setprofile(None)
         threading.setprofile(None)
     for code in list(found):
-        if code.co_name in BORDERS | {"<module>", "__del__"} or not code.co_flags & 2:  # an import, a class's body
+        if (
+            code.co_name in BORDERS | COLLECTED | {"<module>"} or not code.co_flags & 2
+        ):  # an import, a class's body
             del found[code]
     return found
 
@@ -64,13 +70,25 @@ def name_of(code):
 # --- a function's code, exchanged ---------------------------------------------------------------------------
 
 
-def functions_of(code):
-    """The function objects that run a code, closures included."""
-    return [
-        found
-        for found in gc.get_referrers(code)
-        if isinstance(found, types.FunctionType) and found.__code__ is code
-    ]
+def functions_by_code():
+    """The function objects that run each code of the package; one look at the heap, since that is slow."""
+    found = {}
+    for candidate in gc.get_objects():
+        if isinstance(candidate, types.FunctionType) and is_ours(candidate.__code__):
+            found.setdefault(candidate.__code__, []).append(candidate)
+    return found
+
+
+def makers(functions):
+    """For each nested code, the code whose call makes a function of it."""
+    found, pending = {}, list(functions)
+    while pending:
+        code = pending.pop()
+        for const in code.co_consts:
+            if isinstance(const, types.CodeType) and const not in found:
+                found[const] = code
+                pending.append(const)
+    return found
 
 
 def _failing(code, number):
@@ -92,24 +110,27 @@ def outer({", ".join(free)}):
 
 
 class Injection:
-    """A code that fails with `error` at its calls from within the package: at every one, or at one of them alone."""
+    """A code that fails with `error` at its calls from within the package: at each, or at one alone.
 
-    def __init__(self, code, error=Fault, only=None):
+    `functions` is what `functions_by_code` found, `made_by` what `makers` did.
+    """
+
+    def __init__(self, code, functions, made_by, error=Fault, only=None):
         self.code = code
         self.error = error
         self.only = only
         self.calls = 0
         self.raised = 0
+        self._functions = functions
+        self._made_by = made_by
         self._exchanged = []
 
     def __enter__(self):
-        functions = functions_of(self.code)
-        if functions:
-            for function in functions:
-                self._exchange(function, _failing(self.code, 0))
-                self._original = function
-        else:
+        for number, function in enumerate(self._functions.get(self.code, [])):
+            self._exchange(function, _failing(self.code, number))
+        if self.code in self._made_by:
             self._exchange_within_its_maker()
+        assert self._exchanged, f"{name_of(self.code)} is nobody's"
         builtins._fault_injected = self._called
         return self
 
@@ -118,37 +139,24 @@ class Injection:
         function.__code__ = code
 
     def _exchange_within_its_maker(self):
-        """A closure or a comprehension is made at each call of another function, from its constants."""
-        self._original = None
-        replacement, inner = _failing(self.code, 0), self.code
-        while True:
-            maker = next(
-                found
-                for found in all_codes()
-                if any(const is inner for const in found.co_consts)
-            )
+        """A closure or a comprehension is made anew by each call of another function, from its constants."""
+        replacement, inner = _failing(self.code, -1), self.code
+        while inner in self._made_by:
+            maker = self._made_by[inner]
             consts = tuple(replacement if const is inner else const for const in maker.co_consts)
             replacement, inner = maker.replace(co_consts=consts), maker
-            functions = functions_of(maker)
-            if functions:
-                for function in functions:
-                    self._exchange(function, replacement)
-                return
+            for function in self._functions.get(maker, []):
+                self._exchange(function, replacement)
 
     def _called(self, number, args, kwargs):
         caller = sys._getframe(2)
         internal = is_ours(caller.f_code) or self.code.co_name in DRIVERS
-        if internal:
-            self.calls += 1
-        if internal and self.only in (None, self.calls):
+        self.calls += internal
+        # What a maker made anew can't be run from here, its variables not being at hand: it fails each time.
+        if number < 0 or (internal and self.only in (None, self.calls)):
             self.raised += 1
             raise self.error("injected")
-        if self._original is None:
-            # What a maker made anew can't be run here: its variables are not at hand. It fails every time.
-            self.raised += 1
-            raise self.error("injected")
-        real = self._original
-        code = next(code for function, code in self._exchanged if function is real)
+        real, code = self._exchanged[number]
         again = types.FunctionType(code, real.__globals__, real.__name__, real.__defaults__, real.__closure__)
         again.__kwdefaults__ = real.__kwdefaults__
         return again(*args, **kwargs)
@@ -165,23 +173,6 @@ def modules():
         if ".cli" not in found.name and "__main__" not in found.name:
             with contextlib.suppress(ImportError):
                 yield importlib.import_module(found.name)
-
-
-def all_codes():
-    """Every code in the package's modules that are loaded, nested ones included."""
-    pending = [
-        found.__code__
-        for found in gc.get_objects()
-        if isinstance(found, types.FunctionType) and is_ours(found.__code__)
-    ]
-    seen = set()
-    while pending:
-        code = pending.pop()
-        if id(code) in seen:
-            continue
-        seen.add(id(code))
-        yield code
-        pending += [const for const in code.co_consts if isinstance(const, types.CodeType)]
 
 
 # --- what the interpreter and other libraries give us -------------------------------------------------------

@@ -36,7 +36,7 @@ def frames(error):
 
 
 def told(act, *args, ours_at_most=1):
-    """("returned", value) or ("raised", the exception, its surroundings, its way); at most one frame of ours in that."""
+    """("returned", value), or ("raised", the exception, its surroundings, its frames but for one of ours)."""
     try:
         return "returned", act(*args)
     except BaseException as error:

@@ -1,7 +1,7 @@
 """A program that uses everything a user can, and what comes of each part of it: traced, and untraced.
 
-`PARTS` are functions of a namespace: `llmobs_trace` itself, or `Untraced`, in which nothing of it happens. Each answers with what the user
-sees; the answers of both must be equal.
+`PARTS` are functions of a namespace: `llmobs_trace` itself, or `Untraced`, in which nothing of it happens.
+Each answers with what the user sees; the answers of both must be equal.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ import uuid
 from pathlib import PurePosixPath
 
 from support.stories import Unequal, fresh, one_step, step_through, told
+
+from llmobs_trace.capture import recorder as slot
 
 CAUSE, CONTEXT, RAISED, THROWN = Unequal("cause"), Unequal("context"), Unequal("raised"), Unequal("thrown")
 
@@ -163,6 +165,7 @@ def methods(t):
         told(t.experiment_span(functools.partial(add, 1)), 4),
         told(twice, 1, 2),
         told(t.experiment_span(len), [1]),
+        told(t.experiment_span(max), 1, 2),
     ]
 
 
@@ -319,6 +322,7 @@ def async_generators(t):
     async def stopped():
         async for item in echoes():
             return item
+        return None
 
     return [
         told(lambda: step_through(steps())),
@@ -523,7 +527,18 @@ def metrics(t):
 
     def record():
         with t.experiment_span("row") as span:
-            for value in (True, 1, 0.5, float("nan"), "text", {"a": 1}, [1], 10**400, decimal.Decimal(1), Color.RED):
+            for value in (
+                True,
+                1,
+                0.5,
+                float("nan"),
+                "text",
+                {"a": 1},
+                [1],
+                10**400,
+                decimal.Decimal(1),
+                Color.RED,
+            ):
                 t.record_metric("m", value)
             t.record_metric("m", "0.5", metric_type="score", assessment="pass", reasoning="r")
             t.record_metric("m", error=ValueError("e"), tags={"a": 1}, metadata={"b": 1}, timestamp_ms=1)
@@ -550,10 +565,12 @@ def propagation(t):
         mine = {"other": "x"}
         with t.experiment_span("client"):
             assert t.inject(mine) is mine
-        with t.continue_trace(HEADERS), t.experiment_span("server"):
-            t.inject({})
-            t.record_metric("m", 1)
-            t.current_span()
+        with t.continue_trace(HEADERS):
+            span = t.current_span()
+            t.record_metric("m", 1, span=span)
+            with t.experiment_span("server"):
+                t.inject({})
+                t.record_metric("m", 1)
         with t.continue_trace({"traceparent": "malformed"}), t.continue_trace({}):
             return "done"
 
@@ -615,7 +632,12 @@ def threads(t):
                 seen.append(pool.submit(work, "raise").exception())
             with multiprocessing.pool.ThreadPool(1) as pool:
                 seen += [pool.apply(work, (4,)), *pool.map(work, [5]), *pool.imap(work, [6])]
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            seen += [pool.submit(work, 7).result(), pool.submit(asyncio.run, fetch(8)).result()]
         return seen
+
+    async def fetch(x):
+        return await asyncio.ensure_future(t.experiment_span(asyncio.sleep)(0, x))
 
     def ended_by_another_thread():
         block = t.experiment_span("elsewhere")
@@ -628,6 +650,57 @@ def threads(t):
     return [told(program), told(ended_by_another_thread)]
 
 
+@contextlib.contextmanager
+def never_sampled(t):
+    """Every new trace is left out."""
+    with t.experiment_span("fills the slot, where that can be done"):
+        pass
+    recorder = slot.current
+    if t is Untraced or recorder is None:
+        yield
+        return
+    before, recorder.sample_rate = recorder.sample_rate, 0.0
+    try:
+        yield
+    finally:
+        recorder.sample_rate = before
+
+
+def unsampled(t):
+    """Traces that are left out: here, and where the caller decided so."""
+
+    @t.experiment_span
+    def work(x):
+        t.record_metric("m", 1)
+        return x
+
+    @t.experiment_span
+    def stream(x):
+        try:
+            received = yield work(x)
+        except Unequal as error:
+            received = error
+        yield received
+
+    async def fetch(x):
+        async with t.experiment_span("block"):
+            return work(x)
+
+    def everything():
+        with t.experiment_span("row", input=1) as span:
+            span.set_output(1)
+            span.record_metric("m", 1)
+            t.inject({})
+            iterator = stream(1)
+            seen = [next(iterator), iterator.throw(fresh(THROWN)), iterator.close()]
+            return seen, work(2), step_through(t.experiment_span(fetch)(3)), t.propagate(work)(4)
+
+    with never_sampled(t):
+        seen = [told(everything), told(lambda: list(stream(2))), told(work)]
+    with t.continue_trace({"traceparent": HEADERS["traceparent"][:-2] + "00"}):
+        return [*seen, told(everything)]
+
+
 # In a process of its own each part is fast; the threads and loops come last.
 PARTS = [
     calls,
@@ -638,6 +711,7 @@ PARTS = [
     values,
     metrics,
     propagation,
+    unsampled,
     async_generators,
     tasks,
     threads,

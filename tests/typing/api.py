@@ -1,6 +1,7 @@
 """The public names as type checkers see them: checked by mypy and pyright, never run.
 
-A line that must be refused carries both tools' ignores; unused ones are errors, so that a line that is no longer refused is found.
+A line that must be refused carries both tools' ignores; unused ones are errors, so that a line that is no
+longer refused is found.
 """
 
 from __future__ import annotations

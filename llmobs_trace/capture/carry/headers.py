@@ -19,7 +19,7 @@ from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.entry import Active, Carried
 from llmobs_trace.capture.ids import NO_SPAN_ID, NO_TRACE_ID, new_span_id
 from llmobs_trace.capture.recorder import Recorder, Scope
-from llmobs_trace.capture.span import clock_ns
+from llmobs_trace.capture.span import clock_ns, lost
 from llmobs_trace.wire import id_problem
 
 H = TypeVar("H", bound=MutableMapping[str, str])
@@ -120,10 +120,8 @@ class continue_trace:
     ) -> None:
         try:
             self._leave()
-        except RecursionError:
-            slot.faults.count += 1
         except Exception as fault:
-            slot.fault(fault)
+            lost(self._open.pop() if self._open else None, fault)
 
     async def __aenter__(self) -> None:
         try:
@@ -138,10 +136,8 @@ class continue_trace:
     ) -> None:
         try:
             self._leave()
-        except RecursionError:
-            slot.faults.count += 1
         except Exception as fault:
-            slot.fault(fault)
+            lost(self._open.pop() if self._open else None, fault)
 
     def _enter(self, frame: FrameType) -> None:
         recorder = slot.current or slot.get()
