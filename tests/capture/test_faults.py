@@ -267,7 +267,7 @@ def test_a_fault_at_the_first_second_or_last_call_of_any_function_goes_unnoticed
 
 @pytest.mark.parametrize("error", [RecursionError, MemoryError, StopIteration, TypeError, AttributeError])
 def test_no_kind_of_fault_is_taken_for_something_else(recorder, untraced, reached, injection, error):
-    """Some exceptions mean something to the interpreter or to us: a stream's end, a call that does not fit."""
+    """Some exceptions mean something to the interpreter or to us: a stream's end, a wrong call."""
     few = {
         part: codes for part, codes in reached.items() if part.__name__ in ("calls", "generators", "blocks")
     }

@@ -490,7 +490,7 @@ def test_the_stack_is_the_standard_librarys_text_without_our_frames(llmobs_spans
     stack = llmobs_spans.named("span").error["stack"]
     assert ours in text
     assert ours not in stack
-    assert [line for line in stack.splitlines() if "File" not in line][0] == text.splitlines()[0]
+    assert next(line for line in stack.splitlines() if "File" not in line) == text.splitlines()[0]
     assert stack.count("Traceback (most recent call last)") == 2
     assert stack.endswith("ValueError: outer\n")
 
