@@ -141,7 +141,7 @@ def configure(**options: Any) -> None:
     """Set the library up, once, at the start of a program. Raises `ConfigurationError` where an option won't
     do.
 
-    Every option has an environment variable beside it; `llmobs-trace doctor` and the README list them.
+    Every option has an environment variable beside it; the README lists them.
     Without keys everything goes to the local store. A second call delivers what was recorded and then
     replaces.
 
