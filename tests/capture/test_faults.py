@@ -160,6 +160,8 @@ NOT_OF_A_CALL = {
     "_wrapper": "at import",
     "_asking": "at import",
     "_driver_of": "when it is bound",
+    "_told": "at the first exception",
+    "_set_annotations": "when it is annotated anew",
     "wrap": "when a library is loaded",
     "_find_running_loop": "until asyncio is loaded",
     "mute_thread": "in the sender's thread",

@@ -253,7 +253,9 @@ class Model:
             shut = fit[which % len(fit)]
             self.step(actor, "shut", style=f"{way} {shut.kind}", target=shut.number)
             if shut.started and (way == "throw" or shut.says_farewell_when_closed):
-                own = [b.name for b in shut.blocks if b.home in (None, actor.number)]
+                # A dropped async generator's farewell is a task's of the loop: no helper's home.
+                home = None if shut.is_async and way == "drop" else actor.number
+                own = [b.name for b in shut.blocks if b.home in (None, home)]
                 around = own[-1] if own else self.active(actor)
                 self.parents[f"farewell {shut.number}"] = around
             del self.generators[shut.number]
