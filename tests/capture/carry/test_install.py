@@ -131,4 +131,7 @@ with experiment_span("outer"):
         program + _SHOW, PYTHONPATH=os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     )
     assert out.splitlines() == ["42", _SHOWN]
-    assert len(err.splitlines()) == 1, "one line tells that work handed on loses its parent there"
+    # Once; an older wrapt tells of a module a second time while our side of it is still loading.
+    said = err.splitlines()
+    assert 1 <= len(said) <= 2, "a line tells that work handed on loses its parent there"
+    assert all("the traced call went on" in line for line in said)
