@@ -24,8 +24,11 @@ def work(thread):
         os.write(1, f"{thread}-{number}\\n".encode())
         record_metric("score", number, span=span)
         os.write(1, f"metric of {span.span_id}\\n".encode())
-for thread in range(4):
-    threading.Thread(target=work, args=(thread,)).start()
+threads = [threading.Thread(target=work, args=(thread,)) for thread in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:  # early releases of 3.12 start no thread, the sender's neither, once the main one has ended
+    thread.join()
 """
 
 # Ends by itself, having recorded next to nothing.
