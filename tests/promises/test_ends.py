@@ -27,7 +27,7 @@ def work(thread):
 threads = [threading.Thread(target=work, args=(thread,)) for thread in range(4)]
 for thread in threads:
     thread.start()
-for thread in threads:  # early releases of 3.12 start no thread, the sender's neither, once the main one has ended
+for thread in threads:  # early releases of 3.12 start no thread once the main one has ended
     thread.join()
 """
 
@@ -174,7 +174,8 @@ def test_a_program_that_ends_by(machine: Machine, arrived: Callable[[], Counter[
     assert {"row": 1, "model": 1}.items() <= found.items()
     assert len([name for name in found if name.startswith("metric of")]) == 1
     assert machine.pending() == 0
-    assert "llmobs_trace" not in ended.err.replace("llmobs_trace/capture/block.py", "")
+    if end != "SIGINT":  # the interrupt may land in a finalizer, where the interpreter names whose it was
+        assert "llmobs_trace" not in ended.err.replace("llmobs_trace/capture/block.py", "")
     for also in ("last", "late"):
         assert (also in how) == (also in found)
 
