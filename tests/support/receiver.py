@@ -243,7 +243,10 @@ class _Server:
         while line := stream.readline().decode("latin-1").strip():
             name, _, value = line.partition(":")
             headers[name.strip().lower()] = value.strip()
-        body = stream.read(int(headers.get("content-length", 0)))
+        length = int(headers.get("content-length", 0))
+        body = stream.read(length)
+        if len(body) < length:
+            return False  # its sender was killed in the middle: nobody takes half a body
         with self._changed:
             reply = self._next_reply(request_line[1])
             self._requests.append(
