@@ -143,8 +143,9 @@ def check(
 ) -> None:
     """Raise `StoreError` for a file that this version can't use: a newer one's, or another program's."""
     found = version(connection)
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    # Last: another process may make the schema between these reads; who sees its tables must see its name.
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
     if application != APPLICATION_ID and (application or found or tables):
         raise StoreError(f"{path} is a SQLite database of another program; name another file")
     if found > len(migrations):
