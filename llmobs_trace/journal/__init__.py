@@ -75,7 +75,8 @@ def open_journal(
             with contextlib.suppress(OSError):
                 prune(directory)
             return queue
-        except OSError as error:
-            reason = f"no journal can be kept in {directory}: {error.strerror or error}"
+        except (OSError, ValueError) as error:  # ValueError: a path that can't be one
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            reason = f"no journal can be kept in {directory}: {why}"
     memory_bytes = min(memory_bytes, max_bytes)
     return Journal(MemoryShelf(), segment_bytes=segment_bytes, max_bytes=memory_bytes, reason=reason)

@@ -13,10 +13,11 @@ import contextlib
 import itertools
 from collections.abc import Callable
 
+from .compact import compact, is_worth_it
 from .memory import MemoryShelf
 from .queue import Storage
 from .record import Settlement
-from .segment import Segment
+from .segment import Segment, SegmentDamaged
 from .sequence import Folded, SegmentSequence
 from .shelf import Shelf
 
@@ -25,6 +26,10 @@ __all__ = ["Journal"]
 # Memory for records that the disk refuses, or that are not copied to it yet. The disk may hold far more than
 # a process should.
 _SPILL_BYTES = 16 << 20
+# A record stored while another thread rolls over has a file of its own, and so takes a block of the disk.
+# There may be as many files as there are blocks within the bound, and these many in any case or at most.
+_BLOCK_BYTES, _FEWEST_FILES, _MOST_FILES = 4096, 64, 4096
+_REWRITTEN_AT_ONCE = 8
 
 
 class Journal(SegmentSequence):
@@ -33,11 +38,15 @@ class Journal(SegmentSequence):
     def __init__(self, shelf: Shelf, *, segment_bytes: int, max_bytes: int, reason: str = "") -> None:
         """A queue over a shelf; raises OSError where not even the first segment can be made."""
         super().__init__(shelf)
+        shelf.in_memory = self._in_memory
+        if shelf.most_bytes is not None:
+            max_bytes = min(max_bytes, max(shelf.most_bytes, 2 * segment_bytes))
         self.armed = False
         self.wake: Callable[[], None] = _nobody
         self._reason = reason
         self._segment_bytes = max(1, min(segment_bytes, max_bytes // 2))
         self._max_bytes = max_bytes
+        self._max_files = min(max(_FEWEST_FILES, max_bytes // _BLOCK_BYTES), _MOST_FILES)
         self._spill = MemoryShelf()
         self._spare: list[Segment] = []
         self._turns: list[object] = []
@@ -78,6 +87,10 @@ class Journal(SegmentSequence):
 
     def _append_slowly(self, line: bytes) -> None:
         """Store a record for which the newest segment has no room."""
+        # An outage that outlasts the bound comes here for every record: some 0.5 µs to count it.
+        if self._no_room[0] == self._freed and self._is_full_for(len(line)):
+            self._refuse()
+            return
         is_stored = False
         try:
             is_stored = not self._is_closed and self._store(line)
@@ -90,9 +103,21 @@ class Journal(SegmentSequence):
             raise
         finally:
             if not is_stored:
-                next(self._refusals)
-                with contextlib.suppress(Exception):
-                    self._shelf.dropped(self._refused())
+                self._refuse()
+
+    def _is_full_for(self, needed_bytes: int) -> bool:
+        """Whether a roll-over is known to find no room, and nobody is in the middle of one."""
+        if self._spare or self._turns:
+            return False
+        return self._no_room[1] <= max(self._segment_bytes, needed_bytes)
+
+    def _refuse(self) -> None:
+        # Taking a number is one C call: none is missed. Where threads cross here, the sender puts it right.
+        count = next(self._refusals) + 1
+        try:
+            self._shelf.dropped(count)
+        except Exception:
+            self._reason = "a dropped record could not be written down"
 
     def _store(self, line: bytes) -> bool:
         turns, turn = self._turns, object()
@@ -135,7 +160,7 @@ class Journal(SegmentSequence):
         try:
             return self._shelf.make(size_bytes)
         except OSError as error:
-            self._note(error)
+            self._refused_by_disk(error)
         return self._spill.make(size_bytes) if self._has_memory(size_bytes) else None
 
     def _store_apart(self, line: bytes) -> bool:
@@ -145,7 +170,7 @@ class Journal(SegmentSequence):
         try:
             segment = self._shelf.make_loose(line)
         except OSError as error:
-            self._note(error)
+            self._refused_by_disk(error)
             if not self._has_memory(len(line)):
                 return False
             segment = self._spill.make_loose(line)
@@ -170,9 +195,11 @@ class Journal(SegmentSequence):
         freed = self._freed
         if self._no_room[0] == freed and size_bytes >= self._no_room[1]:
             return False
-        held_bytes = sum(segment.size_bytes for _, segment in self._live())
-        held_bytes += sum(segment.size_bytes for segment in self._spare.copy())
-        if held_bytes + size_bytes <= self._max_bytes:
+        held = [segment.size_bytes for _, segment in self._live()]
+        held += [segment.size_bytes for segment in self._spare.copy()]
+        if len(held) >= self._max_files:
+            size_bytes = 0  # not even the smallest
+        elif sum(held) + size_bytes <= self._max_bytes:
             return True
         self._no_room = (freed, size_bytes)
         return False
@@ -182,34 +209,93 @@ class Journal(SegmentSequence):
         held_bytes = sum(segment.memory_bytes for _, segment in self._live())
         return held_bytes + size_bytes <= max(_SPILL_BYTES, 2 * self._segment_bytes)
 
-    def _note(self, error: OSError) -> None:
+    def _refused_by_disk(self, error: OSError) -> None:
         self._reason = f"the journal's disk refuses: {error.strerror or error}"
 
     def _refused(self) -> int:
         # An exact count without a lock: `next` is one C call, and this looks without taking one.
         return int(repr(self._refusals)[6:-1])
 
+    def _in_memory(self) -> tuple[Settlement, int]:
+        """What is settled and how much is pending in segments that have no file."""
+        settled, pending = Settlement(), 0
+        for _, segment in self._live():
+            if segment.path is None:
+                records, _, its = segment.remaining()
+                settled, pending = settled.plus(its), pending + records
+        return settled, pending
+
+    def in_memory(self) -> int:
+        """How many pending records would die with the process. Any thread."""
+        return self._in_memory()[1]
+
     def prepare(self) -> None:
         """The sender's housekeeping: the spare segment, unmapping, copying to files."""
         for number, segment in self._live():
-            try:
-                segment.mirror()
-                if number < len(self._segments) - 1:
-                    segment.seal()
-                    segment.release()
-            except OSError as error:
-                self._note(error)
+            self._look_after(number, segment)
             self._free(number, segment)
         self._fold()
+        self._make_room()
+        if self._spare and not self._spare[0].is_there():
+            with contextlib.suppress(IndexError):
+                self._spare.pop().discard()
         if not self._spare and not self._is_closed and self._has_room(self._segment_bytes):
             self._make_spare()
+        self._shelf.save()
         self._shelf.save_dropped(self._refused())
+
+    def _look_after(self, number: int, segment: Segment) -> None:
+        try:
+            if segment.is_in_memory and not segment.is_there():
+                self._save_from_memory(segment)
+            segment.mirror()
+            if number < len(self._segments) - 1:
+                segment.seal()
+                segment.release()
+        except SegmentDamaged:
+            self._damaged(number, segment)
+        except OSError as error:
+            self._refused_by_disk(error)
+        self._pay(number, segment)
+
+    def _damaged(self, number: int, segment: Segment) -> None:
+        if segment.is_in_memory:
+            self._save_from_memory(segment)
+        else:
+            self._write_off(number, segment)
+
+    def _make_room(self) -> None:
+        """Near the bound, rewrite what is kept for a few records' sake; a little at each turn."""
+        live = self._live()
+        if 2 * sum(segment.size_bytes for _, segment in live) < self._max_bytes:
+            return
+        worthy = [(number, segment) for number, segment in live if is_worth_it(segment)]
+        for number, segment in worthy[:_REWRITTEN_AT_ONCE]:
+            try:
+                compact(segment, self._shelf)
+            except SegmentDamaged:
+                self._write_off(number, segment)
+            except OSError as error:
+                self._refused_by_disk(error)
+                return
+            self._freed += 1
+
+    def _save_from_memory(self, segment: Segment) -> None:
+        """Its file was removed: what is in memory goes to another, or stays there where that can't be."""
+        segment.seal()
+        try:
+            fresh = self._shelf.make_loose(segment.content())
+            self._shelf.place(fresh)
+            segment.move_to(fresh.path)
+        except OSError as error:
+            segment.move_to(None)
+            self._refused_by_disk(error)
 
     def _make_spare(self) -> None:
         try:
             spare = self._shelf.make(self._segment_bytes)
         except OSError as error:
-            self._note(error)
+            self._refused_by_disk(error)
             return
         spare.touch()
         self._spare.append(spare)
@@ -233,6 +319,7 @@ class Journal(SegmentSequence):
             if not (keep and self._put_away(segment)):
                 self._write_off(number, segment)
         self._fold()
+        self._shelf.save()
         self._shelf.save_dropped(self._refused())
         self._shelf.close(remove=not self.recorded())
 
@@ -240,14 +327,26 @@ class Journal(SegmentSequence):
         """Unmap a sealed segment, its file complete; False where it has none and gets none."""
         segment.total()
         try:
-            segment.mirror()
+            if segment.is_in_memory and not segment.is_there():
+                self._save_from_memory(segment)
             if segment.path is None:
                 if self.storage == "memory":
                     return False
-                self._shelf.place(self._shelf.make_loose(segment.read(0, segment.stop())))
+                fresh = self._shelf.make_loose(segment.content())
+                self._shelf.place(fresh)
+                segment.move_to(fresh.path)
+            segment.mirror()
+            segment.pay()
+        except SegmentDamaged:
+            if segment.is_in_memory:
+                self._save_from_memory(segment)
+            if not segment.is_in_memory or segment.path is None:
+                return False
         except OSError as error:
-            self._note(error)
-            return False
+            self._refused_by_disk(error)
+            if segment.path is None:
+                return False
+            self._shelf.settled_without_file(segment.give_up_rest())
         segment.forget()
         return True
 

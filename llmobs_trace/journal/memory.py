@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Callable
 
 from .queue import Storage
+from .record import Settlement
 from .segment import Segment
 
 __all__ = ["MemoryShelf"]
@@ -14,9 +15,10 @@ class MemoryShelf:
     """Makes segments of anonymous memory; what is in them dies with the process."""
 
     storage: Storage = "memory"
+    most_bytes: int | None = None
 
     def __init__(self) -> None:
-        self._numbers = itertools.count(1)
+        self.in_memory: Callable[[], tuple[Settlement, int]] = lambda: (Settlement(), 0)
 
     def make(self, size_bytes: int) -> Segment:
         """An empty segment. Memory is used as far as it is filled."""
@@ -31,9 +33,19 @@ class MemoryShelf:
     def place(self, segment: Segment) -> None:
         """A loose segment is there as soon as it is made."""
 
-    def settled(self, segment: Segment) -> None:
+    def replace(self, segment: Segment, data: bytes) -> None:
+        """The memory is all there is of it."""
+        segment.replace_memory(data)
+
+    def settled(self, segment: Segment) -> bool:
         """Give its memory back."""
-        segment.discard()
+        return segment.discard()
+
+    def settled_without_file(self, settlement: Settlement) -> None:
+        """Nobody asks memory after the process is gone."""
+
+    def save(self) -> None:
+        """Nobody asks memory after the process is gone."""
 
     def dropped(self, count: int) -> None:
         """Nobody asks memory after the process is gone."""

@@ -9,6 +9,7 @@ unlocked.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
@@ -18,15 +19,17 @@ from pathlib import Path
 
 import msgspec
 
+from . import files
+
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Owner", "claim", "homes", "this_boot", "this_host", "this_process", "try_lock"]
+__all__ = ["Owner", "claim", "homes", "problem", "this_boot", "this_host", "this_process", "try_lock"]
 
 OWNER_FILE = "owner"
 SUFFIX = ".journal"
 _NEW = ".new-"
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+_GONE = ".gone-"
 # A directory under a temporary name is left by a process killed while it made it: a matter of milliseconds.
 _STALE_SECONDS = 86_400.0
 
@@ -78,22 +81,39 @@ def claim(root: Path, owner: Owner) -> tuple[Path, int]:
     """Make and lock a directory under `root`: its path and the lock's descriptor; raises OSError."""
     if sys.platform == "win32":
         raise OSError("journals need flock, which this system doesn't have")
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)  # where it is there, it may be a link: the user's
     name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}"
     new, home = root / f"{_NEW}{name}", root / f"{name}{SUFFIX}"
-    new.mkdir(mode=0o700)
+    os.mkdir(new, 0o700)
     lock = -1
     try:
-        lock = os.open(new / OWNER_FILE, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600)
+        lock = files.create(new / OWNER_FILE)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.write(lock, msgspec.json.encode(owner) + b"\n")
-        new.rename(home)
+        files.write_at(lock, msgspec.json.encode(owner) + b"\n", 0)
+        os.rename(new, home)
     except BaseException:
         if lock >= 0:
             os.close(lock)
-        remove(new)
+        files.remove_directory(new)
         raise
     return home, lock
+
+
+def problem(home: Path) -> str:
+    """Why a journal's directory is never taken, in words for the user; empty where it may be."""
+    try:
+        directory, owner = os.lstat(home), os.lstat(home / OWNER_FILE)
+    except OSError as error:
+        return f"it can't be looked into: {error.strerror or error}"
+    if not stat.S_ISDIR(directory.st_mode):
+        return "it is no directory, or a link to one"
+    if directory.st_uid != os.geteuid():
+        return f"it belongs to another user ({directory.st_uid})"
+    if directory.st_mode & stat.S_IWOTH:
+        return f"others can write to it; if what is in it is yours: chmod o-w {home}"
+    if not stat.S_ISREG(owner.st_mode) or owner.st_uid != os.geteuid():
+        return f"its file {OWNER_FILE!r} is no file of yours"
+    return ""
 
 
 def try_lock(home: Path) -> int | None:
@@ -102,24 +122,31 @@ def try_lock(home: Path) -> int | None:
     The lock may be on a file that another recoverer has removed meanwhile, so the file that is there now is
     compared with the one locked. Directories and files of another user, and links, are never taken.
     """
-    if sys.platform == "win32":
+    if sys.platform == "win32" or problem(home):
         return None
     try:
-        directory = os.lstat(home)
-        if not stat.S_ISDIR(directory.st_mode) or directory.st_uid != os.geteuid():
-            return None
-        lock = os.open(home / OWNER_FILE, os.O_RDWR | _NO_FOLLOW)
+        lock = _open_to_lock(home / OWNER_FILE)
     except OSError:
         return None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        held, there = os.fstat(lock), os.stat(home / OWNER_FILE, follow_symlinks=False)
-        if held.st_uid == os.geteuid() and (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino):
+        held, there = os.fstat(lock), os.lstat(home / OWNER_FILE)
+        if (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino):
             return lock
     except OSError:
         pass
     os.close(lock)
     return None
+
+
+def _open_to_lock(file: Path) -> int:
+    """Writable, as network filesystems want it for a lock; a copy that can only be read is looked at too."""
+    try:
+        return files.open_ours(file, os.O_RDWR)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EACCES):
+            raise
+        return files.open_ours(file, os.O_RDONLY)
 
 
 def unlock(lock: int) -> None:
@@ -133,7 +160,7 @@ def unlock(lock: int) -> None:
 def read_owner(home: Path) -> Owner | None:
     """Who made a journal; None where the file isn't there or says nothing."""
     try:
-        file = os.open(home / OWNER_FILE, os.O_RDONLY | _NO_FOLLOW)
+        file = files.open_ours(home / OWNER_FILE, os.O_RDONLY)
     except OSError:
         return None
     try:
@@ -146,18 +173,23 @@ def read_owner(home: Path) -> Owner | None:
 
 def homes(root: Path) -> list[Path]:
     """The journals under a root, oldest first, live ones included."""
-    try:
-        return sorted(root / name for name in os.listdir(root) if name.endswith(SUFFIX))
-    except OSError:
-        return []
+    return [root / name for name in files.list_names(root, SUFFIX)]
+
+
+def remove(home: Path) -> None:
+    """Remove a journal that we have locked. A kill in the middle leaves nothing that looks like one."""
+    gone = home.with_name(f"{_GONE}{home.stem}")
+    with contextlib.suppress(OSError):
+        os.rename(home, gone)
+        files.remove_directory(gone)
 
 
 def sweep(root: Path) -> None:
-    """Remove what processes killed while they made a journal left behind."""
-    with contextlib.suppress(OSError):
-        for name in os.listdir(root):
-            if name.startswith(_NEW) and _age_seconds(root / name) > _STALE_SECONDS:
-                remove(root / name)
+    """Remove what processes killed while they made or removed a journal left behind."""
+    for name in files.list_names(root):
+        is_old = name.startswith(_NEW) and _age_seconds(root / name) > _STALE_SECONDS
+        if is_old or name.startswith(_GONE):
+            files.remove_directory(root / name)
 
 
 def _age_seconds(path: Path) -> float:
@@ -165,12 +197,3 @@ def _age_seconds(path: Path) -> float:
         return time.time() - os.lstat(path).st_mtime
     except OSError:
         return 0.0
-
-
-def remove(home: Path) -> None:
-    """Remove a journal's directory and the files in it, as far as that goes; it holds no directories."""
-    with contextlib.suppress(OSError):
-        for name in os.listdir(home):
-            with contextlib.suppress(OSError):
-                os.unlink(home / name)
-        os.rmdir(home)

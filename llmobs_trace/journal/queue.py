@@ -65,6 +65,9 @@ class Queue(Source, Protocol):
     def reason(self) -> str:
         """Why records are not stored as was asked for, for a log line; else empty. It may change."""
 
+    def in_memory(self) -> int:
+        """How many pending records would die with the process, for want of a file. Any thread."""
+
     def append(self, line: bytes) -> None:
         """Store one record, newline included; never raises or waits. Any thread, handler, finalizer."""
 

@@ -16,18 +16,23 @@ __all__ = [
     "Outcome",
     "Position",
     "Record",
+    "Scan",
     "Settlement",
+    "head",
     "is_settled",
+    "scan",
     "split",
-    "tally",
-    "whole",
 ]
 
 Outcome = Literal["delivered", "rejected"]
 
 # What the first byte of a settled record becomes. Neither can begin a JSON object.
 MARKS: dict[Outcome, int] = {"delivered": ord("+"), "rejected": ord("!")}
+_DELIVERED, _REJECTED = MARKS["delivered"], MARKS["rejected"]
 _SETTLED = frozenset(MARKS.values())
+_PENDING = ord("{")
+_HEAD = ord("=")
+_KNOWN = frozenset({_PENDING, _DELIVERED, _REJECTED})
 
 
 class Position(NamedTuple):
@@ -83,36 +88,93 @@ def is_settled(first_byte: int) -> bool:
 
 
 def split(chunk: bytes, at: Position) -> list[Record]:
-    """The whole, unsettled records in a stretch of a segment that begins at `at`, at a record's beginning."""
+    """The pending records in a stretch of a segment that begins at `at`, at a line's beginning."""
     records = []
     segment, offset = at
     begin = 0
     while (end := chunk.find(b"\n", begin)) >= 0:
-        if end > begin and chunk[begin] not in _SETTLED:
+        if chunk[begin] == _PENDING:
             records.append(Record(Position(segment, offset + begin), chunk[begin:end]))
         begin = end + 1
     return records
 
 
-def tally(data: bytes) -> tuple[int, Settlement]:
-    """How many records a segment's data holds, and how many of them are settled."""
-    records = delivered = rejected = size_bytes = 0
-    begin = 0
-    while (end := data.find(b"\n", begin)) >= 0:
-        records += 1
-        if data[begin] == MARKS["delivered"]:
-            delivered += 1
-            size_bytes += end + 1 - begin
-        elif data[begin] == MARKS["rejected"]:
-            rejected += 1
-            size_bytes += end + 1 - begin
-        begin = end + 1
-    return records, Settlement(delivered, rejected, 0, size_bytes)
+def head(settled: Settlement) -> bytes:
+    """The first line of a file that leaves out what is settled: the counts of that."""
+    return b"=%d %d %d\n" % (settled.delivered, settled.rejected, settled.lost)
 
 
-def whole(data: bytes) -> bytes:
-    """A segment's data up to the end of its last whole record: zeros and a record torn by a kill left out."""
-    end = data.find(b"\0")
-    if end >= 0:
-        data = data[:end]
-    return data[: data.rfind(b"\n") + 1]
+def _read_head(line: bytes) -> Settlement | None:
+    try:
+        delivered, rejected, lost = map(int, line[1:].split())
+    except ValueError:
+        return None
+    settled = Settlement(delivered, rejected, lost)
+    return settled if head(settled) == line and min(settled) >= 0 else None
+
+
+class Scan:
+    """Counts a segment's lines as its data is fed to it in pieces, up to the first NUL.
+
+    A line that begins like no record was damaged by somebody, and counts as lost. So does what was being
+    written at a kill: a line without its end.
+    """
+
+    def __init__(self) -> None:
+        self.settled = Settlement()
+        self.records = 0
+        self.length_bytes = 0  # up to the end of the last line
+        self.read_bytes = 0
+        self._first: int | None = None  # of the line that has begun
+        self._begun_bytes = 0
+
+    def feed(self, data: bytes) -> bool:
+        """Count on; False where a NUL ended it."""
+        self.read_bytes += len(data)
+        stop = data.find(b"\0")
+        end_of_data = len(data) if stop < 0 else stop
+        delivered = rejected = lost = size_bytes = 0
+        begin = 0
+        while (end := data.find(b"\n", begin, end_of_data)) >= 0:
+            first = data[begin] if self._first is None else self._first
+            line_bytes = self._begun_bytes + end + 1 - begin
+            counted = _read_head(data[begin : end + 1]) if first == _HEAD and not self.length_bytes else None
+            self.length_bytes += line_bytes
+            if first != _PENDING:
+                size_bytes += line_bytes
+            if counted is not None:
+                self.records += counted.records
+                self.settled = self.settled.plus(counted)
+            else:
+                self.records += 1
+                delivered += first == _DELIVERED
+                rejected += first == _REJECTED
+                lost += first not in _KNOWN
+            self._first, self._begun_bytes = None, 0
+            begin = end + 1
+        if begin < end_of_data and self._first is None:
+            self._first = data[begin]
+        self._begun_bytes += end_of_data - begin
+        if stop >= 0 and data[stop:].strip(b"\0") and not self._begun_bytes:
+            self._begun_bytes = 1  # bytes aren't copied in their order: the beginning may be missing
+        self.settled = self.settled.plus(Settlement(delivered, rejected, lost, size_bytes))
+        return stop < 0
+
+    @property
+    def begun_bytes(self) -> int:
+        """How much of a line without its end there is so far."""
+        return self._begun_bytes
+
+    def count_torn(self) -> None:
+        """There is no more: what has begun was torn, and is lost."""
+        if self._begun_bytes:
+            self.records += 1
+            self.settled = self.settled.plus(Settlement(lost=1))
+            self._begun_bytes = 0
+
+
+def scan(data: bytes) -> Scan:
+    """What a segment's data holds."""
+    found = Scan()
+    found.feed(data)
+    return found

@@ -6,33 +6,42 @@ Runs on the sender's thread, or in a command.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from . import filesystem, ownership
+from . import files, filesystem, ownership
 from .ownership import Owner
-from .record import Counts, Settlement, whole
+from .record import Counts, Scan, Settlement
 from .segment import Segment
 from .sequence import SegmentSequence
-from .shelf import SEGMENT_SUFFIX, DiskShelf
-from .tally import read_tally
+from .shelf import PART_SUFFIX, SEGMENT_SUFFIX, DiskShelf
+from .tally import TALLY_FILE, read_tally
 
 __all__ = ["AdoptedJournal", "JournalReport", "adoptable", "prune", "survey"]
 
-_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
+# A file with a longer line isn't one of ours, and would have to be read into memory whole.
+_LONGEST_LINE_BYTES = 256 << 20
 # Ledgers of ended processes that are kept for `doctor` once all their records are delivered.
 _KEPT_LEDGERS = 64
 
 
 class JournalReport(NamedTuple):
-    """One journal on disk: whose it is, whether its process (or a recoverer) holds it, and its ledger."""
+    """One journal on disk: whose it is, whether its process (or a recoverer) holds it, and its ledger.
+
+    `problem` says why it, or some of it, is left alone. `in_memory` is how many of the pending would be lost
+    with the process, or of the dropped were.
+    """
 
     home: Path
     owner: Owner | None
     is_held: bool
     counts: Counts
+    problem: str = ""
+    in_memory: int = 0
 
 
 class AdoptedJournal(SegmentSequence):
@@ -44,24 +53,30 @@ class AdoptedJournal(SegmentSequence):
     def __init__(self, home: Path, owner: Owner, lock: int) -> None:
         """Take over a locked directory; raises OSError where it can't be read."""
         super().__init__(DiskShelf.adopt(home, lock))
+        self._reason = ""
         self.home = home
         self.owner = owner
-        self._refused_before, before = read_tally(home)
-        self._segments.append(_total(before))
+        self._refused_before, totals = read_tally(home)
+        self._segments.append(totals.settled.plus(Settlement(lost=totals.in_memory)))
+        for name in files.list_names(home, PART_SUFFIX):
+            files.remove(home / name)  # of an append that never returned
         for path in _segment_files(home):
-            if path.name in before:
-                path.unlink(missing_ok=True)  # the kill came between its line in the tally and its removal
-            elif (segment := _open(path)) is not None:
-                self._segments.append(segment)
+            if path.name in totals.names:
+                files.remove(path)  # the kill came between its counts in the totals and its removal
+            else:
+                with contextlib.suppress(OSError):
+                    self._segments.append(_open(path))
         for number, segment in self._live():
             self._free(number, segment)
         self._fold()
 
     def close(self, keep: bool) -> None:
         """Let go of it: with `keep`, pending records stay on disk, else they are dropped."""
-        if not keep:
-            for number, segment in self._live():
+        for number, segment in self._live():
+            self._pay(number, segment)
+            if not keep:
                 self._write_off(number, segment)
+        self._shelf.save()
         self._shelf.close(remove=not self.recorded())
 
     def after_fork_in_child(self) -> None:
@@ -87,7 +102,7 @@ def adoptable(
             continue
         if shared and not other_hosts and not _is_ours(owner):
             continue
-        if not _segment_files(home):
+        if ownership.problem(home) or not _segment_files(home):
             continue
         lock = ownership.try_lock(home)
         if lock is None:
@@ -105,22 +120,52 @@ def adoptable(
 
 def survey(directory: Path) -> list[JournalReport]:
     """Every journal under a directory with its ledger, as it is on disk. Nothing is changed."""
-    reports = []
-    for home in ownership.homes(directory):
-        lock = ownership.try_lock(home)
-        try:
-            reports.append(JournalReport(home, ownership.read_owner(home), lock is None, _counts(home)))
-        finally:
-            if lock is not None:
-                os.close(lock)
-    return reports
+    return [_report(home) for home in ownership.homes(directory)]
+
+
+def _report(home: Path) -> JournalReport:
+    if problem := ownership.problem(home):
+        return JournalReport(home, None, False, Counts(), problem)
+    lock = ownership.try_lock(home)
+    try:
+        owner = ownership.read_owner(home)
+        problem = "" if owner is not None else f"its file {ownership.OWNER_FILE!r} can't be read"
+        return _read_report(home, owner, lock is None, problem)
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _read_report(home: Path, owner: Owner | None, is_held: bool, problem: str) -> JournalReport:
+    dropped, totals = read_tally(home)
+    if not problem and not _is_ours_or_missing(home / TALLY_FILE):
+        problem = f"its file {TALLY_FILE!r} is no file of yours"
+    settled = totals.settled
+    pending = pending_bytes = 0
+    for path in _segment_files(home):
+        if path.name not in totals.names:
+            try:
+                segment = _open(path, is_held=is_held)
+            except OSError as error:
+                problem = problem or f"{path.name} can't be read: {error.strerror or error}"
+                continue
+            records, size_bytes, its = segment.remaining()
+            pending += records
+            pending_bytes += size_bytes
+            settled = settled.plus(its)
+    if is_held:
+        pending += totals.in_memory
+    else:
+        dropped += totals.in_memory
+    counts = Counts(settled.delivered, pending, settled.rejected, dropped + settled.lost, pending_bytes)
+    return JournalReport(home, owner, is_held, counts, problem, totals.in_memory)
 
 
 def prune(directory: Path) -> None:
     """Remove the oldest ledgers of ended processes that have nothing pending, beyond the newest few."""
     ownership.sweep(directory)
     for home in ownership.homes(directory)[:-_KEPT_LEDGERS]:
-        if _segment_files(home):
+        if ownership.problem(home) or _segment_files(home):
             continue
         lock = ownership.try_lock(home)
         if lock is not None:
@@ -134,52 +179,35 @@ def _is_ours(owner: Owner) -> bool:
     return owner.boot == ownership.this_boot() != "" or owner.host == ownership.this_host() != ""
 
 
-def _segment_files(home: Path) -> list[Path]:
+def _is_ours_or_missing(path: Path) -> bool:
     try:
-        return sorted(home / name for name in os.listdir(home) if name.endswith(SEGMENT_SUFFIX))
+        os.close(files.open_ours(path, os.O_RDONLY))
+    except FileNotFoundError:
+        return True
     except OSError:
-        return []
+        return False
+    return True
 
 
-def _read(path: Path) -> bytes:
-    """A segment's data up to the end of its last whole record; raises OSError where it can't be read."""
-    file = os.open(path, _READ_FLAGS)
+def _segment_files(home: Path) -> list[Path]:
+    return [home / name for name in files.list_names(home, SEGMENT_SUFFIX)]
+
+
+def _open(path: Path, *, is_held: bool = False) -> Segment:
+    """A segment to read and settle; raises OSError where it isn't a file of ours.
+
+    What was being written when its process was killed counts as one record lost; while the process lives,
+    it is none yet.
+    """
+    file = files.open_ours(path, os.O_RDONLY)
     try:
-        chunks = []
-        offset = 0
-        while chunk := os.pread(file, 1 << 20, offset):
-            chunks.append(chunk)
-            offset += len(chunk)
-        return whole(b"".join(chunks))
+        found = Scan()
+        # A segment is read no further than to the first zero: the rest may be a hole of any size.
+        while (chunk := os.pread(file, 1 << 20, found.read_bytes)) and found.feed(chunk):
+            if found.begun_bytes > _LONGEST_LINE_BYTES:
+                raise OSError(errno.EFBIG, "it has a line longer than any record")
     finally:
         os.close(file)
-
-
-def _open(path: Path) -> Segment | None:
-    """A segment to read and settle; None where it isn't a file of ours."""
-    try:
-        data = _read(path)
-    except OSError:
-        return None
-    return Segment.of_file(path, data)
-
-
-def _total(settlements: dict[str, Settlement]) -> Settlement:
-    total = Settlement()
-    for settlement in settlements.values():
-        total = total.plus(settlement)
-    return total
-
-
-def _counts(home: Path) -> Counts:
-    dropped, before = read_tally(home)
-    settled = _total(before)
-    pending = pending_bytes = 0
-    for path in _segment_files(home):
-        if path.name in before or (segment := _open(path)) is None:
-            continue
-        records, size_bytes, its = segment.remaining()
-        pending += records
-        pending_bytes += size_bytes
-        settled = settled.plus(its)
-    return Counts(settled.delivered, pending, settled.rejected, dropped + settled.lost, pending_bytes)
+    if not is_held:
+        found.count_torn()
+    return Segment.of_file(path, found)

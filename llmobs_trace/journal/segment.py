@@ -11,6 +11,7 @@ already on its way with a `writer` taken earlier included. A closed map refuses 
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import sys
@@ -19,18 +20,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from .record import MARKS, Outcome, Record, Settlement, is_settled, tally
+from . import files
+from .record import MARKS, Outcome, Record, Scan, Settlement, is_settled
 
-__all__ = ["MirroredSegment", "Segment", "SegmentDamaged"]
+__all__ = ["Segment", "SegmentDamaged", "anonymous", "opened"]
 
 _PAGE_BYTES = 4096
-_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
-_MARK_FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
-CREATE_FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+# What opening says where our file isn't there any more, or something else is in its place. Anything else may
+# pass: too many open files, a network's hiccup.
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENODEV})
 
 
 class SegmentDamaged(Exception):
-    """A segment's file was removed or shortened by somebody else; what it held is gone."""
+    """A segment's file was removed, replaced or shortened by somebody else; what it held is gone."""
 
 
 def _guard() -> AbstractContextManager[object]:
@@ -44,12 +46,28 @@ def _guard() -> AbstractContextManager[object]:
 class Segment:
     """Records one after the other in a map, a file, or both; without a `path`, in memory alone."""
 
-    __slots__ = ("_counted", "_guard", "_memory", "_sealed_bytes", "path", "settled", "size_bytes")
+    __slots__ = (
+        "_counted",
+        "_guard",
+        "_identity",
+        "_memory",
+        "_sealed_bytes",
+        "owed",
+        "path",
+        "places",
+        "settled",
+        "size_bytes",
+    )
 
     def __init__(self, path: Path | None, memory: mmap.mmap | None, size_bytes: int) -> None:
         self.path = path
         self.size_bytes = size_bytes
         self.settled = Settlement()
+        # Marks that the disk refused, by offset: the records are done with, and a later run can't know yet.
+        self.owed: dict[int, int] = {}
+        # Once it was rewritten: where each pending record is now, by where it was.
+        self.places: dict[int, int] | None = None
+        self._identity = None if path is None else files.identity(path)
         self._memory = memory
         self._guard = _guard()
         self._sealed_bytes: int | None = None
@@ -58,15 +76,15 @@ class Segment:
     @classmethod
     def in_memory(cls, size_bytes: int) -> Segment:
         """A segment that dies with the process."""
-        return cls(None, _anonymous(size_bytes), size_bytes)
+        return cls(None, anonymous(size_bytes), size_bytes)
 
     @classmethod
-    def of_file(cls, path: Path, data: bytes) -> Segment:
-        """A segment that is only read and settled: its file has these whole records, and no more come."""
-        segment = cls(path, None, len(data))
-        records, segment.settled = tally(data)
-        segment._sealed_bytes = len(data)
-        segment._counted = (len(data), records)
+    def of_file(cls, path: Path, found: Scan) -> Segment:
+        """A segment that is only read and settled: its file has these records, and no more come."""
+        segment = cls(path, None, found.length_bytes)
+        segment.settled = found.settled
+        segment._sealed_bytes = found.length_bytes
+        segment._counted = (found.length_bytes, found.records)
         return segment
 
     def touch(self) -> None:
@@ -95,6 +113,11 @@ class Segment:
     def memory_bytes(self) -> int:
         """How much memory of the process's own it holds, a mapped file not counted."""
         return 0 if self._memory is None or self.path is not None else self.size_bytes
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether its data can be read without its file."""
+        return self._memory is not None
 
     @property
     def is_sealed(self) -> bool:
@@ -138,13 +161,35 @@ class Segment:
         if self.path is None:
             raise SegmentDamaged("a segment in memory was let go of")
         data = b""
-        with _opened(self.path, _READ_FLAGS) as file:
+        with opened(self.path, os.O_RDONLY) as file:
             while len(data) < stop - start:
                 more = os.pread(file, stop - start - len(data), start + len(data))
                 if not more:
                     raise SegmentDamaged(f"{self.path} was shortened")
                 data += more
         return data
+
+    def content(self) -> bytes:
+        """All that a file of it would hold. Sender's thread."""
+        return self.read(0, self.stop() if self.places is None else self.size_bytes)
+
+    def replace_memory(self, content: bytes) -> None:
+        """Hold these bytes instead; only of a sealed one that has no file. Sender's thread."""
+        self.total()  # while what is counted is still there
+        before, fresh = self._memory, anonymous(len(content))
+        fresh.write(content)
+        self._memory = fresh
+        if before is not None:
+            before.close()
+
+    def is_there(self) -> bool:
+        """Whether its file is still where it was made; True where it has none. Raises OSError."""
+        return self.path is None or files.identity(self.path) == self._identity
+
+    def move_to(self, path: Path | None) -> None:
+        """From now on its data is in that file, at the same places; without one, in memory alone."""
+        self.path = path
+        self._identity = None if path is None else files.identity(path)
 
     def total(self) -> tuple[int, int]:
         """How many records it holds now and their bytes, settled ones included. Any thread."""
@@ -174,39 +219,62 @@ class Segment:
                 return records - delivered - rejected - lost, data_bytes - settled_bytes, settled
 
     def settle(self, records: Sequence[Record], outcome: Outcome) -> None:
-        """Mark these records as done with, each once. Sender's thread."""
-        count = size_bytes = 0
+        """Mark these records as done with, each once, here if not on disk. Sender's thread."""
+        sizes = {record.at.offset: len(record.line) + 1 for record in records}
+        sizes = {offset: size for offset, size in sizes.items() if offset not in self.owed}
+        marked: list[int] = []
         try:
-            for index in self._mark([record.at.offset for record in records], MARKS[outcome]):
-                count += 1
-                size_bytes += len(records[index].line) + 1
-        finally:  # what was marked before the disk failed is counted
-            self.settled = self.settled.plus(
-                Settlement(
-                    delivered=count if outcome == "delivered" else 0,
-                    rejected=count if outcome == "rejected" else 0,
-                    size_bytes=size_bytes,
-                )
-            )
+            for offset in self._mark(list(sizes), MARKS[outcome]):
+                marked.append(offset)
+        except (OSError, SegmentDamaged):
+            # Delivered is delivered: nobody here will be given them again. What was marked just before the
+            # disk refused is among them, and is marked again in vain.
+            refused = {offset: MARKS[outcome] for offset in sizes if offset not in marked}
+            self.owed |= refused
+            marked += refused
+            raise
+        finally:
+            size_bytes = sum(sizes[offset] for offset in marked)
+            counts = {outcome: len(marked)}
+            self.settled = self.settled.plus(Settlement(**counts, size_bytes=size_bytes))
+
+    def pay(self) -> None:
+        """Bring to the disk the marks that it refused; raises OSError where it still does."""
+        for mark in set(self.owed.values()):
+            offsets = [offset for offset, owed in self.owed.items() if owed == mark]
+            for _ in self._mark(offsets, mark):
+                pass
+            for offset in offsets:
+                del self.owed[offset]
+
+    def _place_of(self, offset: int) -> int | None:
+        """Where it is now; what was settled when the segment was rewritten has no place any more."""
+        return offset if self.places is None else self.places.get(offset)
 
     def _mark(self, offsets: list[int], mark: int) -> Iterator[int]:
-        """Overwrite the first byte at each offset; yield the index of each that wasn't marked before."""
+        """Overwrite the first byte at each of these; yield those that weren't marked before."""
         memory = self._memory
         if memory is not None:
-            for index, offset in enumerate(offsets):
-                if not is_settled(memory[offset]):
-                    memory[offset] = mark
-                    yield index
+            for offset in offsets:
+                place = self._place_of(offset)
+                if place is not None and not is_settled(memory[place]):
+                    memory[place] = mark
+                    yield offset
         elif self.path is not None:
-            with _opened(self.path, _MARK_FLAGS) as file:
-                for index, offset in enumerate(offsets):
-                    before = os.pread(file, 1, offset)
-                    if before and not is_settled(before[0]):
-                        os.pwrite(file, bytes((mark,)), offset)
-                        yield index
+            with opened(self.path, os.O_RDWR) as file:
+                for offset in offsets:
+                    place = self._place_of(offset)
+                    before = b"" if place is None else os.pread(file, 1, place)
+                    if place is not None and before and not is_settled(before[0]):
+                        files.write_at(file, bytes((mark,)), place)
+                        yield offset
 
     def mirror(self) -> None:
         """Bring the file up to what is in memory; here the file is the memory. Sender's thread."""
+
+    def give_up_rest(self) -> Settlement:
+        """Count what will never be in the file; here that is nothing. Sender's thread."""
+        return Settlement()
 
     def release(self) -> None:
         """Unmap a sealed segment that has a file: mapped pages count as memory. Sender's thread."""
@@ -223,63 +291,21 @@ class Segment:
             with self._guard:
                 memory.close()
 
-    def discard(self) -> None:
-        """Unmap and remove the file."""
+    def discard(self) -> bool:
+        """Unmap and remove the file; whether it is gone."""
         self.forget()
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-
-
-class MirroredSegment(Segment):
-    """A segment in memory that the sender copies to a file: where a store into a mapped one could kill."""
-
-    __slots__ = ("_mirrored_bytes",)
-
-    def __init__(self, path: Path, size_bytes: int) -> None:
-        super().__init__(path, _anonymous(size_bytes), size_bytes)
-        self._mirrored_bytes = 0
-
-    @property
-    def memory_bytes(self) -> int:
-        """How much memory of the process's own it holds."""
-        return 0 if self._memory is None else self.size_bytes
-
-    def mirror(self) -> None:
-        """Append to the file what came since; raises OSError where the disk refuses. Sender's thread."""
-        stop = self.stop()
-        if self.path is None or self._memory is None or stop <= self._mirrored_bytes:
-            return
-        with _opened(self.path, _MARK_FLAGS) as file:
-            data = self.read(self._mirrored_bytes, stop)
-            while data:
-                written = os.pwrite(file, data, self._mirrored_bytes)
-                self._mirrored_bytes += written
-                data = data[written:]
-
-    def _mark(self, offsets: list[int], mark: int) -> Iterator[int]:
-        if self._memory is None or self.path is None:
-            yield from super()._mark(offsets, mark)
-            return
-        with _opened(self.path, _MARK_FLAGS) as file:
-            for index in super()._mark(offsets, mark):
-                if offsets[index] < self._mirrored_bytes:
-                    os.pwrite(file, bytes((mark,)), offsets[index])
-                yield index
-
-    def release(self) -> None:
-        """Copy the rest to the file, then let the memory go. Sender's thread."""
-        if self.is_sealed:
-            self.mirror()
-            super().release()
+        return self.path is None or files.remove(self.path)
 
 
 @contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
+def opened(path: Path, flags: int) -> Iterator[int]:
     """A segment's file for as long as the block: an outage's worth of segments must not hold descriptors."""
     try:
-        file = os.open(path, flags)
-    except FileNotFoundError as error:
-        raise SegmentDamaged(f"{path} was removed") from error
+        file = files.open_ours(path, flags)
+    except OSError as error:
+        if error.errno in _GONE or isinstance(error, files.NotOurs):
+            raise SegmentDamaged(f"{path} was removed: {error.strerror}") from error
+        raise
     try:
         yield file
     finally:
@@ -290,7 +316,7 @@ def _refuse(line: bytes) -> object:
     raise ValueError("nothing is mapped here")
 
 
-def _anonymous(size_bytes: int) -> mmap.mmap:
+def anonymous(size_bytes: int) -> mmap.mmap:
     """Memory of our own; private, so that a forked child's copy isn't the parent's."""
     if sys.platform == "win32":
         return mmap.mmap(-1, size_bytes)

@@ -7,14 +7,19 @@ counts in its place; the counts at the front are added up into one, `_folded`, a
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from .compact import records_from
 from .record import Counts, Outcome, Position, Record, Settlement, split
 from .segment import Segment, SegmentDamaged
 from .shelf import Shelf
 
 __all__ = ["SegmentSequence"]
+
+# What keeps a file from being read for a moment only: reading is to be tried again, not left out.
+_PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR})
 
 
 class Folded(NamedTuple):
@@ -74,6 +79,13 @@ class SegmentSequence:
                 self._write_off(number, segment)
                 number, offset = number + 1, 0
                 continue
+            except OSError as error:
+                if error.errno in _PASSING:
+                    raise
+                # What can't be read stays pending, for a later run, and keeps nothing else back.
+                self._refused_by_disk(error)
+                number, offset = number + 1, 0
+                continue
             records += found
             room_bytes -= sum(len(record.line) + 1 for record in found)
             offset += read_bytes
@@ -92,7 +104,9 @@ class SegmentSequence:
                 try:
                     segment.settle(group, outcome)
                 except SegmentDamaged:
-                    self._write_off(number, segment)
+                    self._damaged(number, segment)
+                except OSError as error:
+                    self._refused_by_disk(error)
                 self._free(number, segment)
         self._fold()
 
@@ -131,6 +145,22 @@ class SegmentSequence:
         """How many were never stored."""
         return 0
 
+    def _refused_by_disk(self, error: OSError) -> None:
+        """Something could not be read or written, and is held in memory or left for a later run."""
+
+    def _damaged(self, number: int, segment: Segment) -> None:
+        """Its file isn't what it was."""
+        self._write_off(number, segment)
+
+    def _pay(self, number: int, segment: Segment) -> None:
+        """Bring the marks to the disk that it refused before."""
+        try:
+            segment.pay()
+        except SegmentDamaged:
+            self._damaged(number, segment)
+        except OSError as error:
+            self._refused_by_disk(error)
+
     def _live(self) -> list[tuple[int, Segment]]:
         """The segments that aren't done with, oldest first."""
         upto = self._folded.upto
@@ -142,7 +172,8 @@ class SegmentSequence:
         is_there = self._segments[number] is segment
         if is_there and segment.is_sealed and not segment.remaining()[0]:
             self._segments[number] = segment.settled
-            self._shelf.settled(segment)
+            if not self._shelf.settled(segment):
+                self._segments[number] = segment
 
     def _fold(self) -> None:
         """Add the counts at the front up. The sum is in place before what went into it is gone."""
@@ -167,6 +198,8 @@ def _records_of(
     segment: Segment, at: Position, stop: int, room_bytes: int, *, at_least_one: bool
 ) -> tuple[list[Record], int]:
     """The pending records from `at` that fit into the room, and how many bytes of the segment they cover."""
+    if segment.places is not None:
+        return records_from(segment, at, stop, room_bytes, at_least_one=at_least_one)
     end = min(stop, at.offset + max(room_bytes, 1))
     chunk = segment.read(at.offset, end)
     covered = chunk.rfind(b"\n") + 1
@@ -176,4 +209,7 @@ def _records_of(
         covered = chunk.find(b"\n") + 1
     if not covered and at_least_one:
         raise SegmentDamaged("a segment's data doesn't end with a record")
-    return split(chunk[:covered], at), covered
+    found = split(chunk[:covered], at)
+    if segment.owed:
+        found = [record for record in found if record.at.offset not in segment.owed]
+    return found, covered

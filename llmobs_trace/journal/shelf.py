@@ -7,29 +7,36 @@ import itertools
 import mmap
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from . import filesystem, ownership
+from . import files, filesystem, memory_left, ownership
+from .mirrored import MirroredSegment
 from .ownership import Owner
 from .queue import Storage
-from .segment import CREATE_FLAGS, MirroredSegment, Segment
+from .record import Settlement, scan
+from .segment import Segment
 from .tally import Tally
 
-if sys.platform != "win32":
-    import resource
-
-__all__ = ["SEGMENT_SUFFIX", "DiskShelf", "Shelf", "storage_at"]
+__all__ = ["PART_SUFFIX", "SEGMENT_SUFFIX", "DiskShelf", "Shelf", "storage_at"]
 
 SEGMENT_SUFFIX = ".segment"
-_PART_SUFFIX = ".part"
+PART_SUFFIX = ".part"
 _ZEROS = bytes(256 * 1024)
+# On a filesystem that is memory: the share of what is free that a journal may take in all, and the share that
+# a single segment may take of what is free by then.
+_SHARE_IN_ALL, _SHARE_OF_ONE = 4, 8
 
 
 class Shelf(Protocol):
     """What makes segments and keeps account of those that are done with."""
 
     storage: Storage
+    # The most that it may hold, where that is less than one might ask for.
+    most_bytes: int | None
+    # Asked at every writing: what is settled and how much is pending in segments that have no file.
+    in_memory: Callable[[], tuple[Settlement, int]]
 
     def make(self, size_bytes: int) -> Segment:
         """An empty segment; raises OSError where there can be none. Any thread."""
@@ -40,8 +47,17 @@ class Shelf(Protocol):
     def place(self, segment: Segment) -> None:
         """Let others find a loose segment. Any thread."""
 
-    def settled(self, segment: Segment) -> None:
-        """Write a segment's counts down, then remove it. Sender's thread."""
+    def replace(self, segment: Segment, data: bytes) -> None:
+        """Put other data in the place of a segment's, in one step; raises OSError. Sender's thread."""
+
+    def settled(self, segment: Segment) -> bool:
+        """Write a segment's counts down, then remove it; False where it had better stay. Sender's thread."""
+
+    def settled_without_file(self, settlement: Settlement) -> None:
+        """Write counts down that no file has. Sender's thread."""
+
+    def save(self) -> None:
+        """Write down what is held in memory now, and remove what could not be removed. Sender's thread."""
 
     def dropped(self, count: int) -> None:
         """Write down how many were dropped so far, as far as that costs no system call. Any thread."""
@@ -58,15 +74,28 @@ class Shelf(Protocol):
 
 def storage_at(directory: Path) -> Storage:
     """How a journal in an existing directory would be stored there."""
-    return "mapped" if filesystem.is_mappable(filesystem.of(directory)) else "mirrored"
+    return _storage_on(filesystem.of(directory))
+
+
+def _storage_on(kind: str) -> Storage:
+    return "mapped" if filesystem.is_mappable(kind) else "mirrored"
+
+
+def nothing_in_memory() -> tuple[Settlement, int]:
+    """Every segment has a file."""
+    return Settlement(), 0
 
 
 class DiskShelf:
     """A locked directory. A segment's file is written to its full length with zeros before it is mapped."""
 
-    def __init__(self, home: Path, lock: int, tally: Tally, storage: Storage) -> None:
+    def __init__(self, home: Path, lock: int, tally: Tally, storage: Storage, kind: str = "") -> None:
         self.home = home
         self.storage = storage
+        self.in_memory = nothing_in_memory
+        self._is_memory = kind == "tmpfs"
+        free_bytes = memory_left.free_bytes() if self._is_memory else None
+        self.most_bytes = None if free_bytes is None else free_bytes // _SHARE_IN_ALL
         self._lock = lock  # -1 once it is let go of
         self._tally = tally
         self._numbers = itertools.count(1)
@@ -76,8 +105,9 @@ class DiskShelf:
         """A directory of this process's own under `root`; raises OSError where that can't be."""
         home, lock = ownership.claim(root, owner)
         try:
-            storage = storage_at(home)
-            return cls(home, lock, Tally.create(home, mapped=storage == "mapped"), storage)
+            kind = filesystem.of(home)
+            storage = _storage_on(kind)
+            return cls(home, lock, Tally.create(home, mapped=storage == "mapped"), storage, kind)
         except BaseException:
             ownership.remove(home)
             ownership.unlock(lock)
@@ -90,49 +120,90 @@ class DiskShelf:
 
     def make(self, size_bytes: int) -> Segment:
         """An empty segment, its pages backed by the disk; raises OSError where that or a limit refuses."""
-        _check_limit(size_bytes)
+        files.check_limit(size_bytes)
+        self._check_room(size_bytes)
         path, file = self._create(SEGMENT_SUFFIX)
         try:
             if self.storage == "mirrored":
                 return MirroredSegment(path, size_bytes)
-            offset = 0
-            while offset < size_bytes:
-                offset += os.pwrite(file, _ZEROS[: size_bytes - offset], offset)
-            return Segment(path, mmap.mmap(file, size_bytes), size_bytes)
+            for offset in range(0, size_bytes, len(_ZEROS)):
+                files.write_at(file, _ZEROS[: size_bytes - offset], offset)
+            return Segment(path, _map(file, size_bytes), size_bytes)
         except BaseException:
-            path.unlink(missing_ok=True)
+            files.remove(path)
             raise
         finally:
             os.close(file)
 
     def make_loose(self, data: bytes) -> Segment:
         """A file of just these records. Never mapped, so it takes but one write."""
-        _check_limit(len(data))
-        path, file = self._create(_PART_SUFFIX)
+        self._check_room(len(data))
+        path, file = self._create(PART_SUFFIX)
         try:
-            offset = 0
-            while offset < len(data):
-                offset += os.pwrite(file, data[offset:], offset)
+            files.write_at(file, data, 0)
         except BaseException:
-            path.unlink(missing_ok=True)
+            files.remove(path)
             raise
         finally:
             os.close(file)
-        return Segment.of_file(path, data)
+        return Segment.of_file(path, scan(data))
+
+    def replace(self, segment: Segment, data: bytes) -> None:
+        """A new file, renamed to the old one's name."""
+        if segment.path is None:
+            segment.replace_memory(data)
+        else:
+            fresh = self.make_loose(data)
+            try:
+                self._rename(fresh, segment.path)
+            except OSError:
+                fresh.discard()
+                raise
+            segment.move_to(segment.path)
 
     def place(self, segment: Segment) -> None:
         """Give a loose segment the name under which it is found."""
         if segment.path is not None:
-            segment.path = segment.path.rename(segment.path.with_suffix(SEGMENT_SUFFIX))
+            self._rename(segment, segment.path.with_suffix(SEGMENT_SUFFIX))
 
-    def settled(self, segment: Segment) -> None:
+    def _rename(self, segment: Segment, path: Path) -> None:
+        if segment.path is not None:
+            os.rename(segment.path, path)
+            segment.path = path
+
+    def settled(self, segment: Segment) -> bool:
         """The counts first, then the file: a kill in between leaves both, which counts once."""
         if self._lock < 0:
-            return  # closed, so perhaps adopted already: the marks in the file say as much
+            return True  # closed, so perhaps adopted already: the marks in the file say as much
+        name = segment.path.name if segment.path is not None else ""
+        is_written = True
         if segment.settled.records:
-            name = segment.path.name if segment.path is not None else f"memory-{next(self._numbers)}"
-            self._tally.settled(name, segment.settled)
-        segment.discard()
+            if not self._tally.add(segment.settled, name):
+                return False
+            # A full copy-on-write filesystem may refuse to write, and take it once there is a file less.
+            is_written = self._write()
+        if segment.discard():
+            self._tally.removed(name)
+        if not is_written:
+            self._write()
+        return True
+
+    def settled_without_file(self, settlement: Settlement) -> None:
+        """Into the totals."""
+        if self._lock >= 0:
+            self._tally.add(settlement)
+            self._write()
+
+    def save(self) -> None:
+        """The totals, if they changed."""
+        if self._lock >= 0:
+            for name in self._tally.still_there():
+                if files.remove(self.home / name):
+                    self._tally.removed(name)
+            self._write()
+
+    def _write(self) -> bool:
+        return self._tally.write(*self.in_memory())
 
     def dropped(self, count: int) -> None:
         """Into the mapped header, where there is one."""
@@ -163,14 +234,23 @@ class DiskShelf:
         while True:
             path = self.home / f"{next(self._numbers):08d}{suffix}"
             try:
-                return path, os.open(path, CREATE_FLAGS, 0o600)
+                return path, files.create(path)
             except FileExistsError:
                 continue
 
+    def _check_room(self, size_bytes: int) -> None:
+        """Raise where there is no room, before anything is written: others need the last of a disk too."""
+        found = os.statvfs(self.home)
+        if found.f_blocks and found.f_bavail * found.f_frsize < size_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self._is_memory:
+            free_bytes = memory_left.free_bytes()
+            if free_bytes is not None and size_bytes > free_bytes // _SHARE_OF_ONE:
+                raise OSError(errno.ENOSPC, "it is memory, of which too little is left")
 
-def _check_limit(size_bytes: int) -> None:
-    """Raise where writing that much would kill by SIGXFSZ or fail in the middle."""
-    if sys.platform != "win32":
-        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
-        if limit != resource.RLIM_INFINITY and size_bytes > limit:
-            raise OSError(errno.EFBIG, "larger than the limit on the size of files (ulimit -f)")
+
+def _map(file: int, size_bytes: int) -> mmap.mmap:
+    if sys.version_info >= (3, 13) and sys.platform != "win32":
+        # Without it a map keeps a descriptor of its own open.
+        return mmap.mmap(file, size_bytes, trackfd=False)
+    return mmap.mmap(file, size_bytes)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 import resource
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.journals import everything, line, numbers
@@ -468,6 +470,50 @@ def test_records_read_before_their_file_was_removed_can_be_acknowledged(
     assert queue.recorded() == 15
 
 
+def test_a_segment_that_cannot_be_read_keeps_nothing_else_back_and_is_left_for_a_later_run(
+    open_queue: OpenQueue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = open_queue(segment_bytes=1000)
+    for number in range(35):
+        queue.append(line(number, 100))
+    queue.prepare()
+    damaged = str(sorted(tmp_path.rglob("*.segment"))[1])
+    with monkeypatch.context() as patch:
+        patch.setattr("os.open", _unless(damaged, OSError(errno.EIO, "Input/output error"), os.open))
+        assert numbers(everything(queue)) == [*range(10), *range(20, 35)]
+        queue.acknowledge(everything(queue))
+        queue.prepare()
+    assert queue.counts()[:4] == (25, 10, 0, 0)
+    assert "Input/output error" in queue.reason
+    queue.close(keep=True)
+
+    [adopted] = adoptable(tmp_path / "journals")
+    assert numbers(everything(adopted)) == list(range(10, 20))
+    adopted.close(keep=True)
+
+
+def test_what_was_acknowledged_is_not_read_again_where_the_disk_takes_no_mark(
+    open_queue: OpenQueue, tmp_path: Path, storage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = open_queue(storage, segment_bytes=1000)
+    for number in range(25):
+        queue.append(line(number, 100))
+    queue.prepare()
+    records = everything(queue)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.open", _unless("segment", OSError(errno.EMFILE, "Too many open files"), os.open))
+        queue.acknowledge(records[2:5])
+        queue.acknowledge(records[3:12], "rejected")
+        queue.prepare()
+    assert queue.counts()[:4] == (3, 15, 7, 0)
+    assert numbers(everything(queue)) == [0, 1, *range(12, 25)]
+    if storage == "memory":
+        return
+    queue.prepare()
+
+    assert [report.counts[:4] for report in survey(tmp_path / "journals")] == [(3, 15, 7, 0)]
+
+
 def test_a_link_planted_where_a_segment_will_be_is_passed_over(open_queue: OpenQueue, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("precious")
@@ -549,6 +595,17 @@ def _record(queue: Queue, thread: int, count: int) -> None:
 
 def _interrupt() -> None:
     raise KeyboardInterrupt
+
+
+def _unless(name: str, error: OSError, really: Callable[..., int]) -> Callable[..., int]:
+    """Opens files, but none whose path has that in it."""
+
+    def opens(path: object, *arguments: Any, **options: Any) -> int:
+        if name in str(path):
+            raise error
+        return really(path, *arguments, **options)
+
+    return opens
 
 
 def _disk_full(*arguments: object) -> int:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.journals import line
 
-from llmobs_trace.journal.record import Counts, Position, Settlement, split, tally, whole
+from llmobs_trace.journal.record import Counts, Position, Scan, Settlement, scan, split
 
 bodies = st.binary(min_size=1, max_size=40).map(lambda body: body.replace(b"\n", b"n").replace(b"\0", b"0"))
 lines = bodies.map(lambda body: b"{" + body + b"}\n")
@@ -26,7 +26,9 @@ def test_settled_records_are_left_out_but_counted() -> None:
     data = line(1) + b"+" + line(2)[1:] + b"!" + line(3)[1:]
 
     assert [record.line + b"\n" for record in split(data, Position(0, 0))] == [line(1)]
-    assert tally(data) == (3, Settlement(1, 1, 0, len(line(2)) + len(line(3))))
+    found = scan(data)
+    assert found.records == 3
+    assert found.settled == Settlement(1, 1, 0, len(line(2)) + len(line(3)))
 
 
 @given(st.lists(lines), lines, st.data())
@@ -38,17 +40,41 @@ def test_a_record_torn_in_any_way_is_no_record(before: list[bytes], torn: bytes,
     cut = bytes(byte if there else 0 for byte, there in zip(torn, stored, strict=True))
     kept = b"".join(before)
 
-    assert whole(kept + cut + bytes(64)) == kept
+    found = scan(kept + cut + bytes(64))
+    assert (found.length_bytes, found.records) == (len(kept), len(before))
+    found.count_torn()
+    assert found.records == len(before) + any(stored)
+    assert found.settled == Settlement(lost=int(any(stored)))
 
 
 @given(st.lists(lines), st.integers(min_value=0))
 def test_a_file_cut_anywhere_gives_its_first_records(written: list[bytes], length: int) -> None:
     data = b"".join(written)[:length]
 
-    kept = whole(data)
+    found = scan(data)
 
-    assert b"".join(written).startswith(kept)
-    assert len(kept) == data.rfind(b"\n") + 1
+    assert found.length_bytes == data.rfind(b"\n") + 1
+    assert found.records == data.count(b"\n")
+
+
+pieces = st.sampled_from([b"{", b"+", b"!", b"\n", b"x", b"\0", b"}\n", b"\n\n", b"{}\n"]) | st.binary(
+    max_size=5
+)
+
+
+@given(st.lists(pieces), st.integers(1, 7))
+def test_bytes_of_any_kind_are_counted_as_they_are_read(parts: list[bytes], step: int) -> None:
+    data = b"".join(parts)
+    whole, in_pieces = scan(data), Scan()
+    for begin in range(0, len(data), step):
+        if not in_pieces.feed(data[begin : begin + step]):
+            break
+
+    assert (in_pieces.records, in_pieces.settled) == (whole.records, whole.settled)
+    assert in_pieces.length_bytes == whole.length_bytes
+    pending = split(data[: whole.length_bytes], Position(0, 0))
+    assert len(pending) == whole.records - whole.settled.records
+    assert sum(len(r.line) + 1 for r in pending) == whole.length_bytes - whole.settled.size_bytes
 
 
 def test_recorded_is_the_sum_of_the_others() -> None:

@@ -21,6 +21,7 @@ from llmobs_trace.journal import (
     survey,
     this_process,
 )
+from llmobs_trace.journal import files as journal_files
 from llmobs_trace.journal.ownership import OWNER_FILE
 
 OpenQueue = Callable[..., Queue]
@@ -166,15 +167,15 @@ def test_what_was_dropped_is_in_the_ledger(root: Path) -> None:
 
 
 def test_a_kill_between_a_segments_line_and_its_removal_counts_it_once(
-    open_queue: OpenQueue, root: Path
+    open_queue: OpenQueue, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     leave(open_queue, 30)
-    contents = {path: path.read_bytes() for path in root.rglob("*.segment")}
     [adopted] = adoptable(root)
-    adopted.acknowledge(everything(adopted))
-    adopted.close(keep=True)
-    for path, content in contents.items():
-        path.write_bytes(content)
+    with monkeypatch.context() as patch:
+        patch.setattr(journal_files, "remove", lambda path: False)
+        adopted.acknowledge(everything(adopted))
+        adopted.after_fork_in_child()
+    assert len(list(root.rglob("*.segment"))) > 1
 
     [report] = survey(root)
     assert report.counts == Counts(delivered=30)
@@ -263,24 +264,59 @@ def test_another_hosts_journal_on_a_shared_filesystem_waits_to_be_asked_for(
     assert adopted_pending(root, DESTINATION, other_hosts=True) == [3]
 
 
-def test_of_several_recoverers_exactly_one_delivers_each_record(
-    open_queue: OpenQueue, root: Path, start_python: StartPython
-) -> None:
-    for journal in range(12):
-        leave(open_queue, 20, first=100 * journal)
-
-    recoverers = [start_python(RECOVER, root) for _ in range(4)]
-    delivered: list[int] = []
+def start_together(start_python: StartPython, root: Path, count: int) -> list[subprocess.Popen[bytes]]:
+    """So many recoverers, set off at the same moment."""
+    recoverers = [start_python(RECOVER, root) for _ in range(count)]
     for recoverer in recoverers:
         assert recoverer.stdin is not None
         recoverer.stdin.write(b".")
         recoverer.stdin.flush()
-    for recoverer in recoverers:
-        output, _ = recoverer.communicate(timeout=30)
-        assert recoverer.returncode == 0
-        delivered += [msgspec.json.decode(found)["span"]["n"] for found in output.splitlines()]
+    return recoverers
 
-    assert sorted(delivered) == [100 * journal + number for journal in range(12) for number in range(20)]
+
+def said_by(recoverer: subprocess.Popen[bytes]) -> list[int]:
+    """The records whose delivery a recoverer told of."""
+    assert recoverer.stdout is not None
+    output = recoverer.stdout.read()
+    recoverer.wait(timeout=60)
+    return [msgspec.json.decode(said)["span"]["n"] for said in output[: output.rfind(b"\n") + 1].splitlines()]
+
+
+def test_of_eight_recoverers_exactly_one_delivers_each_record(
+    open_queue: OpenQueue, root: Path, start_python: StartPython
+) -> None:
+    for journal in range(40):
+        leave(open_queue, 20, first=100 * journal)
+
+    recoverers = start_together(start_python, root, 8)
+    delivered = [number for recoverer in recoverers for number in said_by(recoverer)]
+
+    assert [recoverer.returncode for recoverer in recoverers] == [0] * 8
+    assert sorted(delivered) == [100 * journal + number for journal in range(40) for number in range(20)]
+    assert all(report.counts == Counts(delivered=20) for report in survey(root))
+
+
+def test_of_eight_recoverers_five_are_killed_and_nothing_is_lost_or_delivered_more_than_a_batch_too_often(
+    open_queue: OpenQueue, root: Path, start_python: StartPython
+) -> None:
+    for journal in range(40):
+        leave(open_queue, 20, first=100 * journal)
+
+    recoverers = start_together(start_python, root, 8)
+    delivered = []
+    for recoverer in recoverers[:5]:
+        assert recoverer.stdout is not None
+        for said in [recoverer.stdout.readline() for _ in range(7)]:
+            delivered += [msgspec.json.decode(said)["span"]["n"]] if said else []
+        recoverer.kill()
+    for recoverer in recoverers:
+        delivered += said_by(recoverer)
+    [last] = start_together(start_python, root, 1)
+    delivered += said_by(last)
+
+    everyone = {100 * journal + number for journal in range(40) for number in range(20)}
+    assert set(delivered) == everyone
+    assert len(delivered) <= len(everyone) + 5 * 5  # a batch is of five records
     assert all(report.counts == Counts(delivered=20) for report in survey(root))
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from support.journals import line
 
-from llmobs_trace.journal.record import Position, Record, Settlement, split
-from llmobs_trace.journal.segment import MirroredSegment, Segment, SegmentDamaged
+from llmobs_trace.journal.mirrored import MirroredSegment
+from llmobs_trace.journal.record import Position, Record, Settlement, scan, split
+from llmobs_trace.journal.segment import Segment, SegmentDamaged
 
 
 def mapped(path: Path, size_bytes: int = 256) -> Segment:
@@ -91,7 +92,7 @@ def test_settling_marks_the_file_and_counts_each_record_once(tmp_path: Path, unm
     assert segment.remaining()[:2] == (0, 0)
     kept = (tmp_path / "s").read_bytes()
     assert [kept[r.at.offset : r.at.offset + 1] for r in (first, second, third)] == [b"+", b"!", b"+"]
-    assert Segment.of_file(tmp_path / "s", kept.rstrip(b"\0")).settled == segment.settled
+    assert Segment.of_file(tmp_path / "s", scan(kept.rstrip(b"\0"))).settled == segment.settled
 
 
 def test_touching_every_page_changes_nothing() -> None:
@@ -135,11 +136,11 @@ def test_a_file_removed_or_shortened_by_others_is_damage(tmp_path: Path) -> None
 
 
 def test_a_link_planted_in_a_segments_place_is_not_followed(tmp_path: Path) -> None:
-    segment = Segment.of_file(tmp_path / "s", line(1))
+    segment = Segment.of_file(tmp_path / "s", scan(line(1)))
     (tmp_path / "victim").write_bytes(line(1))
     (tmp_path / "s").symlink_to(tmp_path / "victim")
 
-    with pytest.raises(OSError, match="symbolic links"):
+    with pytest.raises(SegmentDamaged, match="symbolic links"):
         segment.settle(split(line(1), Position(0, 0)), "delivered")
     assert (tmp_path / "victim").read_bytes() == line(1)
 

@@ -14,15 +14,17 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from support.journals import DESTINATION, everything, line, numbers
 
 from llmobs_trace.journal import (
+    AdoptedJournal,
     Counts,
+    Queue,
     Record,
-    Source,
     adoptable,
     filesystem,
     open_journal,
     survey,
     this_process,
 )
+from llmobs_trace.journal.compact import compact, is_worth_it
 
 SEGMENT_BYTES = 300
 
@@ -48,11 +50,11 @@ class Histories(RuleBasedStateMachine):
             segment_bytes=SEGMENT_BYTES,
             max_bytes=1 << 24,
         )
-        self.source: Source = self.queue
+        self.source: Queue | AdoptedJournal = self.queue
         self.is_adopted = False
         self.pending: dict[int, bytes] = {}
         self.outcomes = {"delivered": 0, "rejected": 0}
-        self.appended = 0
+        self.appended = self.lost = 0
         self.at = self.source.start()
         self.unread: set[int] = set()
         self.seen: dict[int, Record] = {}
@@ -105,6 +107,16 @@ class Histories(RuleBasedStateMachine):
     def prepare(self) -> None:
         self.queue.prepare()
 
+    @precondition(lambda self: not self.is_adopted)
+    @rule()
+    def rewrite(self) -> None:
+        """What the sender does near the bound."""
+        queue: Any = self.queue
+        queue.prepare()
+        for _, segment in queue._live():
+            if is_worth_it(segment):
+                compact(segment, queue._shelf)
+
     @precondition(lambda self: self.filesystem_kind)
     @rule()
     def end_and_adopt(self) -> None:
@@ -122,10 +134,38 @@ class Histories(RuleBasedStateMachine):
         else:
             self.begin()
 
+    @precondition(lambda self: self.filesystem_kind)
+    @rule(torn=st.none() | st.binary(max_size=40).map(lambda garbage: garbage.replace(b"\n", b"")))
+    def be_killed_and_recovered(self, torn: bytes | None) -> None:
+        """With `torn`, in the middle of appending: these bytes are all that was stored of a record."""
+        if not self.is_adopted and self.queue.storage == "mirrored":
+            self.queue.prepare()  # what came since is lost, as it may be
+        self.source.after_fork_in_child()  # closes everything, and writes nothing
+        if torn and torn.strip(b"\0") and not self.is_adopted and self.tear(torn):
+            self.lost += 1
+        assert [report.counts for report in survey(self.root)] == [self.expected()]
+        adopted = list(adoptable(self.root, DESTINATION))
+        assert len(adopted) == (1 if self.pending else 0)
+        if adopted:
+            self.source, self.is_adopted = adopted[0], True
+            self.at, self.unread, self.seen = self.source.start(), set(self.pending), {}
+        else:
+            self.begin()
+
+    def tear(self, torn: bytes) -> bool:
+        """Store that where the next record would have gone, if there is room."""
+        newest = max(self.root.glob("*/*.segment"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+        data = newest.read_bytes()
+        end = data.rfind(b"\n") + 1
+        if self.filesystem_kind == "ext4" and end + len(torn) >= len(data):
+            return False
+        newest.write_bytes(data[:end] + torn + data[end + len(torn) :])
+        return True
+
     @invariant()
     def counts_are_exact(self) -> None:
         assert self.source.counts() == self.expected()
-        assert self.source.recorded() == self.appended
+        assert self.source.recorded() == self.appended + self.lost
 
     @invariant()
     def everything_pending_can_be_read(self) -> None:
@@ -134,7 +174,9 @@ class Histories(RuleBasedStateMachine):
 
     def expected(self) -> Counts:
         size_bytes = sum(map(len, self.pending.values()))
-        return Counts(self.outcomes["delivered"], len(self.pending), self.outcomes["rejected"], 0, size_bytes)
+        return Counts(
+            self.outcomes["delivered"], len(self.pending), self.outcomes["rejected"], self.lost, size_bytes
+        )
 
 
 class MappedHistories(Histories):

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from llmobs_trace.journal.record import Settlement
-from llmobs_trace.journal.tally import TALLY_FILE, Tally, read_tally
+from llmobs_trace.journal.tally import TALLY_FILE, Tally, Totals, read_tally
 
 
 @pytest.mark.parametrize("mapped", [True, False])
 def test_what_was_settled_and_dropped_is_read_back(tmp_path: Path, mapped: bool) -> None:
     tally = Tally.create(tmp_path, mapped=mapped)
-    tally.settled("1.segment", Settlement(5, 1, 0))
-    tally.settled("2.segment", Settlement(0, 0, 7))
+    tally.add(Settlement(5, 1, 0), "1.segment")
+    tally.write()
+    tally.removed("1.segment")
+    tally.add(Settlement(0, 0, 7, 700), "2.segment")
+    tally.write()
     tally.save_dropped(3)
 
-    assert read_tally(tmp_path) == (3, {"1.segment": Settlement(5, 1, 0), "2.segment": Settlement(0, 0, 7)})
+    dropped, totals = read_tally(tmp_path)
+
+    assert dropped == 3
+    assert totals.settled == Settlement(5, 1, 7)
+    assert totals.names == {"2.segment"}
     tally.close()
 
 
@@ -30,52 +40,144 @@ def test_a_drop_is_seen_by_others_at_once_where_the_header_is_mapped(tmp_path: P
     tally.close()
 
 
-def test_a_line_cut_short_is_no_line_and_the_next_takes_its_place(tmp_path: Path) -> None:
-    first = Tally.create(tmp_path, mapped=False)
-    first.settled("1.segment", Settlement(5, 1, 0))
-    first.close()
-    file = tmp_path / TALLY_FILE
-    file.write_bytes(file.read_bytes() + b"2.segment 9 9")
-    assert read_tally(tmp_path)[1] == {"1.segment": Settlement(5, 1, 0)}
+def test_what_is_in_memory_is_counted_as_it_is_now_and_lost_with_the_process(tmp_path: Path) -> None:
+    tally = Tally.create(tmp_path, mapped=False)
+    tally.add(Settlement(1))
+    tally.write(Settlement(delivered=4), pending=9)
+    tally.write(Settlement(delivered=6), pending=7)
+    tally.close()
+    assert read_tally(tmp_path)[1][1:3] == (Settlement(7), 7)
+
+    Tally.reopen(tmp_path).close()
+    assert read_tally(tmp_path)[1][1:3] == (Settlement(7), 7)
 
     second = Tally.reopen(tmp_path)
-    second.settled("3.segment", Settlement(1))
+    second.add(Settlement(delivered=1))
+    second.write()
     second.close()
+    assert read_tally(tmp_path)[1][1:3] == (Settlement(8, 0, 7), 0)
 
-    assert read_tally(tmp_path)[1] == {"1.segment": Settlement(5, 1, 0), "3.segment": Settlement(1)}
 
+def test_nothing_new_costs_no_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tally = Tally.create(tmp_path, mapped=False)
+    tally.add(Settlement(1))
+    tally.write()
 
-@pytest.mark.parametrize("content", [b"", b"drop", b"dropped x\n", b"\xff" * 200])
-def test_a_damaged_tally_counts_nothing_and_can_be_added_to(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / TALLY_FILE).write_bytes(content)
-    assert read_tally(tmp_path) == (0, {})
+    monkeypatch.setattr("os.pwrite", _refuse)
 
-    tally = Tally.reopen(tmp_path)
-    tally.settled("1.segment", Settlement(2))
+    assert tally.write()
     tally.close()
 
-    assert read_tally(tmp_path)[1] == {"1.segment": Settlement(2)}
+
+@given(cut=st.integers(0, 1791), garbage=st.binary(max_size=64))
+def test_a_writing_cut_short_leaves_the_one_before(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, garbage: bytes
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    tally = Tally.create(home, mapped=False)
+    contents = []
+    for number in range(1, 6):
+        before = (home / TALLY_FILE).read_bytes()
+        tally.add(Settlement(number), f"{number:08d}.segment")
+        tally.write()
+        contents.append((before, (home / TALLY_FILE).read_bytes()))
+    tally.close()
+
+    for number, (before, after) in enumerate(contents):
+        for place in (512, 2304):
+            if before[place : place + 1792] != after[place : place + 1792]:
+                torn = before[:place] + after[place : place + cut] + garbage
+                (home / TALLY_FILE).write_bytes(torn + before[len(torn) :])
+                found = read_tally(home)[1]
+                assert len(found.names) in (number, number + 1)
+                assert found.settled.delivered == sum(range(len(found.names) + 1))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"drop", b"dropped x\n", b"dropped -5\n", b"\xff" * 200, b"7 " * 4096]
+)
+def test_a_damaged_tally_counts_nothing_and_can_be_added_to(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / TALLY_FILE).write_bytes(content)
+    assert read_tally(tmp_path) == (0, Totals())
+
+    tally = Tally.reopen(tmp_path)
+    tally.add(Settlement(2))
+    tally.write()
+    tally.close()
+
+    assert read_tally(tmp_path)[1].settled == Settlement(2)
+
+
+@given(content=st.binary(max_size=4200))
+def test_bytes_of_any_kind_are_read_without_an_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    home = tmp_path_factory.mktemp("home")
+    (home / TALLY_FILE).write_bytes(content)
+    read_tally(home)
 
 
 def test_a_missing_tally_is_made_anew(tmp_path: Path) -> None:
-    assert read_tally(tmp_path) == (0, {})
+    assert read_tally(tmp_path) == (0, Totals())
 
     Tally.reopen(tmp_path).close()
 
     assert (tmp_path / TALLY_FILE).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_line_that_the_disk_refused_is_written_with_the_next(
+def test_it_never_grows(tmp_path: Path) -> None:
+    tally = Tally.create(tmp_path, mapped=False)
+    size_bytes = (tmp_path / TALLY_FILE).stat().st_size
+    for number in range(1000):
+        tally.add(Settlement(10**12, 10**12, 10**12), f"{number:08d}.segment")
+        tally.write()
+        if number % 100:
+            tally.removed(f"{number:08d}.segment")
+    tally.close()
+
+    assert (tmp_path / TALLY_FILE).stat().st_size == size_bytes
+    assert read_tally(tmp_path)[1].settled.delivered == 1000 * 10**12
+
+
+def test_files_that_cannot_be_removed_are_named_up_to_a_number_and_then_stay(tmp_path: Path) -> None:
+    tally = Tally.create(tmp_path, mapped=False)
+    taken = [tally.add(Settlement(1), f"{number:08d}.segment") for number in range(100)]
+    assert tally.write()
+
+    found = read_tally(tmp_path)[1]
+    assert len(found.names) == found.settled.delivered == taken.count(True) < 100
+    assert tally.still_there() == sorted(found.names)
+    tally.close()
+
+
+def test_what_the_disk_refused_is_written_with_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tally = Tally.create(tmp_path, mapped=False)
+    tally.add(Settlement(1), "1.segment")
     with monkeypatch.context() as patch:
         patch.setattr("os.pwrite", _refuse)
-        tally.settled("1.segment", Settlement(1))
-    tally.settled("2.segment", Settlement(2))
+        assert not tally.write()
+    tally.add(Settlement(2), "2.segment")
+    tally.write()
 
-    assert read_tally(tmp_path)[1] == {"1.segment": Settlement(1), "2.segment": Settlement(2)}
+    assert read_tally(tmp_path)[1][1:] == (Settlement(3), 0, {"1.segment", "2.segment"})
     tally.close()
+
+
+@pytest.mark.parametrize("what", ["pipe", "directory", "link"])
+def test_what_is_in_its_place_and_no_file_is_left_alone(tmp_path: Path, what: str) -> None:
+    if what == "pipe":
+        os.mkfifo(tmp_path / TALLY_FILE)
+    elif what == "directory":
+        (tmp_path / TALLY_FILE).mkdir()
+    else:
+        (tmp_path / "victim").write_bytes(b"dropped 5\n")
+        (tmp_path / TALLY_FILE).symlink_to(tmp_path / "victim")
+
+    assert read_tally(tmp_path) == (0, Totals())
+    with pytest.raises(OSError, match=r"."):
+        Tally.reopen(tmp_path)
 
 
 def _refuse(*arguments: object) -> int:

@@ -1,0 +1,115 @@
+"""Files in a directory that somebody may tamper with: opened only where they are ours, written whole. Any
+thread.
+
+Nothing here follows a link, waits for the other end of a pipe, or reads what another user put there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import sys
+from pathlib import Path
+
+if sys.platform != "win32":
+    import resource
+
+__all__ = [
+    "NotOurs",
+    "check_limit",
+    "create",
+    "identity",
+    "list_names",
+    "open_ours",
+    "remove",
+    "remove_directory",
+    "write_at",
+]
+
+_NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
+# Opening a pipe to read it waits for a writer, for ever if need be; with this flag it doesn't.
+_NO_WAIT: int = getattr(os, "O_NONBLOCK", 0)
+_DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
+
+
+class NotOurs(PermissionError):
+    """Another user's file, or what is no regular file."""
+
+
+def open_ours(path: Path, flags: int) -> int:
+    """Open a regular file of this user's: its descriptor; raises OSError where it is anything else."""
+    file = os.open(path, flags | _NO_FOLLOW | _NO_WAIT)
+    try:
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+            raise NotOurs(errno.EPERM, "not a regular file of this user", str(path))
+    except BaseException:
+        os.close(file)
+        raise
+    return file
+
+
+def create(path: Path) -> int:
+    """Make a file that wasn't there, for its user alone: its descriptor; raises OSError."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600)
+
+
+def write_at(file: int, data: bytes, offset: int) -> None:
+    """Write all of it at that place; raises OSError, with some of it written perhaps."""
+    check_limit(offset + len(data))
+    while data:
+        written = os.pwrite(file, data, offset)
+        offset += written
+        data = data[written:]
+
+
+def check_limit(size_bytes: int) -> None:
+    """Raise where a file of that size would kill by SIGXFSZ, or fail in the middle."""
+    if sys.platform != "win32":
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if limit != resource.RLIM_INFINITY and size_bytes > limit:
+            raise OSError(errno.EFBIG, "larger than the limit on the size of files (ulimit -f)")
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """Which file is at a path, a link not followed; None where none is."""
+    try:
+        found = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def remove(path: Path) -> bool:
+    """Remove a file or a link; whether none is there any more."""
+    try:
+        os.unlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def list_names(directory: Path, suffix: str = "") -> list[str]:
+    """The names in a directory that end so, in order; none where it can't be read."""
+    try:
+        return sorted(name for name in os.listdir(directory) if name.endswith(suffix))
+    except OSError:
+        return []
+
+
+def remove_directory(directory: Path) -> None:
+    """Remove a directory of this user's and the files in it, as far as that goes; never through a link."""
+    with contextlib.suppress(OSError):
+        opened = os.open(directory, os.O_RDONLY | _DIRECTORY | _NO_FOLLOW)
+        try:
+            if os.fstat(opened).st_uid == os.geteuid():
+                for name in os.listdir(opened):
+                    with contextlib.suppress(OSError):
+                        os.unlink(name, dir_fd=opened)
+        finally:
+            os.close(opened)
+        os.rmdir(directory)
