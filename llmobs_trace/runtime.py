@@ -61,6 +61,7 @@ class Pipeline:
             # What ended processes left for this destination goes with our own.
             adopt=None if journal is None else lambda: adoptable(journal, destination.name),
             on_thread=active.mute_thread,
+            rejected=journal,
         )
         self.recorder = Recorder(
             self.queue.append,
@@ -107,6 +108,7 @@ class Pipeline:
                         timeout=left_seconds,
                         request_timeout=self.config.request_timeout,
                         max_batch_bytes=self.config.max_batch_bytes,
+                        rejected=journal,
                     )
                     if left.last_error is not None:
                         return
@@ -147,7 +149,9 @@ def configure(**options: Any) -> None:
 
     >>> configure(experiment_name="prompt-v2", sample_rate=0.5)
     """
-    config = configuration.resolve(options, os.environ)
+    given = configuration.Unseen(options)
+    del options  # with the keys in it: a traceback may show a frame's locals
+    config = configuration.resolve(given, os.environ)
     _start(config, config.notes)
 
 

@@ -182,7 +182,7 @@ def _deliver(journal: AdoptedJournal, destination: Destination, seconds: float) 
     tally: Counter[str] = Counter()
     try:
         while True:
-            drained = drain(journal, destination, timeout=seconds)
+            drained = drain(journal, destination, timeout=seconds, rejected=journal.home.parent)
             tally["delivered"] += drained.delivered
             tally["rejected"] += drained.rejected
             if not drained.pending or not drained.delivered + drained.rejected:

@@ -3,6 +3,11 @@
 worker        the thread: wakes, sends, settles; flush and shutdown
 drain         the same without a thread, for a command
 lanes         one source's records → one lane for each experiment, so that none holds others up
+lane          when an experiment may be tried next; what failures and recoveries do to that
+sender        a lane's events → requests, and records settled
+poison        a refused body → the event at fault; or that it is nobody's
+degrade       a refused event → the same without its values
+rejected      what was refused for good → a file, with the server's words
 batch         records → request bodies, as bytes
 answers       what a destination said → what we do about it, as a table
 backoff       when to try again

@@ -3,13 +3,15 @@
 | answer                                     | verdict      | response                                  |
 |--------------------------------------------|--------------|-------------------------------------------|
 | 2xx                                        | ACCEPTED     | settled                                   |
-| 400, 422                                   | POISON       | kept, paused                              |
-| 413                                        | TOO_LARGE    | kept, paused                              |
+| 400, 422                                   | POISON       | halved, until the event at fault is alone |
+| 413                                        | TOO_LARGE    | halved, as well                           |
 | 401, 403                                   | UNAUTHORISED | kept, paused                              |
 | 404, other 4xx, what is no HTTP status     | REFUSED      | kept, paused                              |
 | 3xx                                        | REDIRECTED   | kept, paused; never followed: keys travel |
 | 408, 429, 5xx                              | BUSY         | kept, tried again with growing delays     |
 | none: a timeout, a broken connection       | BROKEN       | kept, tried again with growing delays     |
+
+How a batch is halved, and when a refusal is of everything and not of an event, is `poison`.
 """
 
 from __future__ import annotations
@@ -37,14 +39,15 @@ class Response(Enum):
     """What happens to the batch, and to the experiment that it belongs to."""
 
     SETTLE = "settle"  # the batch is delivered
+    HALVE = "halve"  # part of it is at fault: find that, deliver the others
     RETRY = "retry"  # keep it; soon, with growing delays
     PAUSE = "pause"  # keep it; say so once, then try slowly: somebody has to mend something first
 
 
 RESPONSES: Final[dict[Verdict, Response]] = {
     Verdict.ACCEPTED: Response.SETTLE,
-    Verdict.POISON: Response.PAUSE,
-    Verdict.TOO_LARGE: Response.PAUSE,
+    Verdict.POISON: Response.HALVE,
+    Verdict.TOO_LARGE: Response.HALVE,
     Verdict.UNAUTHORISED: Response.PAUSE,
     Verdict.REFUSED: Response.PAUSE,
     Verdict.REDIRECTED: Response.PAUSE,
@@ -70,10 +73,14 @@ _BY_CLASS: Final[dict[int, Verdict]] = {
 }
 
 # What to look at, for the one log line of a pause.
+_NOT_EVEN_ALONE = "no event is accepted, not even alone and without its values: "
 ADVICE: Final[dict[int, str]] = {
+    400: _NOT_EVEN_ALONE + "check experiment_id {experiment!r}, project_id and dataset_id",
     401: "check the keys (api_key or DD_API_KEY, app_key or DD_APP_KEY)",
     403: "check that both keys may write experiments, and belong to this site (site or DD_SITE)",
     404: "check experiment_id {experiment!r}, and that it belongs to this site (site or DD_SITE)",
+    413: _NOT_EVEN_ALONE + "check what a proxy on the way to base_url lets through",
+    422: _NOT_EVEN_ALONE + "check experiment_id {experiment!r}, project_id and dataset_id",
 }
 _ADVICE_BY_VERDICT: Final[dict[Verdict, str]] = {
     Verdict.REDIRECTED: "check site and base_url: redirects are never followed, since the keys would travel",
@@ -85,13 +92,15 @@ class Answer(Struct, frozen=True, kw_only=True):
 
     `status` is the HTTP status, None where there was none; `detail` is fit for a log: the server's words or
     what broke, without keys. `retry_after_seconds` is how long the server asked to be left alone. A
-    destination that has no statuses may give the `verdict` itself.
+    destination that has no statuses may give the `verdict` itself. `is_certain`: a refusal is about the
+    events for certain, whatever becomes of others.
     """
 
     status: int | None = None
     detail: str = ""
     retry_after_seconds: float | None = None
     verdict: Verdict | None = None
+    is_certain: bool = False
 
 
 def verdict_of(answer: Answer) -> Verdict:
@@ -101,6 +110,12 @@ def verdict_of(answer: Answer) -> Verdict:
     if answer.status is None:
         return Verdict.BROKEN
     return _BY_STATUS.get(answer.status) or _BY_CLASS.get(answer.status // 100, Verdict.REFUSED)
+
+
+def what_was_said(answer: Answer) -> str:
+    """An answer in a few words, for a log line."""
+    words = answer.detail or verdict_of(answer).value
+    return words if answer.status is None else f"HTTP {answer.status}: {words}"
 
 
 def advice(answer: Answer, experiment_id: str) -> str:

@@ -7,12 +7,13 @@ every quote is escaped, so the first `","` ends it, whatever the id and the even
 from __future__ import annotations
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from llmobs_trace.journal.record import Record
+from llmobs_trace.journal.record import Position, Record
 
 _HEAD = b'{"experiment":"'
 _SPAN = b'"span":'
@@ -30,6 +31,10 @@ class Event(NamedTuple):
     json: bytes
 
 
+# An event on its way: what to acknowledge, and what to send.
+Entry = tuple[Record, Event]
+
+
 class Batch(Struct, frozen=True, kw_only=True):
     """The events of one request; all of one experiment. `records` are what to acknowledge."""
 
@@ -37,6 +42,21 @@ class Batch(Struct, frozen=True, kw_only=True):
     spans: list[bytes]
     metrics: list[bytes]
     records: list[Record]
+
+    @classmethod
+    def of(cls, experiment_id: str, entries: Sequence[Entry]) -> Batch:
+        """These events, in their order."""
+        return cls(
+            experiment_id=experiment_id,
+            spans=[event.json for _, event in entries if event.is_span],
+            metrics=[event.json for _, event in entries if not event.is_span],
+            records=[record for record, _ in entries],
+        )
+
+    @property
+    def size_bytes(self) -> int:
+        """The body's size, or a few bytes more."""
+        return ENVELOPE_BYTES + sum(len(json) + 1 for json in (*self.spans, *self.metrics))
 
     def body(self) -> bytes:
         """The request body."""
@@ -73,24 +93,24 @@ def read_id(encoded_id: bytes) -> str | None:
     return experiment_id if isinstance(experiment_id, str) and experiment_id else None
 
 
-def batches(
-    experiment_id: str, events: Sequence[tuple[Record, Event]], max_bytes: int, max_events: int
-) -> Iterator[Batch]:
+def bodies(
+    events: Sequence[Entry], max_bytes: int, max_events: int, cuts: Sequence[Position] = ()
+) -> Iterator[list[Entry]]:
     """Cut the events of one experiment into bodies of at most `max_bytes` and `max_events`, in their order.
 
-    An event that alone is larger than `max_bytes` is a body of its own.
+    An event that alone is larger than `max_bytes` is a body of its own. No body goes on over one of `cuts`,
+    which are in order.
     """
-    spans: list[bytes] = []
-    metrics: list[bytes] = []
-    records: list[Record] = []
+    body: list[Entry] = []
     size_bytes = ENVELOPE_BYTES
+    part = 0
     for record, event in events:
         event_bytes = len(event.json) + 1
-        if records and (size_bytes + event_bytes > max_bytes or len(records) >= max_events):
-            yield Batch(experiment_id=experiment_id, spans=spans, metrics=metrics, records=records)
-            spans, metrics, records, size_bytes = [], [], [], ENVELOPE_BYTES
-        (spans if event.is_span else metrics).append(event.json)
-        records.append(record)
+        part_before, part = part, bisect_right(cuts, record.at) if cuts else 0
+        if body and (size_bytes + event_bytes > max_bytes or len(body) >= max_events or part != part_before):
+            yield body
+            body, size_bytes = [], ENVELOPE_BYTES
+        body.append((record, event))
         size_bytes += event_bytes
-    if records:
-        yield Batch(experiment_id=experiment_id, spans=spans, metrics=metrics, records=records)
+    if body:
+        yield body

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 
 from msgspec import Struct
 
 from llmobs_trace.deliver.backoff import Pace
 from llmobs_trace.deliver.destination import Destination
 from llmobs_trace.deliver.gate import Gate
-from llmobs_trace.deliver.lanes import MAX_BATCH_EVENTS, Lanes, Sending
+from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS, Sending
+from llmobs_trace.deliver.lanes import Lanes
 from llmobs_trace.deliver.ledger import Ledger
 from llmobs_trace.deliver.notices import Notices
+from llmobs_trace.deliver.rejected import Rejected
 from llmobs_trace.journal.queue import Source
 
 
@@ -34,10 +37,11 @@ def drain(
     max_batch_bytes: int = 4 << 20,
     max_batch_events: int = MAX_BATCH_EVENTS,
     pace: Pace | None = None,
+    rejected: Path | None = None,
 ) -> Drained:
     """Deliver all of `source` within `timeout` seconds; ends early where nothing can change in what is left.
 
-    The caller closes both the source and the destination.
+    What is refused for good is kept under the directory `rejected`. The caller closes source and destination.
     """
     ledger = Ledger()
     gate = Gate()
@@ -50,10 +54,12 @@ def drain(
         max_batch_bytes=max_batch_bytes,
         max_batch_events=max_batch_events,
         pace=pace or Pace(),
+        rejected=Rejected(rejected),
     )
     before = source.counts()
     lanes = Lanes(source, sending)
-    lanes.deadline = deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout
+    lanes.finish_by(deadline)
     gate.enter()
     try:
         while True:

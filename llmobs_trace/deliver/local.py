@@ -56,7 +56,8 @@ class LocalDestination:
         except StoreError as error:
             return Answer(detail=str(error))
         except ValueError as error:
-            return Answer(verdict=Verdict.POISON, detail=str(error))
+            # The store judges an event by itself alone.
+            return Answer(verdict=Verdict.POISON, detail=str(error), is_certain=True)
         return Answer(verdict=Verdict.ACCEPTED)
 
     def abort(self) -> None:

@@ -17,14 +17,17 @@ import queue as queues
 import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from llmobs_trace.deliver.backoff import Pace, retry_delay
 from llmobs_trace.deliver.destination import Destination
 from llmobs_trace.deliver.gate import Closed, Gate
-from llmobs_trace.deliver.lanes import MAX_BATCH_EVENTS, Lanes, Sending
+from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS, Sending
+from llmobs_trace.deliver.lanes import Lanes
 from llmobs_trace.deliver.ledger import DeliveryStats, Ledger
 from llmobs_trace.deliver.notices import Notices
+from llmobs_trace.deliver.rejected import Rejected
 from llmobs_trace.journal.queue import Queue, Source
 from llmobs_trace.journal.record import Position
 
@@ -70,7 +73,8 @@ class Worker:
     """Delivers `queue`, and what `adopt` finds of ended processes, to `destination`.
 
     `adopt` is called on the sender's thread, at its start and now and then while it is awake; `on_thread`
-    once, as the thread's first act. `fork` hooks and exit are the caller's to wire up. All times are seconds.
+    once, as the thread's first act. What is refused for good is kept under the directory `rejected`. `fork`
+    hooks and exit are the caller's to wire up. All times are seconds.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Worker:
         max_batch_events: int = MAX_BATCH_EVENTS,
         adopt: Callable[[], Iterable[Adopted]] | None = None,
         on_thread: Callable[[], None] | None = None,
+        rejected: Path | None = None,
         pace: Pace | None = None,
         log: logging.Logger | None = None,
     ) -> None:
@@ -94,6 +99,7 @@ class Worker:
         self._max_batch_events = max_batch_events
         self._adopt = adopt
         self._on_thread = on_thread
+        self._rejected = rejected
         self._pace = pace or Pace()
         self._log = log or logging.getLogger("llmobs_trace")
         self._set_up(queue)
@@ -112,6 +118,7 @@ class Worker:
             max_batch_bytes=self._max_batch_bytes,
             max_batch_events=self._max_batch_events,
             pace=self._pace,
+            rejected=Rejected(self._rejected),
         )
         self._own = Lanes(queue, self._sending)
         self._adopted: list[Lanes[Adopted]] = []
@@ -273,13 +280,13 @@ class Worker:
         if not self._turning.acquire(blocking=False):
             return False
         try:
-            self._own.deadline = flush.deadline
+            self._own.finish_by(flush.deadline)
             while not flush.done.is_set() and time.monotonic() < flush.deadline:
                 self._turn(flush.deadline)
         except Closed:
             flush.done.set()
         finally:
-            self._own.deadline = None
+            self._own.finish_by(None)
             self._turning.release()
         return True
 

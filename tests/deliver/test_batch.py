@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmobs_trace.deliver.batch import Event, batches, read_id, take_apart
+from llmobs_trace.deliver.batch import Batch, Event, bodies, read_id, take_apart
 from llmobs_trace.journal import Position, Record
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20) | st.sampled_from(
@@ -71,7 +71,7 @@ def test_every_event_is_in_one_body_in_order_and_within_the_bounds(
         (Record(Position(0, n), b""), Event(b'"e"', is_span, compact({"n": n, "filling": "x" * size})))
         for n, (is_span, size) in enumerate(shapes)
     ]
-    made = list(batches("e", records, max_bytes, max_events))
+    made = [Batch.of("e", body) for body in bodies(records, max_bytes, max_events)]
     assert [record for batch in made for record in batch.records] == [record for record, _ in records]
     for batch in made:
         body = json.loads(batch.body())
@@ -84,5 +84,5 @@ def test_every_event_is_in_one_body_in_order_and_within_the_bounds(
 
 
 def test_a_kind_without_events_is_left_out() -> None:
-    [batch] = batches("e", [(Record(Position(0, 0), b""), Event(b'"e"', True, b"{}"))], 1000, 10)
+    batch = Batch.of("e", [(Record(Position(0, 0), b""), Event(b'"e"', True, b"{}"))])
     assert batch.body() == b'{"data":{"attributes":{"spans":[{}]},"type":"events"}}'

@@ -2,59 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import logging
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.delivery import OwnDestination, metric, span
+from support.delivery import metric, span
+from support.lane_bench import Bench
 
-from llmobs_trace.deliver import Answer, Batch, Pace
-from llmobs_trace.deliver.gate import Gate
-from llmobs_trace.deliver.lanes import Lanes, Sending
-from llmobs_trace.deliver.ledger import Ledger
-from llmobs_trace.deliver.notices import Notices
-from llmobs_trace.journal import Queue, Source, open_journal, this_process
-
-PACE = Pace(base_seconds=1, cap_seconds=30, pause_seconds=60, pause_cap_seconds=600)
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Bench:
-    """A queue, its lanes and a destination, with a clock and a chance that the test sets."""
-
-    def __init__(self, queue: Queue, max_batch_bytes: int = 1 << 20, max_batch_events: int = 1000) -> None:
-        self.queue = queue
-        self.clock = Clock()
-        self.ledger = Ledger()
-        self.destination = OwnDestination()
-        self.sending = Sending(
-            destination=self.destination,
-            gate=Gate(),
-            ledger=self.ledger,
-            notices=Notices(logging.getLogger("llmobs_trace"), self.clock),
-            request_timeout_seconds=10.0,
-            max_batch_bytes=max_batch_bytes,
-            max_batch_events=max_batch_events,
-            pace=PACE,
-            clock=self.clock,
-            chance=lambda: 0.5,
-        )
-        self.lanes: Lanes[Source] = Lanes(queue, self.sending)
-
-    def pass_once(self) -> None:
-        self.sending.gate.enter()
-        try:
-            self.lanes.deliver(lambda: False)
-        finally:
-            self.sending.gate.leave()
+from llmobs_trace.deliver import Answer, Batch
+from llmobs_trace.journal import Queue, open_journal, this_process
 
 
 @pytest.fixture
@@ -130,6 +88,38 @@ def test_what_the_server_asks_for_is_obeyed_by_a_flush_too(bench: Bench) -> None
     bench.pass_once()
     bench.lanes.hasten()
     assert bench.lanes.next_due() == pytest.approx(bench.clock.now + 20.5)
+
+
+@pytest.mark.parametrize("asked_seconds", [None, 20.0])
+def test_after_an_outage_of_a_thousand_intervals_all_arrives_at_the_times_that_were_asked_for(
+    bench: Bench, asked_seconds: float | None
+) -> None:
+    begin_s = bench.clock.now
+    tried_s: list[float] = []
+
+    def answer(batch: Batch) -> Answer:
+        tried_s.append(bench.clock.now - begin_s)
+        return Answer(status=202 if tried_s[-1] >= 1000 else 503, retry_after_seconds=asked_seconds)
+
+    bench.destination.answer = answer
+    for number in range(1000):
+        bench.queue.append(span(number))
+        bench.clock.now = max(bench.clock.now, begin_s + number)
+        if bench.lanes.is_due(bench.clock.now) or not number:
+            bench.pass_once()
+    while bench.queue.pending()[0]:
+        bench.clock.now = bench.lanes.next_due() or bench.clock.now
+        bench.pass_once()
+    assert bench.destination.span_ids()[-1000:] == [str(number) for number in range(1000)]
+    waits = [after - before for before, after in itertools.pairwise(tried_s)]
+    print(f"{len(tried_s)} requests in {tried_s[-1]:.0f} s, after waits of {waits[:8]}… s")
+    if asked_seconds is None:
+        assert len(tried_s) <= 80
+        assert max(waits) <= 31
+    else:
+        assert min(waits) >= asked_seconds
+        assert max(waits) <= asked_seconds + 2
+    assert bench.ledger.retried == len(tried_s) - 1
 
 
 def test_a_flush_tries_again_what_merely_failed(bench: Bench) -> None:

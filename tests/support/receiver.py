@@ -116,6 +116,18 @@ class Receiver:
         """What requests get that no script is left for."""
         self._ask(do="usual", reply=asdict(reply), experiment_id=experiment_id)
 
+    def refuse(self, reply: Reply, *, containing: str = "", larger_than_bytes: int = -1) -> None:
+        """What requests get that no script is left for, if their body holds this text, and is larger.
+
+        Rules add up; the first that fits counts.
+        """
+        rule = {"reply": asdict(reply), "containing": containing, "larger_than_bytes": larger_than_bytes}
+        self._ask(do="refuse", **rule)
+
+    def refuse_nothing(self) -> None:
+        """The rules of `refuse` are forgotten."""
+        self._ask(do="refuse nothing")
+
     def requests(self) -> list[Received]:
         """All requests so far, in the order in which they came."""
         return self.wait_for(0)
@@ -169,6 +181,7 @@ class _Server:
         self._requests: list[dict[str, object]] = []
         self._scripts: dict[str | None, deque[Reply]] = defaultdict(deque)
         self._usual: dict[str | None, Reply] = {None: Reply()}
+        self._refusals: list[tuple[bytes, int, Reply]] = []
         self._open: set[socket.socket] = set()
         self._connections = 0
         self._listener = self._listen(0)
@@ -183,6 +196,12 @@ class _Server:
                     self._scripts[command["experiment_id"]].extend(Reply(**one) for one in command["replies"])
                 case "usual":
                     self._usual[command["experiment_id"]] = Reply(**command["reply"])
+                case "refuse":
+                    reply = Reply(**command["reply"])
+                    rule = (command["containing"].encode(), command["larger_than_bytes"], reply)
+                    self._refusals.append(rule)
+                case "refuse nothing":
+                    self._refusals.clear()
                 case "connections":
                     return self._connections
                 case "requests":
@@ -248,7 +267,7 @@ class _Server:
         if len(body) < length:
             return False  # its sender was killed in the middle: nobody takes half a body
         with self._changed:
-            reply = self._next_reply(request_line[1])
+            reply = self._next_reply(request_line[1], body)
             self._requests.append(
                 {
                     "method": request_line[0],
@@ -268,15 +287,21 @@ class _Server:
             return False
         return not reply.close and _send(connection, reply)
 
-    def _next_reply(self, path: str) -> Reply:
+    def _next_reply(self, path: str, body: bytes) -> Reply:
         parts = path.split("/")
         experiment_id = unquote(parts[-2]) if len(parts) > 2 else None
         for key in (experiment_id, None):
             if self._scripts[key]:
                 return self._scripts[key].popleft()
             if key in self._usual:
-                return self._usual[key]
+                return self._refusal(body) or self._usual[key]
         raise AssertionError("there is always a usual reply")
+
+    def _refusal(self, body: bytes) -> Reply | None:
+        for containing, larger_than_bytes, reply in self._refusals:
+            if containing in body and len(body) > larger_than_bytes:
+                return reply
+        return None
 
 
 def _head(reply: Reply) -> str:

@@ -1,0 +1,122 @@
+"""One experiment's delivery: when it may be tried next, and what its failures and recoveries do to that.
+
+Sender's thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from random import SystemRandom
+from typing import Final
+
+from llmobs_trace.deliver.answers import RESPONSES, Answer, Response, Verdict, advice, what_was_said
+from llmobs_trace.deliver.backoff import Pace, asked_delay, pause_delay, retry_delay
+from llmobs_trace.deliver.destination import Destination
+from llmobs_trace.deliver.gate import Gate
+from llmobs_trace.deliver.ledger import Ledger
+from llmobs_trace.deliver.notices import Notices
+from llmobs_trace.deliver.poison import Search, SizeLimit
+from llmobs_trace.deliver.rejected import Rejected
+from llmobs_trace.journal.record import Position
+
+MAX_BATCH_EVENTS: Final = 1000
+
+# The user's `random` is left alone, and a forked child does not repeat its parent's delays.
+_chance = SystemRandom().random
+
+# What every experiment's failed requests are together, in the log.
+_OUTAGE = ("outage",)
+
+
+@dataclass(frozen=True)
+class Sending:
+    """What all sources of one worker share."""
+
+    destination: Destination
+    gate: Gate
+    ledger: Ledger
+    notices: Notices
+    request_timeout_seconds: float
+    max_batch_bytes: int
+    max_batch_events: int
+    pace: Pace
+    rejected: Rejected = field(default_factory=Rejected)
+    limit: SizeLimit = field(default_factory=SizeLimit)
+    clock: Callable[[], float] = time.monotonic
+    chance: Callable[[], float] = _chance
+
+
+@dataclass
+class Lane:
+    """One experiment's delivery; times are the monotonic clock's."""
+
+    experiment_id: str
+    since: Position
+    not_before: float = 0.0
+    failures: int = 0  # in a row
+    step: int = 0  # how far the delays have grown; a flush begins anew
+    tried_at: float = 0.0
+    asked: bool = False  # whether the server named `not_before`
+    trouble: Hashable = None  # what the log calls it
+    verdict: Verdict | None = None
+    search: Search = field(default_factory=Search)  # for the event at fault
+
+    def hasten(self, pace: Pace) -> None:
+        """Somebody waits: try again soon, unless the server asked to be left alone or somebody must act."""
+        if self.verdict is not None and RESPONSES[self.verdict] is Response.RETRY and not self.asked:
+            # Not more often than at the shortest delay, or a program that flushes in a loop would hammer.
+            self.not_before = min(self.not_before, self.tried_at + pace.base_seconds)
+            self.step = 0
+
+    def failed(self, answer: Answer, verdict: Verdict, sending: Sending) -> None:
+        """A request failed for a reason that is no single event's: wait, or pause."""
+        paused = RESPONSES[verdict] is Response.PAUSE
+        if verdict is not self.verdict:
+            self.step = 0
+        self.failures += 1
+        self.step += 1
+        self.verdict = verdict
+        self.tried_at = now = sending.clock()
+        self.asked = answer.retry_after_seconds is not None
+        chance = sending.chance()
+        delay = (pause_delay if paused else retry_delay)(self.step, chance, sending.pace)
+        if answer.retry_after_seconds is not None:
+            delay = max(delay if paused else 0.0, asked_delay(answer.retry_after_seconds, chance))
+        self.not_before = now + delay
+        sending.ledger.last_error = what = what_was_said(answer)
+        # A refusal concerns one experiment; an outage all, however many of them notice it.
+        self.trouble = self.experiment_id if paused else _OUTAGE
+        cause = (verdict, answer.status)
+        subject = self._subject(sending, paused)
+        if paused:
+            hint = advice(answer, self.experiment_id)
+            text = f"{subject} is paused, its events are kept: {what}" + (f"; {hint}" if hint else "")
+            sending.notices.happened(self.trouble, text, cause=cause, once=True)
+        else:
+            # A connection that breaks once and works at the next try is no news.
+            quiet = self.failures == 1
+            sending.notices.happened(
+                self.trouble, f"{subject} fails, events are kept: {what}", cause=cause, quiet=quiet
+            )
+
+    def recovered(self, others: Iterable[Lane], sending: Sending) -> None:
+        """Something was accepted; `others` are all lanes of the source."""
+        if not self.failures:
+            return
+        trouble = self.trouble
+        self.failures = self.step = 0
+        self.verdict = self.trouble = None
+        self.asked = False
+        failing = [other for other in others if other.failures]
+        if all(other.trouble != trouble for other in failing):
+            sending.notices.over(trouble, f"{self._subject(sending, trouble != _OUTAGE)} works again")
+        for other in failing:
+            # There are answers again: no need for the others to wait for theirs.
+            if other.verdict is Verdict.BROKEN:
+                other.not_before = 0.0
+
+    def _subject(self, sending: Sending, paused: bool) -> str:
+        name = sending.destination.name
+        return f"delivery of experiment {self.experiment_id!r} to {name}" if paused else f"delivery to {name}"

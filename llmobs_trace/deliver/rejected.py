@@ -1,0 +1,153 @@
+"""Events that a destination refused, each with its words, in; a bounded file of JSON lines out.
+
+Sender's thread; other processes append to the same file. A line is
+
+    {"rejected_at":…,"destination":…,"experiment":…,"status":400,"words":…,"sent":…,"span":{…}}
+
+`sent` says whether the event's degraded form was accepted; `span` (or `metric`) is the event as it was
+recorded. A line may be empty. At its bound the file takes the place of the one before it, whose events are
+given up. Without a directory the newest few are kept in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import sys
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from llmobs_trace.deliver.answers import Answer, what_was_said
+
+if sys.platform != "win32":
+    import fcntl
+
+DIRECTORY: Final = "rejected"
+FILE: Final = "rejected.jsonl"
+FILE_BEFORE: Final = "rejected.before.jsonl"
+# Of each of the two files; an event that takes more than half of it is named there without its values.
+MAX_FILE_BYTES: Final = 32 << 20
+MAX_MEMORY_BYTES: Final = 4 << 20
+
+_APPEND_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+
+
+class Rejection(Struct, frozen=True, kw_only=True):
+    """One event that was refused for good; `sent` is whether its degraded form was accepted."""
+
+    destination: str
+    experiment_id: str
+    is_span: bool
+    event: bytes
+    answer: Answer
+    sent: bool
+
+
+class Rejected:
+    """Where rejected events are kept: `rejected/` under `root`, or without a root in memory."""
+
+    def __init__(self, root: Path | None = None, *, max_file_bytes: int = MAX_FILE_BYTES) -> None:
+        self.directory = None if root is None else root.absolute() / DIRECTORY
+        self._max_file_bytes = max_file_bytes
+        self._memory: deque[bytes] = deque()
+        self._memory_bytes = 0
+
+    def keep(self, rejection: Rejection) -> str:
+        """Write one event down and say where it is, for a log line. Never raises for the disk's sake."""
+        line = _line(rejection)
+        if len(line) > self._max_file_bytes // 2:
+            line = _line(rejection, with_event=False)
+        if self.directory is not None:
+            with contextlib.suppress(OSError):
+                return str(self._append(self.directory, line))
+        self._remember(line)
+        return "memory, for want of a file"
+
+    def remembered(self) -> list[bytes]:
+        """The lines that are in memory, oldest first."""
+        return list(self._memory)
+
+    def _append(self, directory: Path, line: bytes) -> Path:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = os.lstat(directory)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise OSError("somebody else's, or a link")
+        path = directory / FILE
+        if _size_of(path) + len(line) > self._max_file_bytes:
+            self._turn_over(path, len(line))
+        with _opened(path) as file:
+            size_bytes = os.fstat(file).st_size
+            # What a full disk or a kill cut short must not spoil the next line.
+            if size_bytes and os.pread(file, 1, size_bytes - 1) != b"\n":
+                line = b"\n" + line
+            if os.write(file, line) != len(line):
+                raise OSError("the disk is full")
+        return path
+
+    def _turn_over(self, path: Path, needed_bytes: int) -> None:
+        """Begin a new file; of several processes that want to, one does."""
+        with _opened(path) as file:
+            if sys.platform != "win32":
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    return
+            held, there = os.fstat(file), os.lstat(path)
+            if held.st_ino == there.st_ino and there.st_size + needed_bytes > self._max_file_bytes:
+                path.replace(path.with_name(FILE_BEFORE))
+
+    def _remember(self, line: bytes) -> None:
+        self._memory.append(line)
+        self._memory_bytes += len(line)
+        while self._memory_bytes > MAX_MEMORY_BYTES:
+            self._memory_bytes -= len(self._memory.popleft())
+
+
+def _line(rejection: Rejection, *, with_event: bool = True) -> bytes:
+    answer = rejection.answer
+    said: dict[str, object] = {
+        "rejected_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        "destination": rejection.destination,
+        "experiment": rejection.experiment_id,
+        "status": answer.status,
+        "words": answer.detail or what_was_said(answer),
+        "sent": "without its values" if rejection.sent else "no",
+    }
+    if with_event:
+        said["span" if rejection.is_span else "metric"] = _as_json(rejection.event)
+    else:
+        said["event_bytes"] = len(rejection.event)
+    return msgspec.json.encode(said) + b"\n"
+
+
+def _as_json(event: bytes) -> Raw | str:
+    """An event goes in as it is; what is no JSON, as text."""
+    try:
+        msgspec.json.decode(event)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return event.decode("utf-8", "replace")
+    return Raw(event)
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return os.lstat(path).st_size
+    except FileNotFoundError:
+        return 0
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    file = os.open(path, _APPEND_FLAGS, 0o600)
+    try:
+        yield file
+    finally:
+        os.close(file)
