@@ -137,6 +137,8 @@ def identifier(value: object) -> str:
 
 
 def key(value: object) -> Secret:
+    if isinstance(value, Secret):
+        value = value.reveal()
     if not isinstance(value, str):
         raise Unfit(f"given a {type(value).__qualname__}")
     text = text_of(value)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import uuid4
 from zlib import crc32
 
@@ -22,7 +22,7 @@ from llmobs_trace.options import BY_NAME, OPTIONS, PREFIX, DestinationName, Opti
 from llmobs_trace.places import default_databases, default_journal, directory_problem, file_problem
 from llmobs_trace.wire import Site, as_id, default_base_url
 
-__all__ = ["Config", "Secret", "find_database", "find_journal", "from_environment", "resolve"]
+__all__ = ["Config", "Secret", "Unseen", "find_database", "find_journal", "from_environment", "resolve"]
 
 # Room for what surrounds one event in a request body: the envelope's names and brackets.
 ENVELOPE_BYTES = 1024
@@ -37,6 +37,28 @@ _KEYS = ("api_key", "app_key")
 _IDS = ("experiment_id", "project_id", "dataset_id")
 
 Complain = Callable[[str], None]
+_Given = TypeVar("_Given")
+
+
+class Unseen(Mapping[str, _Given]):
+    """Arguments or an environment, keys included, as frames hold them: tools print a frame's locals."""
+
+    __slots__ = ("_given",)
+
+    def __init__(self, given: Mapping[str, _Given]) -> None:
+        self._given = given
+
+    def __getitem__(self, name: str) -> _Given:
+        return self._given[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+    def __repr__(self) -> str:
+        return "Unseen(hidden)"
 
 
 class Config(Struct, frozen=True, kw_only=True):
@@ -74,11 +96,13 @@ def resolve(options: Mapping[str, object], environ: Mapping[str, str]) -> Config
 
     An argument of None is as if it were not given, except for `journal`, where it asks for memory.
     """
+    options, environ = Unseen(options), Unseen(environ)
     return _resolve(options, environ, _raise)
 
 
 def from_environment(environ: Mapping[str, str]) -> tuple[Config, list[str]]:
     """Decide every option from the environment alone; never raises, gives what was wrong as lines to log."""
+    environ = Unseen(environ)
     complaints: list[str] = []
     config = _resolve({}, environ, complaints.append)
     return config, [f"{complaint}; its default is used" for complaint in complaints]
@@ -86,6 +110,7 @@ def from_environment(environ: Mapping[str, str]) -> tuple[Config, list[str]]:
 
 def find_database(environ: Mapping[str, str]) -> Path:
     """The local store's path, for reading: makes nothing. The first default that exists, else the first."""
+    environ = Unseen(environ)
     named = _from_environment(BY_NAME["database"], environ, _raise)
     if named is not None:
         return Path(cast(str, named.value))
@@ -95,6 +120,7 @@ def find_database(environ: Mapping[str, str]) -> Path:
 
 def find_journal(environ: Mapping[str, str]) -> Path | None:
     """The journal's directory, for looking into it: makes nothing. None where it is switched off."""
+    environ = Unseen(environ)
     named = _from_environment(BY_NAME["journal"], environ, _raise)
     if named is None:
         return default_journal(environ)
@@ -132,15 +158,26 @@ def _checked(option: Option, source: str, value: object, complain: Complain) -> 
 def _from_arguments(option: Option, options: Mapping[str, object]) -> _Found | None:
     if option.name not in options or (options[option.name] is None and option.name != "journal"):
         return None
-    return _checked(option, option.name, options[option.name], _raise)
+    return _checked(option, option.name, _sealed(option, options[option.name]), _raise)
 
 
 def _from_environment(option: Option, environ: Mapping[str, str], complain: Complain) -> _Found | None:
     for variable in option.environment:
-        text = environ.get(variable, "").strip()
-        if text:  # an empty variable is one that is not set
-            return _checked(option, f"{option.name} ({variable})", option.read(text), complain)
+        value = _read(option, variable, environ)
+        if value is not None:
+            return _checked(option, f"{option.name} ({variable})", value, complain)
     return None
+
+
+def _read(option: Option, variable: str, environ: Mapping[str, str]) -> object:
+    """A variable's value as what the option holds; None for an empty one, which is one that is not set."""
+    text = environ.get(variable, "").strip()
+    return _sealed(option, option.read(text)) if text else None
+
+
+def _sealed(option: Option, value: object) -> object:
+    """A key is out of sight before anything can be wrong with it: a traceback may show a frame's locals."""
+    return Secret(value) if option.name in _KEYS and isinstance(value, str) else value
 
 
 def _unknown_arguments(options: Mapping[str, object]) -> None:
