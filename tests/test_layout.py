@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str] | None] = {
     "checks": {"wire"},
     "options": {"checks", "wire"},
     "places": set(),
+    "redactors": set(),
     "config": {"errors", "wire", "checks", "options", "places"},
     "encode": {"errors", "wire"},
     "journal": {"errors", "wire"},

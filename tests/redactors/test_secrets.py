@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from llmobs_trace.redactors import secrets
+
+# Made up in the forms that the providers document; put together here, so that no scanner takes them for real
+ALPHABET = "aB3dE6gH9jK2mN5pQ8sT1vW4xY7zC0fL"
+
+
+def made(length: int, characters: str = ALPHABET) -> str:
+    return (characters * (length // len(characters) + 1))[:length]
+
+
+def jwt(header: dict[str, str]) -> str:
+    parts = (json.dumps(part).encode() for part in (header, {"sub": "1234567890"}))
+    return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + "." + made(43)
+
+
+KEYS = {
+    "Anthropic key": "sk-ant-" + "api03-" + made(93) + "AA",
+    "OpenRouter key": "sk-or-" + "v1-" + made(64, "0123456789abcdef"),
+    "OpenAI key": "sk-" + made(20) + "T3BlbkFJ" + made(20),
+    "AWS key": "AKIA" + "IOSFODNN7EXAMPLE",
+    "GitHub key": "ghp_" + made(36),
+    "GitLab key": "glpat-" + made(20),
+    "Slack key": "xoxb-" + "123456789012-1234567890123-" + made(24),
+    "Google key": "AIza" + made(35),
+    "Hugging Face key": "hf_" + made(34),
+    "Stripe key": "sk_live_" + made(24),
+    "Groq key": "gsk_" + made(52),
+    "xAI key": "xai-" + made(80),
+    "Perplexity key": "pplx-" + made(48),
+    "LangSmith key": "lsv2_pt_" + made(32, "0123456789abcdef") + "_" + made(10, "0123456789abcdef"),
+    "Langfuse key": "sk-lf-" + "0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f",
+    "Databricks key": "dapi" + made(32, "0123456789abcdef"),
+    "npm key": "npm_" + made(36),
+    "PyPI key": "pypi-" + "AgEIcHlwaS5vcmc" + made(60),
+    "SendGrid key": "SG." + made(22) + "." + made(43),
+    "JWT": jwt({"alg": "HS256", "typ": "JWT"}),
+}
+OTHER_FORMS = [
+    ("OpenAI key", "sk-" + "proj-" + made(74) + "T3BlbkFJ" + made(74)),
+    ("OpenAI key", "sk-" + "svcacct-" + made(58) + "_-x"),
+    ("GitHub key", "github_pat_" + made(22) + "_" + made(59)),
+    ("GitHub key", "ghs_" + made(36)),
+    ("AWS key", "ASIA" + "Y34FZKBOKMUTVV7A"),
+    ("Slack key", "xapp-" + "1-A0123456789-1234567890123-" + made(32)),
+    ("Google key", "ya29." + made(60)),
+]
+
+
+@pytest.mark.parametrize(("label", "key"), [*KEYS.items(), *OTHER_FORMS])
+@pytest.mark.parametrize(
+    "around", ["{}", "use {} now", '"{}"', "(key={})", "https://h/?x={}&y=1", "a\n{}\nb"]
+)
+def test_a_key_of_a_provider_is_replaced_by_what_it_was(label: str, key: str, around: str) -> None:
+    assert secrets("input", around.format(key)) == around.format(f"[redacted: {label}]")
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("password=hunter2 next", "password=[redacted: password] next"),
+        ("DB_PASSWORD=p,w)d\nnext", "DB_PASSWORD=[redacted: password]\nnext"),
+        ("api_key: k-1", "api_key: [redacted: API key]"),
+        ("x-api-key: k-1", "x-api-key: [redacted: API key]"),
+        ("api_key='a b'", "api_key='[redacted: API key]'"),
+        ("OpenAI(api_key=k1, timeout=5)", "OpenAI(api_key=[redacted: API key], timeout=5)"),
+        ('{"password": "a\\"b", "user": "bob"}', '{"password": "[redacted: password]", "user": "bob"}'),
+        ('{\\"password\\": \\"a\\\\\\"b\\", \\"n\\": 1}',
+         '{\\"password\\": \\"[redacted: password]\\", \\"n\\": 1}'),
+        ('{"password":12345,"user":"bob"}', '{"password":[redacted: password],"user":"bob"}'),
+        ("os.environ['API_KEY'] = 'k'", "os.environ['API_KEY'] = '[redacted: API key]'"),
+        ("password='never closed\nnext", "password='[redacted: password]\nnext"),
+        ("AWS_SECRET_ACCESS_KEY=a/b+c=", "AWS_SECRET_ACCESS_KEY=[redacted: secret key]"),
+        ("client_secret=x&grant=y", "client_secret=[redacted: secret]&grant=y"),
+        ("?access_token=x#top", "?access_token=[redacted: token]"),
+        ("Server=h;Pwd=x;Uid=y", "Server=h;Pwd=[redacted: password];Uid=y"),
+        ("Authorization: Bearer abc", "Authorization: [redacted: authorization]"),
+        ("Authorization: Basic Ym9iOnB3", "Authorization: [redacted: authorization]"),
+        ("a Bearer mF_9.B5f-4.1JqM!", "a Bearer [redacted: bearer token]!"),
+        ("curl -H 'basic Ym9iOmh1bnRlcjI='", "curl -H 'basic [redacted: basic credentials]'"),
+        ("Set-Cookie: id=a3f; Secure\nnext", "Set-Cookie: [redacted: cookie]\nnext"),
+        ("postgres://bob:hunter2@db:5432/x", "postgres://[redacted: credentials]@db:5432/x"),
+        ("redis://:p@ss@h", "redis://[redacted: credentials]@h"),
+        ("https://ann@x.com:pw@h/", "https://[redacted: credentials]@h/"),
+        (
+            "https://hooks.slack.com/services/T00000000/B00000000/" + made(24),
+            "https://hooks.slack.com/services/[redacted: Slack webhook]",
+        ),
+        (f"Datadog API key {made(32, '0123456789abcdef')}.", "Datadog API key [redacted: Datadog key]."),
+        (f"dd-application-key is {made(40, '0123456789abcdef')}",
+         "dd-application-key is [redacted: Datadog key]"),
+        (
+            f"-----BEGIN RSA PRIVATE KEY-----\n{made(64)}\n-----END RSA PRIVATE KEY-----\nnext",
+            "[redacted: private key]\nnext",
+        ),
+        (f"-----BEGIN PRIVATE KEY-----\\n{made(64)}", "[redacted: private key]"),
+    ],
+)  # fmt: skip
+def test_what_a_text_gives_away_is_replaced_and_the_rest_stays(text: str, seen: str) -> None:
+    assert secrets("input", text) == seen
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The password is not the point; passwords rarely are.",
+        "the secret: patience",
+        "token: the, logprob: -0.1",
+        "max_tokens=4096, prompt_tokens: 12, eos_token='</s>', next_token: x",
+        "def login(user: str, password: str, api_key=None) -> Token:",
+        '{"password": null, "api_key": true}',
+        "api_key=os.environ['KEY'] or os.getenv('KEY')",
+        "password: ${DB_PASSWORD}",
+        "a bearer of good news; Bearer certificates; basic instructions; Basic training2",
+        "sk-loading-skeleton-circle-of-12-items-in-a-row",
+        "risk-assessment-0123456789012345678901234567890",
+        "https://example.com:8080/a@b and http://h/?q=a:b@c",
+        "mailto:bob@example.com",
+        "dd.trace_id=0123456789abcdef0123456789abcdef dd.span_id=12",
+        "commit 0123456789abcdef0123456789abcdef01234567",
+        "datadog trace 0123456789abcdef0123456789abcdef",
+        "eyJust.a.sentence eyJhbGci",
+        "fortune cookie: you will be rich",
+        "primary_key: 5, keyboard=us, monkey: see, sort_key=name, foreign key: id",
+        "-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----",
+        "3fa85f64-5717-4562-b3fc-2c963f66afa6",
+        "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAUA",
+        "authority: b, author=c, authorized: d",
+    ],
+)
+def test_what_only_looks_like_a_secret_stays(text: str) -> None:
+    assert secrets("input", text) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("password", "password"),
+        ("DB_PASSWORD", "password"),
+        ("userPassword", "password"),
+        ("api_key", "API key"),
+        ("X-Api-Key", "API key"),
+        ("DD-APPLICATION-KEY", "API key"),
+        ("openaiApiKey", "API key"),
+        ("aws_secret_access_key", "secret key"),
+        ("client_secret", "secret"),
+        ("accessToken", "token"),
+        ("Authorization", "authorization"),
+        ("Set-Cookie", "cookie"),
+        ("credentials", "credentials"),
+    ],
+)
+def test_a_telling_name_gives_its_value_away_whatever_it_is(name: str, label: str) -> None:
+    marker = f"[redacted: {label}]"
+    value = {name: "x", "list": [{name: 12}], "deep": {name: {"v": ["y", 1.5], "none": None, "there": True}}}
+    assert secrets("input", value) == {
+        name: marker,
+        "list": [{name: marker}],
+        "deep": {name: {"v": [marker, marker], "none": None, "there": True}},
+    }
+
+
+def test_a_name_that_tells_nothing_leaves_its_value() -> None:
+    plain = {
+        "token": "the",
+        "max_tokens": 5,
+        "eos_token": "</s>",
+        "key": "a",
+        "primary_key": 5,
+        "author": "b",
+        "password": None,
+        "has_password": True,
+        "cookie_banner": "c",
+        "password_hint": "your dog",
+        "api_key": "",
+    }
+    assert secrets("input", plain) == plain
+
+
+def test_a_schema_that_describes_a_password_is_not_one() -> None:
+    tool: dict[str, Any] = {
+        "properties": {"password": {"type": "string", "description": "of the user", "minLength": None}},
+        "required": ["user", "password"],
+    }
+    assert secrets("input", tool) == tool
+    tool["properties"]["password"]["default"] = "hunter2"
+    assert secrets("input", tool)["properties"]["password"]["default"] == "[redacted: password]"
+
+
+def test_a_listed_environment_is_read_by_the_names_in_it() -> None:
+    listed = [
+        {"name": "DB_PASSWORD", "value": "x"},
+        {"key": "X-Api-Key", "value": "y"},
+        {"name": "n", "value": "z"},
+    ]
+    assert [each["value"] for each in secrets("input", listed)] == [
+        "[redacted: password]",
+        "[redacted: API key]",
+        "z",
+    ]  # fmt: skip
+
+
+def test_a_secret_in_a_members_name_goes_and_all_members_stay() -> None:
+    first, second = KEYS["GitHub key"], "ghp_" + made(36)[::-1]
+    assert secrets("input", {first: 1, second: 2, "[redacted: GitHub key]": 3}) == {
+        "[redacted: GitHub key]": 1,
+        "[redacted: GitHub key] (2)": 2,
+        "[redacted: GitHub key] (3)": 3,
+    }
+
+
+def test_the_value_that_was_given_is_left_as_it_was() -> None:
+    given = {"password": ["x", {"y": "z"}]}
+    secrets("input", given)
+    assert given == {"password": ["x", {"y": "z"}]}
