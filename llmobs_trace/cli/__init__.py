@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "show": ("llmobs_trace.cli.show", "show one experiment: rows as trees, metrics, errors"),
     "export": ("llmobs_trace.cli.export", "write one experiment as JSON lines, request bodies or CSV"),
     "resend": ("llmobs_trace.cli.resend", "deliver what ended processes left behind"),
+    "doctor": ("llmobs_trace.cli.doctor", "check the set-up without sending data, and whether all arrived"),
 }
 
 

@@ -1,0 +1,109 @@
+"""What the doctor found in, one line that says how things stand, and the exit code, out. Pure.
+
+`nothing lost` is said only where every ledger could be read and adds up, and nothing was dropped. What is
+pending is not lost: the line then ends with what to type.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from llmobs_trace.cli import CANNOT_TELL, DONE, NO
+from llmobs_trace.cli.ledgers import Journals, Ledger
+from llmobs_trace.cli.reach import Destination
+from llmobs_trace.cli.units import counted
+
+
+class Verdict(Struct, frozen=True):
+    """`nothing_lost` is None where that can't be told; `next` is a command line, or empty."""
+
+    line: str
+    nothing_lost: bool | None
+    next: str
+    exit_code: int
+
+
+class Resending(Struct, frozen=True):
+    """What `resend` would need: the directory if it was named, whether keys are set, and where events go."""
+
+    directory: str | None
+    has_keys: bool
+    base_url: str
+
+
+def judge(
+    journals: Journals, destinations: Sequence[Destination], problems: Sequence[str], resending: Resending
+) -> Verdict:
+    """Weigh everything; what is known to be wrong comes before what can't be told."""
+    dropped, pending, rejected = (journals.total(count) for count in ("dropped", "pending", "rejected"))
+    unread = [ledger for ledger in journals.ledgers if not ledger.balances]
+    trouble = [(each.name, each.trouble) for each in destinations if each.trouble is not None]
+    command = _resend(journals.ledgers, resending) if pending else ""
+
+    parts = [_account(journals, unread)]
+    if rejected:
+        where = f", with the server's words in {journals.rejected_file}" if journals.rejected_file else ""
+        parts.append(f"{counted(rejected, 'event')} rejected{where}")
+    if problems:
+        parts.append(f"{counted(len(problems), 'problem')} in the configuration, above")
+    parts += [f"{name} can't take events now ({check.what}: {check.detail})" for name, check in trouble]
+    if pending:
+        parts.append(_what_next(journals.ledgers, command))
+
+    nothing_lost = False if dropped else None if unread or journals.problem else True
+    if dropped or pending or rejected or problems or trouble:
+        code = NO
+    else:
+        code = DONE if nothing_lost else CANNOT_TELL
+    return Verdict("; ".join(parts), nothing_lost, command, code)
+
+
+def _account(journals: Journals, unread: Sequence[Ledger]) -> str:
+    recorded, dropped = journals.total("recorded"), journals.total("dropped")
+    sums = ", ".join(
+        f"{journals.total(count):,} {count}"
+        for count in ("delivered", "pending", "rejected", "dropped")
+        if journals.total(count) or count == "delivered"
+    )
+    account = f"{recorded:,} recorded = {sums.replace(', ', ' + ')}"
+    if dropped:
+        return f"{counted(dropped, 'event')} lost: {account}"
+    if journals.problem:
+        return f"cannot tell what was lost: {journals.problem}"
+    if unread:
+        first, of_all = unread[0], counted(len(journals.ledgers), "journal")
+        why = f"{first.home}: {first.problem or 'its counts do not add up'}"
+        return f"cannot tell what was lost: {len(unread)} of {of_all} can't be read whole ({why}); {account}"
+    if not journals.ledgers:
+        return f"nothing lost: nothing is recorded in {journals.directory}"
+    return f"nothing lost: {account}, by {_processes(len(journals.ledgers))}"
+
+
+def _processes(count: int) -> str:
+    return "1 process" if count == 1 else f"{count} processes"
+
+
+def _what_next(ledgers: Sequence[Ledger], command: str) -> str:
+    in_memory = sum(ledger.pending_in_memory for ledger in ledgers)
+    kept = f"{in_memory:,} of the pending in memory alone; " if in_memory else ""
+    if command:
+        return f"{kept}next: {command}"
+    return f"{kept}living processes are delivering; ask again, or see their logs"
+
+
+def _resend(ledgers: Sequence[Ledger], resending: Resending) -> str:
+    """The command that delivers what ended processes left, with the variables that it lacks."""
+    left = [ledger for ledger in ledgers if ledger.pending and ledger.state != "living"]
+    if not left:
+        return ""
+    urls = sorted({each.destination for each in left if each.destination and "://" in each.destination})
+    variables = ["DD_API_KEY=…", "DD_APP_KEY=…"] if urls and not resending.has_keys else []
+    if resending.directory is None:
+        return " ".join([*variables, "llmobs-trace resend"])
+    # A directory that is named goes to where the environment says: that has to be where it was meant to go.
+    if urls and resending.base_url not in urls:
+        variables.append(f"LLMOBS_TRACE_BASE_URL={urls[0]}")
+    return " ".join([*variables, "llmobs-trace resend --journal", shlex.quote(resending.directory)])

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.commands import Run, RunCommand
+from support.journals import everything, line
+from support.receiver import Receiver, Reply
+
+from llmobs_trace import experiment_span, shutdown
+from llmobs_trace.journal import open_journal, this_process
+from llmobs_trace.local.store import Store
+
+KEYS = {"DD_API_KEY": "canary-api", "DD_APP_KEY": "canary-app"}
+IDS = {f"LLMOBS_TRACE_{name}_ID": name.lower() for name in ("EXPERIMENT", "PROJECT", "DATASET")}
+
+
+def leave(directory: Path, destination: str, events: int, delivered: int = 0) -> None:
+    queue = open_journal(directory, owner=this_process(destination, "e", "a run"))
+    for number in range(events):
+        queue.append(line(number))
+    queue.acknowledge(everything(queue)[:delivered])
+    queue.close(keep=True)
+
+
+def examined(run: RunCommand, *words: str) -> tuple[int, Any]:
+    code, out, err = run("doctor", *words, "--format", "json", on=None)
+    assert err == ""
+    return code, json.loads(out)
+
+
+def last_line(told: Run) -> str:
+    return told.out.splitlines()[-1]
+
+
+def test_of_a_user_who_has_done_nothing_yet_nothing_is_lost_and_no_file_is_left_behind(
+    run: RunCommand, a_user_of_its_own: Path
+) -> None:
+    told = run("doctor", on=None)
+    assert (told.code, told.err) == (0, "")
+    assert last_line(told).startswith("nothing lost: nothing is recorded in ")
+    assert [path for path in a_user_of_its_own.rglob("*") if path.is_file()] == []
+    assert not (a_user_of_its_own / ".llmobs").exists()
+
+
+def test_after_a_run_everything_is_accounted_for(run: RunCommand, a_user_of_its_own: Path) -> None:
+    for _ in range(3):
+        with experiment_span("x"):
+            pass
+    assert shutdown(10)
+    told = run("doctor", on=None)
+    assert (told.code, last_line(told)) == (0, "nothing lost: 3 recorded = 3 delivered, by 1 process")
+    assert "ok  store: opens, version 1 of 1, 1 experiment" in told.out
+    assert '"name":"sample"' in told.out
+
+
+def test_what_ended_processes_left_is_1_and_the_next_command_delivers_it(
+    run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMOBS_TRACE_JOURNAL", str(tmp_path / "j"))
+    left = open_journal(tmp_path / "j", owner=this_process(str(tmp_path / "x.db"), "e"))
+    left.append(b'{"experiment":"e","span":' + _span() + b"}\n")
+    left.close(keep=True)
+    told = run("doctor", on=None)
+    assert told.code == 1
+    assert last_line(told).endswith(
+        "1 recorded = 0 delivered + 1 pending, by 1 process; next: llmobs-trace resend"
+    )
+    assert run("resend", on=None).code == 0
+    told = run("doctor", on=None)
+    assert (told.code, last_line(told)) == (0, "nothing lost: 1 recorded = 1 delivered, by 1 process")
+
+
+def _span() -> bytes:
+    from support.events import span
+
+    return span("a")
+
+
+def test_json_holds_all_that_the_table_says(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Receiver() as receiver:
+        receiver.usual(Reply(status=200, body='{"status": "ok"}'))
+        for name, value in {**KEYS, **IDS, "LLMOBS_TRACE_BASE_URL": receiver.url}.items():
+            monkeypatch.setenv(name, value)
+        code, found = examined(run)
+        assert {request.method for request in receiver.requests()} == {"GET"}
+    assert code == 0
+    assert set(found) == {"configuration", "destinations", "sample", "journals", "verdict"}
+    assert {"name": "api_key", "value": "set, not shown", "source": "DD_API_KEY"} in found["configuration"][
+        "options"
+    ]
+    assert [check["what"] for check in found["destinations"][0]["checks"]] == [
+        "name", "connection", "keys", "experiment",
+    ]  # fmt: skip
+    assert found["sample"]["url"] == f"{receiver.url}/api/v2/llm-obs/v1/experiments/experiment/events"
+    assert found["verdict"]["nothing_lost"] is True
+    assert "canary" not in json.dumps(found)
+
+
+def test_a_destination_that_cannot_be_reached_is_1(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**KEYS, **IDS, "LLMOBS_TRACE_BASE_URL": "http://127.0.0.1:9"}.items():
+        monkeypatch.setenv(name, value)
+    told = run("doctor", on=None)
+    assert told.code == 1
+    assert "http://127.0.0.1:9 can't take events now (connection: " in last_line(told)
+
+
+def test_a_variable_that_will_not_do_is_1_and_named(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DD_SITE", "datadog.com")
+    told = run("doctor", on=None)
+    assert told.code == 1
+    assert "site (DD_SITE): given 'datadog.com', which is not known" in told.out
+    assert "1 problem in the configuration" in last_line(told)
+
+
+def test_without_a_journal_nothing_can_be_told(run: RunCommand, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLMOBS_TRACE_JOURNAL", "off")
+    told = run("doctor", on=None)
+    assert told.code == 3
+    assert "memory: no file: a kill loses everything" in told.out
+    assert last_line(told).startswith("cannot tell what was lost: events are kept in memory alone")
+
+
+def test_a_copied_directory_is_all_that_is_needed(
+    run: RunCommand, tmp_path: Path, a_user_of_its_own: Path
+) -> None:
+    leave(tmp_path / "there", "https://api.datadoghq.eu", 5, delivered=2)
+    copied = tmp_path / "copied here"
+    shutil.copytree(tmp_path / "there", copied)
+    shutil.rmtree(tmp_path / "there")
+    before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
+    code, found = examined(run, "--journal", str(copied))
+    assert code == 1
+    assert {"name": "journal", "value": str(copied), "source": "--journal"} in found["configuration"][
+        "options"
+    ]
+    (ledger,) = found["journals"]["ledgers"]
+    assert [ledger[count] for count in ("recorded", "delivered", "pending", "rejected", "dropped")] == [
+        5,
+        2,
+        3,
+        0,
+        0,
+    ]
+    assert found["verdict"]["next"] == (
+        "DD_API_KEY=… DD_APP_KEY=… LLMOBS_TRACE_BASE_URL=https://api.datadoghq.eu"
+        f" llmobs-trace resend --journal '{copied}'"
+    )
+    assert {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()} == before
+    assert list(a_user_of_its_own.iterdir()) == []
+
+
+def test_a_store_can_be_named(run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(tmp_path / "mine.db").close()
+    code, found = examined(run, "--database", str(tmp_path / "mine.db"))
+    assert code == 0
+    assert found["destinations"][0]["checks"][0]["detail"] == "opens, version 1 of 1, 0 experiments"
+    # Also where events go elsewhere.
+    for name, value in {**KEYS, **IDS, "LLMOBS_TRACE_BASE_URL": "http://127.0.0.1:9"}.items():
+        monkeypatch.setenv(name, value)
+    _, found = examined(run, "--database", str(tmp_path / "mine.db"))
+    assert [each["kind"] for each in found["destinations"]] == ["datadog", "local"]
+
+
+def test_a_directory_that_is_none_is_misuse(run: RunCommand, tmp_path: Path) -> None:
+    code, out, err = run("doctor", "--journal", str(tmp_path / "nowhere"), on=None)
+    assert (code, out) == (2, "")
+    assert "--journal: expected a directory of journals" in err
+
+
+def test_what_a_journal_says_of_itself_cannot_move_the_cursor(run: RunCommand, tmp_path: Path) -> None:
+    queue = open_journal(tmp_path, owner=this_process("\x1b[2Jx", "e", "\x1b]0;t\x07"))
+    queue.append(line(1))
+    queue.close(keep=True)
+    assert "\x1b" not in run("doctor", "--journal", str(tmp_path), on=None).out
