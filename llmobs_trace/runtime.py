@@ -12,10 +12,8 @@ import logging
 import os
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmobs_trace import config as configuration
@@ -76,46 +74,8 @@ class Pipeline:
         self.worker.start()
 
     def shutdown(self, timeout_seconds: float) -> bool:
-        """Deliver what can be within the time, and stop the sender; what remains stays in the journal.
-
-        With time left, what ended processes left is delivered as well: a program that is over before the
-        sender looked for it is still the next run. The answer is of our own events alone.
-        """
-        deadline = time.monotonic() + timeout_seconds
-        was_running = not self.worker.is_stopped()
-        delivered = self.worker.shutdown(timeout_seconds)
-        if delivered and was_running and self.config.journal is not None:
-            try:
-                self._deliver_adopted(self.config.journal, deadline)
-            except Exception as fault:
-                slot.fault(fault)
-        return delivered
-
-    def _deliver_adopted(self, journal: Path, deadline: float) -> None:
-        from llmobs_trace.deliver.drain import drain
-        from llmobs_trace.journal import adoptable
-
-        destination = _destination(self.config)
-        try:
-            for adopted in adoptable(journal, destination.name):
-                try:
-                    left_seconds = deadline - time.monotonic()
-                    if left_seconds <= 0:
-                        return
-                    left = drain(
-                        adopted,
-                        destination,
-                        timeout=left_seconds,
-                        request_timeout=self.config.request_timeout,
-                        max_batch_bytes=self.config.max_batch_bytes,
-                        rejected=journal,
-                    )
-                    if left.last_error is not None:
-                        return
-                finally:
-                    adopted.close(keep=True)
-        finally:
-            destination.close()
+        """Deliver what can be within the time, and stop the sender; what remains stays in the journal."""
+        return self.worker.shutdown(timeout_seconds)
 
     def close(self, timeout_seconds: float) -> None:
         """The same, and let go of the journal."""

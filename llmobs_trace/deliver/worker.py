@@ -69,6 +69,15 @@ class _Flush:
         self.seen = False
 
 
+class _Leftovers:
+    """Somebody waits until what ended processes left is delivered, as far as that can be done now."""
+
+    __slots__ = ("done",)
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+
+
 class Worker:
     """Delivers `queue`, and what `adopt` finds of ended processes, to `destination`.
 
@@ -125,9 +134,10 @@ class Worker:
         self._adopt_at = float("-inf")
         # Of the module, not imported by name: gevent may have replaced it since.
         # Its put is safe in signal handlers and finalizers.
-        self._inbox: queues.SimpleQueue[_Flush | None] = queues.SimpleQueue()
+        self._inbox: queues.SimpleQueue[_Flush | _Leftovers | None] = queues.SimpleQueue()
         self._woken = False  # a message is on its way
         self._flushes: list[_Flush] = []  # the sender's alone
+        self._leftovers: list[_Leftovers] = []  # the sender's alone
         self._fresh_since: float | None = None
         self._swept_bytes = 0
         self._faults_in_a_row = 0
@@ -172,7 +182,8 @@ class Worker:
         Answers early where nothing can change within the time, as when the server asked for more than that.
         """
         deadline = time.monotonic() + max(0.0, timeout)
-        if self._stopping or self.is_sender():
+        # The sender may be busy with what others left, for as long as a request takes.
+        if self._stopping or self.is_sender() or self._queue.pending()[0] == 0:
             return self._queue.pending()[0] == 0
         flush = _Flush(self._queue.end(), deadline)
         self._inbox.put(flush)
@@ -190,10 +201,14 @@ class Worker:
     def shutdown(self, timeout: float) -> bool:
         """Flush, then end the sender, all within `timeout` seconds; whether everything recorded is delivered.
 
-        Afterwards the queue is the caller's: even a sender that hangs in a request doesn't touch it any more.
+        With time left, what ended processes left is delivered as well: a program that is over before the
+        sender looked for it is still the next run. Afterwards the queue is the caller's: even a sender that
+        hangs in a request doesn't touch it any more.
         """
         deadline = time.monotonic() + max(0.0, timeout)
         reached = self.flush(timeout)
+        if reached and not self._stopping and self._adopt is not None and not self.is_sender():
+            self._wait_for_leftovers(deadline)
         self._stopping = True
         self._inbox.put(None)
         thread = self._thread
@@ -207,6 +222,14 @@ class Worker:
                 self._end()
                 self._turning.release()
         return reached
+
+    def _wait_for_leftovers(self, deadline: float) -> None:
+        """Have the sender see to them. Never this thread, which no deadline frees from a name server."""
+        leftovers = _Leftovers()
+        self._inbox.put(leftovers)
+        while self._has_sender() and (left := deadline - time.monotonic()) > 0:
+            if leftovers.done.wait(min(left, _STILL_THERE_SECONDS)):
+                return
 
     def stats(self) -> DeliveryStats:
         """The counts of this process now. Any thread."""
@@ -313,7 +336,10 @@ class Worker:
             self._swept_bytes = self._queue.pending()[1]
         self._answer_flushes()
         if alone and not self._flushes:
+            if self._leftovers:
+                self._adopt_at = float("-inf")
             self._deliver_adopted(now)
+            self._answer_leftovers()
 
     def _is_wanted(self) -> bool:
         """Whether a pass must be interrupted: messages wait, or somebody waits no longer than until now."""
@@ -356,8 +382,10 @@ class Worker:
         try:
             message = self._inbox.get() if timeout is None else self._inbox.get(timeout=max(timeout, 0.0))
             while True:
-                if message is not None:
+                if isinstance(message, _Flush):
                     self._flushes.append(message)
+                elif message is not None:
+                    self._leftovers.append(message)
                 message = self._inbox.get_nowait()
         except queues.Empty:
             self._woken = False
@@ -368,6 +396,7 @@ class Worker:
             return retry_delay(self._faults_in_a_row, self._sending.chance(), self._pace)
         moments = [flush.deadline for flush in self._flushes]
         moments += [now for lanes in self._adopted if lanes.has_new()]
+        moments += [now for _ in self._leftovers]
         for lanes in self._all():
             next_due = lanes.next_due()
             if next_due is not None:
@@ -447,6 +476,14 @@ class Worker:
                 self._fault(error)  # somebody tampers with its files; the next process may try again
             self._adopted.remove(lanes)
             lanes.source.close(keep=True)
+
+    def _answer_leftovers(self) -> None:
+        """Done is whatever can be done now: nobody waits for a second try at what is not this process's."""
+        now = time.monotonic()
+        if not any(lanes.has_new() or lanes.is_due(now) for lanes in self._adopted):
+            for leftovers in self._leftovers:
+                leftovers.done.set()
+            self._leftovers = []
 
     def _has_better_to_do(self) -> bool:
         return self._stopping or not self._inbox.empty() or self._is_due(time.monotonic())

@@ -14,6 +14,7 @@ import pytest
 from support.delivery import API_KEY, APP_KEY
 from support.machine import Machine
 from support.receiver import Receiver, Reply
+from support.silent_names import SILENT_NAMES
 
 from llmobs_trace import configure, delivery_stats, experiment_span, flush, shutdown
 
@@ -201,6 +202,42 @@ def test_the_exit_keeps_to_its_time_with(machine: Machine, receiver: Receiver, s
     machine.run("with experiment_span('row'): pass", timeout=15)
     assert receiver.requests()[0].spans[0]["name"] == "row"
     assert machine.pending() == 1
+
+
+@pytest.mark.parametrize("program", ["with experiment_span('own'): pass", "configure()"])
+def test_the_exit_keeps_to_its_time_while_no_name_server_answers(machine: Machine, program: str) -> None:
+    """… with events of its own, and with nothing but what a program before it left."""
+    machine.sends_to(
+        "https://nowhere.example", flush_interval=0.1, shutdown_timeout=0.5, request_timeout=3600
+    )
+    machine.run("with experiment_span('left behind'): pass\nimport os; os._exit(0)")
+    left = machine.pending() + program.count("own")
+    machine.run(SILENT_NAMES + "from llmobs_trace import *\n" + program, timeout=20)
+    assert machine.pending() == left
+    ended = machine.run(
+        SILENT_NAMES
+        + """
+from llmobs_trace import *
+with experiment_span("own"): pass
+began = time.monotonic()
+told = [flush(0.0), flush(0.5), shutdown(0.5), shutdown(0.5), flush(0.5)]
+assert told == [False] * 5, told
+print(time.monotonic() - began)
+""",
+        timeout=20,
+    )
+    assert ended.told[0] < 10
+    assert machine.pending() == left + 1
+
+
+def test_a_flush_is_of_one_s_own_events_whatever_others_left(machine: Machine, receiver: Receiver) -> None:
+    receiver.usual(Reply(silent=True))
+    machine.sends_to(receiver.url, flush_interval=0.1, shutdown_timeout=0.2, request_timeout=3600)
+    machine.run("with experiment_span('left behind'): pass\nimport os; os._exit(0)")
+    program = machine.start("configure()\ninput()\nprint(int(flush(30) and shutdown(1)))")
+    receiver.wait_for(1)  # the sender is busy with what was left
+    out, _ = program.communicate("\n", timeout=20)
+    assert out == "1\n"
 
 
 def test_a_traced_call_never_waits_for_the_network(
