@@ -77,11 +77,23 @@ class Pipeline:
         """Deliver what can be within the time, and stop the sender; what remains stays in the journal."""
         return self.worker.shutdown(timeout_seconds)
 
-    def close(self, timeout_seconds: float) -> None:
-        """The same, and let go of the journal."""
-        self.shutdown(timeout_seconds)
+    def close(self) -> None:
+        """Let go of the journal; what is pending stays in it."""
         events, _ = self.queue.pending()
         self.queue.close(keep=bool(events))
+
+    def tell_what_is_lost(self, *, and_pending: int = 0) -> None:
+        """The totals of what will never arrive as it was recorded; `and_pending` was said already."""
+        from llmobs_trace.deliver.watch import why_dropped
+
+        stats = self.worker.stats()
+        if stats.rejected:
+            where = f"kept in {self.config.journal}/rejected" if self.config.journal else "not kept"
+            log.warning(
+                "%d events were rejected by %s, and are %s", stats.rejected, self.destination.name, where
+            )
+        if (dropped := stats.dropped - and_pending) > 0:
+            log.warning("%d events were dropped, and are lost: %s", dropped, why_dropped(self.queue))
 
 
 def _destination(config: Config) -> Destination:
@@ -158,7 +170,9 @@ def _start(config: Config, notes: tuple[str, ...]) -> None:
             # Spans that are open now end in the new pipeline: nothing is lost between the two.
             before_recorder.append = slot.current.append
     if before is not None:
-        before.close(before.config.shutdown_timeout)
+        before.shutdown(before.config.shutdown_timeout)
+        before.close()
+        before.tell_what_is_lost()
 
 
 def flush(timeout: float | None = None) -> bool:
@@ -238,9 +252,11 @@ def _at_exit() -> None:
     pipeline = _pipeline
     if pipeline is None:
         return
+    in_memory = 0
     if not pipeline.shutdown(pipeline.config.shutdown_timeout):
         events, _ = pipeline.queue.pending()
         if events and pipeline.queue.storage == "memory":
+            in_memory = events
             log.warning("%d events were not delivered and are lost: they were kept in memory", events)
         elif events:
             log.warning(
@@ -248,8 +264,8 @@ def _at_exit() -> None:
             )
     # A daemon thread may still record: then the journal stays open, and the next run looks into it.
     if threading.active_count() <= 1:
-        events, _ = pipeline.queue.pending()
-        pipeline.queue.close(keep=bool(events))
+        pipeline.close()
+    pipeline.tell_what_is_lost(and_pending=in_memory)
 
 
 def _before_fork() -> None:

@@ -46,7 +46,7 @@ def judge(
     parts = [_account(journals, unread)]
     if rejected:
         where = f", with the server's words in {journals.rejected_file}" if journals.rejected_file else ""
-        parts.append(f"{counted(rejected, 'event')} rejected{where}")
+        parts.append(f"{_events(rejected)} rejected{where}")
     if problems:
         parts.append(f"{counted(len(problems), 'problem')} in the configuration, above")
     parts += [f"{name} can't take events now ({check.what}: {check.detail})" for name, check in trouble]
@@ -70,7 +70,7 @@ def _account(journals: Journals, unread: Sequence[Ledger]) -> str:
     )
     account = f"{recorded:,} recorded = {sums.replace(', ', ' + ')}"
     if dropped:
-        return f"{counted(dropped, 'event')} lost: {account}"
+        return f"{_events(dropped)} lost: {account}"
     if journals.problem:
         return f"cannot tell what was lost: {journals.problem}"
     if unread:
@@ -80,6 +80,10 @@ def _account(journals: Journals, unread: Sequence[Ledger]) -> str:
     if not journals.ledgers:
         return f"nothing lost: nothing is recorded in {journals.directory}"
     return f"nothing lost: {account}, by {_processes(len(journals.ledgers))}"
+
+
+def _events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count:,} events"
 
 
 def _processes(count: int) -> str:

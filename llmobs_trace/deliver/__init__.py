@@ -12,6 +12,7 @@ batch         records → request bodies, as bytes
 answers       what a destination said → what we do about it, as a table
 backoff       when to try again
 ledger        the counts that must balance
+watch         what the queue refuses → log lines
 notices       troubles → few log lines
 gate          keeps forks out of the moments that can't bear them
 destination   the seam: send(batch) → answer; datadog and local are its two sides

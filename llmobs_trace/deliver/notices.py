@@ -38,10 +38,12 @@ class Notices:
         cause: Hashable = None,
         quiet: bool = False,
         once: bool = False,
+        times: int = 1,
     ) -> None:
         """It went wrong again: say so, unless this cause of the trouble was named less than a minute ago.
 
-        `once`: or ever before, until it is over. `quiet`: count it, and say nothing yet.
+        `once`: or ever before, until it is over. `quiet`: count it, and say nothing yet. `times`: how often
+        it happened since the last call.
         """
         now = self._clock()
         trouble = self._troubles.get(trouble_id)
@@ -49,7 +51,7 @@ class Notices:
             if len(self._troubles) >= _MAX_TROUBLES:
                 del self._troubles[next(iter(self._troubles))]
             trouble = self._troubles[trouble_id] = _Trouble(since=now)
-        trouble.times += 1
+        trouble.times += times
         said_at = trouble.said_at.get(cause)
         if quiet or (said_at is not None and (once or now - said_at < SAY_AGAIN_SECONDS)):
             return
@@ -57,9 +59,13 @@ class Notices:
         count = f" ({trouble.times} times in {now - trouble.since:.0f} s)" if said_at is not None else ""
         self._log.warning("%s%s", text, count)
 
-    def over(self, trouble_id: Hashable, text: str) -> None:
-        """The trouble is gone: say so with its total, if anything was said of it."""
+    def over(self, trouble_id: Hashable, text: str, *, total: bool = True) -> None:
+        """The trouble is gone: say so, with its total where that is one, if anything was said of it."""
         trouble = self._troubles.pop(trouble_id, None)
-        if trouble is not None and trouble.said_at:
+        if trouble is None or not trouble.said_at:
+            return
+        if total:
             seconds = self._clock() - trouble.since
             self._log.warning("%s: %d failed in %.0f s", text, trouble.times, seconds)
+        else:
+            self._log.warning("%s", text)

@@ -28,6 +28,7 @@ from llmobs_trace.deliver.lanes import Lanes
 from llmobs_trace.deliver.ledger import DeliveryStats, Ledger
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.rejected import Rejected
+from llmobs_trace.deliver.watch import Watch
 from llmobs_trace.journal.queue import Queue, Source
 from llmobs_trace.journal.record import Position
 
@@ -129,6 +130,7 @@ class Worker:
             pace=self._pace,
             rejected=Rejected(self._rejected),
         )
+        self._watch = Watch(queue, self._sending.notices)
         self._own = Lanes(queue, self._sending)
         self._adopted: list[Lanes[Adopted]] = []
         self._adopt_at = float("-inf")
@@ -329,6 +331,7 @@ class Worker:
 
     def _work(self, *, alone: bool) -> None:
         self._queue.prepare()
+        self._watch.look()
         now = time.monotonic()
         if self._is_due(now):
             is_whole = self._own.deliver(self._is_wanted)

@@ -246,8 +246,10 @@ class Journal(SegmentSequence):
 
     def _look_after(self, number: int, segment: Segment) -> None:
         try:
-            if segment.is_in_memory and not segment.is_there():
-                self._save_from_memory(segment)
+            # Not only what is in memory still: a ledger must not count on files that somebody removed.
+            if not segment.is_there():
+                self._damaged(number, segment)
+                return
             segment.mirror()
             if number < len(self._segments) - 1:
                 segment.seal()
@@ -259,6 +261,7 @@ class Journal(SegmentSequence):
         self._pay(number, segment)
 
     def _damaged(self, number: int, segment: Segment) -> None:
+        self._reason = "the journal's files were removed, or cut short"
         if segment.is_in_memory:
             self._save_from_memory(segment)
         else:

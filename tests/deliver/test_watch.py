@@ -1,0 +1,68 @@
+"""What a queue can't keep is said once for each cause, by the sender and not by whoever appends."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from support.delivery import span
+
+from llmobs_trace.deliver.notices import Notices
+from llmobs_trace.deliver.watch import Watch
+from llmobs_trace.journal import files, open_journal, this_process
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_what_is_dropped_is_said_once_a_minute_with_how_many(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    queue = open_journal(tmp_path, owner=this_process("d"), segment_bytes=1 << 10, max_bytes=2 << 10)
+    watch = Watch(queue, Notices(logging.getLogger("llmobs_trace"), clock))
+    watch.look()
+    assert caplog.messages == []
+    for clock.now in range(100):
+        for number in range(10):
+            queue.append(span(number, fill="x" * 400))
+        watch.look()
+    dropped = queue.dropped()
+    queue.close(keep=False)
+    said = "events are dropped, and lost: the journal is at its bound (max_journal_bytes)"
+    first, second = caplog.messages
+    assert first == said
+    assert second.startswith(f"{said} (")
+    assert 500 < int(second.removeprefix(f"{said} (").split()[0]) < dropped
+
+
+def test_what_is_in_memory_alone_is_said_until_it_is_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = open_journal(tmp_path, owner=this_process("d"), segment_bytes=1 << 10, max_bytes=1 << 20)
+    watch = Watch(queue, Notices(logging.getLogger("llmobs_trace"), Clock()))
+
+    def refuse(size_bytes: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(files, "check_limit", refuse)
+        for number in range(10):
+            queue.append(span(number, fill="x" * 400))
+        for _ in range(3):
+            queue.prepare()
+            watch.look()
+    while records := queue.read(queue.start(), 1 << 20)[0]:
+        queue.acknowledge(records)
+    watch.look()
+    queue.close(keep=False)
+    assert caplog.messages == [
+        "the journal's disk refuses: No space left on device; 8 events are in memory alone, where a kill"
+        " loses them",
+        "no event is in memory alone any more",
+    ]

@@ -1,0 +1,167 @@
+"""A disk that fills up, and files that somebody removes, while a program records: it lives, and can say what
+became of every event.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from support.delivery import API_KEY, APP_KEY
+from support.receiver import Receiver
+from support.small_disks import run_on_small_disk
+
+# Nothing is sent before a flush; a segment holds some 200 of these spans.
+PROGRAM = """
+import logging, threading, time
+logging.basicConfig(filename=disk.parent / "log", format="%(message)s")
+from llmobs_trace import configure, delivery_stats, experiment_span, flush, shutdown
+configure(**json.loads(sys.argv[4]) if sys.argv[4:] else OPTIONS, journal=str(root), flush_interval=3600,
+          max_batch_bytes=64 << 20, experiment_id="e", project_id="p", dataset_id="d")
+def spans(*numbers):
+    for number in numbers:
+        with experiment_span(str(number), input="x" * 10_000):
+            pass
+def ledger():
+    stats = delivery_stats()
+    assert stats.recorded == stats.delivered + stats.pending + stats.rejected + stats.dropped
+    return [stats.recorded, stats.delivered, stats.pending, stats.rejected, stats.dropped]
+def wait_until(condition):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, ledger()
+        time.sleep(0.01)
+def segments():
+    return sorted(root.rglob("*.segment"))
+def in_memory():
+    return sum(report.in_memory for report in survey(root))
+def doctor():
+    environ = {**os.environ, "HOME": str(disk.parent), "LLMOBS_TRACE_JOURNAL": str(root)}
+    command = [sys.executable, "-m", "llmobs_trace", "doctor"]
+    return subprocess.run(command, env=environ, capture_output=True, text=True).stdout.splitlines()[-1]
+spans(0)
+wait_until(lambda: len(segments()) == 2)
+"""
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    mounted = tmp_path / "disk"
+    mounted.mkdir()
+    return mounted
+
+
+def run(program: str, receiver: Receiver, disk: Path) -> dict:
+    options = {"api_key": API_KEY, "app_key": APP_KEY, "base_url": receiver.url}
+    return run_on_small_disk(f"OPTIONS = {options!r}\n{PROGRAM}\n{program}", disk, 16 << 20)
+
+
+def names(receiver: Receiver) -> Counter[str]:
+    return Counter(span["name"] for request in receiver.accepted() for span in request.spans)
+
+
+def test_a_disk_that_fills_up_while_a_program_records(receiver: Receiver, disk: Path) -> None:
+    told = run(
+        """
+fill()
+spans(*range(1, 1000))
+wait_until(lambda: sum(report.counts.pending for report in survey(root)) == 1000)
+told["full"], told["in memory"], told["doctor"] = ledger(), in_memory(), doctor()
+told["flushed"] = flush(30)
+told["then"], told["doctor then"] = ledger(), doctor()
+""",
+        receiver,
+        disk,
+    )
+    assert told["full"] == [1000, 0, 1000, 0, 0]
+    assert 0 < told["in memory"] < 1000
+    account = "nothing lost: 1,000 recorded = 0 delivered + 1,000 pending, by 1 process"
+    assert told["doctor"].startswith(f"{account}; {told['in memory']:,} of the pending in memory alone")
+    assert told["flushed"]
+    assert told["then"] == [1000, 1000, 0, 0, 0]
+    assert told["doctor then"] == "nothing lost: 1,000 recorded = 1,000 delivered, by 1 process"
+    assert names(receiver) == Counter(map(str, range(1000)))
+    first, last = (disk.parent / "log").read_text().splitlines()
+    assert first.startswith("the journal's disk refuses: No space left on device; ")
+    assert first.endswith(" events are in memory alone, where a kill loses them")
+    assert last == "no event is in memory alone any more"
+
+
+def test_a_program_killed_on_a_full_disk_loses_what_was_in_memory_and_says_so(
+    receiver: Receiver, disk: Path
+) -> None:
+    told = run(
+        """
+pid = os.fork()
+if pid == 0:
+    configure(**OPTIONS, journal=str(root), flush_interval=3600, max_batch_bytes=64 << 20,
+              experiment_id="e", project_id="p", dataset_id="d")
+    spans(1)
+    wait_until(lambda: len(segments()) == 4)
+    fill()
+    spans(*range(2, 801))
+    wait_until(lambda: sum(report.counts.pending for report in survey(root)) == 1 + 800)
+    os.kill(os.getpid(), signal.SIGKILL)
+os.waitpid(pid, 0)
+told["dropped"], told["pending"] = (
+    sum(getattr(report.counts, count) for report in survey(root)) for count in ("dropped", "pending"))
+told["doctor"] = doctor()
+""",
+        receiver,
+        disk,
+    )
+    assert told["dropped"] + told["pending"] == 1 + 800
+    assert told["dropped"] > 0
+    assert told["pending"] > 0
+    account = f"801 recorded = 0 delivered + {told['pending']} pending + {told['dropped']} dropped"
+    assert told["doctor"].startswith(f"{told['dropped']} events lost: {account}")
+
+
+@pytest.mark.parametrize("what", ["the newest segment", "every segment", "the whole directory"])
+def test_files_that_somebody_removes_while_a_program_records(
+    receiver: Receiver, disk: Path, what: str
+) -> None:
+    """What is mapped is still there to be read; what was not mapped any more is counted as dropped."""
+    told = run(
+        f"""
+spans(*range(1, 500))
+wait_until(lambda: len(segments()) == 4)
+if {what!r} == "the whole directory":
+    shutil.rmtree(root)
+else:
+    for path in segments()[{-1 if what == "the newest segment" else 0}:]:
+        path.unlink()
+spans(*range(500, 600))
+wait_until(lambda: {what!r} == "the newest segment" or "lost" in (disk.parent / "log").read_text())
+spans(*range(600, 700))
+told["before"] = ledger()
+told["doctor before"] = doctor()
+told["flushed"] = flush(30)
+told["then"], told["doctor"] = ledger(), doctor()
+""",
+        receiver,
+        disk,
+    )
+    recorded, delivered, pending, rejected, dropped = told["then"]
+    assert (recorded, pending, rejected) == (700, 0, 0)
+    assert told["flushed"]
+    # What was lost was known before anybody tried to read it.
+    assert told["before"] == [700, 0, delivered, 0, dropped]
+    arrived = names(receiver)
+    assert len(arrived) == delivered
+    assert {str(number) for number in range(500, 700)} <= arrived.keys()
+    if what == "the newest segment":
+        assert dropped == 0
+        assert told["doctor"] == "nothing lost: 700 recorded = 700 delivered, by 1 process"
+        return
+    assert dropped > 300
+    log = (disk.parent / "log").read_text()
+    assert "events are dropped, and lost: the journal's " in log
+    if what == "every segment":
+        account = (
+            f"{dropped} events lost: 700 recorded = 0 delivered + {delivered} pending + {dropped} dropped"
+        )
+        assert told["doctor before"].startswith(account)
+        account = f"{dropped} events lost: 700 recorded = {delivered} delivered + {dropped} dropped"
+        assert told["doctor"] == account
