@@ -88,7 +88,8 @@ class SpanBlock:
             return INERT
         options = self._options
         if options.problem is not None:
-            slot.misuse(f"{options.problem}: left out")
+            option, given, expected = options.problem
+            slot.misuse(f"experiment_span: {option} takes {expected}: left out", slot.shown(option, given))
         chain = active.current_chain()
         parent = active.find(chain, frame)
         scope = options.scope(recorder) if parent is None else None
@@ -227,5 +228,5 @@ def experiment_span(
 def _decorated(function: F, options: SpanOptions) -> F:
     """Decorate a function; a wrong argument raises."""
     if options.problem is not None:
-        raise options.problem
+        raise options.refusal()
     return decorate(function, Plan.of(function, options))

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from llmobs_trace.capture import row
 from llmobs_trace.capture.recorder import Recorder
 from llmobs_trace.capture.tags import encoded_tags
-from llmobs_trace.encode import encode, encode_text, fit, shape_expected, shape_io
+from llmobs_trace.encode import Redactor, encode, encode_text, fit, shape_expected, shape_io
 
 if TYPE_CHECKING:
     from llmobs_trace.capture.span import Span
 
+_decode = msgspec.json.Decoder().decode
 _SHAPES = {"input": shape_io, "output": shape_io, "expected_output": shape_expected}
 
 
@@ -68,9 +71,19 @@ def _fields(span: Span, recorder: Recorder) -> dict[str, bytes]:
         fields[f"tags.{number}"] = tag
     if span.parent_id is None and span.kind == "experiment" and not (span._tags and row.TAG in span._tags):
         identity = fields.get("input", fields["name"])
-        row_id = span._row_id or row.row_id(span.scope.experiment_id, identity)
+        row_id = span._row_id
+        if row_id is not None and recorder.redactor is not None:
+            row_id = _seen_row_id(recorder.redactor, row_id)
+        row_id = row_id or row.row_id(span.scope.experiment_id, identity)
         fields["tags.row"] = encode_text(f"{row.TAG}:{row_id}")
     return fields
+
+
+def _seen_row_id(redactor: Redactor, row_id: str) -> str | None:
+    """What a redactor leaves of a row's id, as the tag that it is; None where that names no row any more."""
+    seen = _decode(redactor.apply("tags", encode({row.TAG: row_id})))
+    left = seen.get(row.TAG) if isinstance(seen, dict) else None
+    return left if left == row_id else None
 
 
 def _text(recorder: Recorder, field: str, text: str) -> bytes:

@@ -110,17 +110,16 @@ def _fields(
 ) -> dict[str, bytes] | None:
     """The metric's members as JSON, redacted; None where there is nothing to record."""
     if metric_type is not None and metric_type not in METRIC_TYPES:
-        slot.misuse(
-            f"record_metric: metric_type {metric_type!r:.80} is not one of {', '.join(METRIC_TYPES)}: ignored"
-        )
+        what = f"record_metric: metric_type is not one of {', '.join(METRIC_TYPES)}: ignored"
+        slot.misuse(what, slot.shown("value", metric_type))
         metric_type = None
     if assessment is not None and assessment not in ASSESSMENTS:
-        slot.misuse(
-            f"record_metric: assessment {assessment!r:.80} is not one of {', '.join(ASSESSMENTS)}: ignored"
-        )
+        what = f"record_metric: assessment is not one of {', '.join(ASSESSMENTS)}: ignored"
+        slot.misuse(what, slot.shown("value", assessment))
         assessment = None
     if value is None and error is None:
-        slot.misuse(f"record_metric({label!r:.80}) without a value and without an error: nothing recorded")
+        what = "record_metric without a value and without an error: nothing recorded"
+        slot.misuse(what, f"the label {slot.shown('label', label)}")
         return None
     kind, encoded, problem = typed(value, metric_type)
     message = problem if error is None else message_of(error) if isinstance(error, BaseException) else error

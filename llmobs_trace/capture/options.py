@@ -31,8 +31,9 @@ UNSET: Final[Any] = _Unset()
 
 
 class SpanOptions:
-    """The arguments of `experiment_span`. A wrong one is left out, and `problem` says so: a decorator raises
-    it where it stands in the user's code; for a block, which runs with the program, it is misuse.
+    """The arguments of `experiment_span`. A wrong one is left out, and `problem` says which, what was given
+    and what would do: a decorator raises it where it stands in the user's code; for a block, which runs with
+    the program, it is misuse.
     """
 
     __slots__ = (
@@ -63,7 +64,7 @@ class SpanOptions:
         capture_input: bool | None = None,
         capture_output: bool | None = None,
     ) -> None:
-        self.problem: ConfigurationError | None = None
+        self.problem: tuple[str, object, str] | None = None
         if name is not None and type(name) is not str:
             name = str.__str__(name) if isinstance(name, str) else self._refuse("name", name, _NAME)
         if kind is not None and kind not in KINDS:
@@ -123,11 +124,16 @@ class SpanOptions:
 
     def _refuse(self, option: str, given: object, expected: str) -> Any:
         """Keep the first problem; the option is as if it had not been given."""
+        self.problem = self.problem or (option, given, expected)
+
+    def refusal(self) -> ConfigurationError:
+        """The problem as an error."""
+        assert self.problem is not None
+        option, given, expected = self.problem
         shown = f"a {type(given).__name__}"
         if isinstance(given, (str, int, float, bool)):
             shown = repr(given)[:100]
-        wrong = ConfigurationError(f"experiment_span: {option} is {shown}; it takes {expected}")
-        self.problem = self.problem or wrong
+        return ConfigurationError(f"experiment_span: {option} is {shown}; it takes {expected}")
 
 
 _NAME = "a string, or nothing to take the function's own name"

@@ -15,7 +15,7 @@ from random import SystemRandom
 
 import msgspec
 
-from llmobs_trace.encode import Redactor, encode_text
+from llmobs_trace.encode import Redactor, encode, encode_text
 from llmobs_trace.errors import UsageError
 
 log = logging.getLogger("llmobs_trace")
@@ -116,6 +116,8 @@ def get() -> Recorder:
     return first_filler()
 
 
+_decode = msgspec.json.Decoder().decode
+
 # The user's `random` is left alone, and a forked child does not repeat its parent's decisions.
 _random = SystemRandom().random
 
@@ -132,18 +134,29 @@ _said_at: dict[str, float] = {}
 _SAY_AGAIN_SECONDS = 60.0
 
 
-def misuse(what: str) -> None:
+def misuse(what: str, about: str = "") -> None:
     """The user's call makes no sense: raise in strict mode, else log it, at most once a minute for each
-    kind.
+    kind. `about` tells one call from another.
     """
     recorder = current
     if recorder is not None and recorder.strict:
-        raise UsageError(what)
-    say(what)
+        raise UsageError(f"{what} ({about})" if about else what)
+    say(what, about)
 
 
-def say(what: str) -> None:
-    """Log a warning, once a minute for the same words."""
+def shown(field: str, value: object) -> str:
+    """A value of the user's for a log line: as the redactor leaves it as that field, and short."""
+    if not isinstance(value, (str, int, float)):
+        return f"a {type(value).__name__}"
+    recorder, encoded = current, encode(value)
+    if recorder is not None and recorder.redactor is not None:
+        encoded = recorder.redactor.apply(field, encoded)
+    text = repr(_decode(encoded))
+    return text if len(text) <= 100 else f"{text[:80]}… ({len(text)} characters)"
+
+
+def say(what: str, about: str = "") -> None:
+    """Log a warning, once a minute for the same words, whatever it is about."""
     now = time.monotonic()
     # A signal handler may come in while this thread holds the lock: then it stays silent rather than wait.
     if not _said_lock.acquire(blocking=False):
@@ -156,7 +169,7 @@ def say(what: str) -> None:
         _said_at[what] = now
     finally:
         _said_lock.release()
-    log.warning("%s", what)
+    log.warning("%s", f"{what} ({about})" if about else what)
 
 
 class _Faults(msgspec.Struct):
@@ -178,8 +191,11 @@ def fault(error: BaseException) -> None:
         raise error
     try:
         faults.count += 1
-        faults.last = f"{type(error).__name__}: {error}"
-        say(f"a fault inside llmobs_trace was swallowed, the traced call went on ({faults.last})")
+        kind = type(error).__name__
+        faults.last = f"{kind}: {error}"
+        # What an exception says may hold what it failed over.
+        said = shown("error.message", str(error))
+        say(f"a fault inside llmobs_trace was swallowed, the traced call went on: {kind}", said)
     except Exception:
         return
 

@@ -146,7 +146,8 @@ class Span(Active):
     def _writable(self, method: str) -> bool:
         if not self._ended:
             return True
-        slot.misuse(f"{method}() on the span {self.name!r}, which has ended: nothing recorded")
+        what = f"{method}() on a span that has ended: nothing recorded"
+        slot.misuse(what, f"the span {slot.shown('name', self.name)}")
         return False
 
     def __repr__(self) -> str:

@@ -156,6 +156,7 @@ NOT_OF_A_CALL = {
     "_unused": "never: asked for by the library beneath",
     "discard": "in a forked child",
     "__del__": "when nobody is left to be told",
+    "refusal": "where a decorator stands",
     "_iterable_coroutine": "at import",
     "_wrapper": "at import",
     "_asking": "at import",

@@ -169,3 +169,132 @@ def test_a_value_too_large_is_redacted_before_it_is_cut(machine: Machine, tmp_pa
     assert "***" in span["meta"]["input"]
     assert len(span["meta"]["input"]) < 2048
     assert b"canary" not in everywhere(machine)
+
+
+def test_what_is_logged_of_a_wrong_call_has_been_through_the_redactor(machine: Machine) -> None:
+    ended = machine.run("""
+        CANARY = "canary-" + "4f1c"
+        def hide(field, value):
+            if isinstance(value, str): return value.replace(CANARY, "***")
+            if isinstance(value, list): return [hide(field, item) for item in value]
+            if isinstance(value, dict): return {hide(field, k): hide(field, v) for k, v in value.items()}
+            return value
+        configure(redact=hide)
+        with experiment_span("name " + CANARY) as span: pass
+        for act in (span.set_input, span.set_output, span.set_expected_output, span.record_exception):
+            act(ValueError(CANARY))
+        span.set_tags({CANARY: CANARY})
+        for options in ({"tags": CANARY}, {"kind": CANARY}, {"row_id": [CANARY]}, {"capture_input": CANARY}):
+            with experiment_span("block", **options) as span: pass
+        with experiment_span("row", row_id="row " + CANARY): pass
+        span.record_metric(CANARY)
+        for options in ({"metric_type": CANARY}, {"assessment": CANARY}, {"tags": CANARY},
+                        {"timestamp_ms": CANARY}, {"span": [CANARY]}):
+            record_metric(CANARY, 1, **{"span": span, **options})
+        class Rude(dict):
+            def items(self): raise RuntimeError(CANARY)
+        span.set_tags(Rude())
+        with experiment_span("rude") as span: span.set_tags(Rude({"a": 1}))
+    """)
+    assert ended.err.count("\n") >= 10
+    assert "***" in ended.err
+    assert CANARY not in ended.err + ended.out
+    assert CANARY.encode() not in everywhere(machine)
+    # Rows of which the id is hidden are known by their input, or name.
+    assert all("***" not in tag for span in machine.stored_spans() for tag in span["tags"])
+
+
+def test_a_wrong_call_in_a_loop_is_told_once_however_its_values_differ(machine: Machine) -> None:
+    ended = machine.run("""
+        for number in range(1000):
+            with experiment_span(f"row {number}") as span:
+                span.record_metric(f"label {number}")
+            span.set_output(number)
+    """)
+    assert len(ended.err.splitlines()) == 2
+
+
+# --- The redactors that come with the package ---------------------------------------------------------------
+
+# Each holds the canary in a form that has one; a secret in prose has none, and no redactor finds it.
+PLANTED = """
+import asyncio, json, logging, os, sys
+logging.basicConfig(level=logging.DEBUG)
+from llmobs_trace.redactors import chain, personal_data, secrets
+CANARY = "canary" + "4f1c"
+KEY = "sk-proj-" + CANARY + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8S9t0"
+os.environ["SERVICE_API_KEY"] = os.environ["DATABASE_PASSWORD"] = CANARY + "Zz9"
+HEADERS = {"Authorization": "Bearer " + CANARY + "0123456789", "Cookie": "session=" + CANARY, "Accept": "*/*"}
+planted = [
+    KEY,
+    f"the key is {KEY}, keep it",
+    f"postgres://bob:{CANARY}@db.example/x",
+    f"https://api.example/v1?api_key={CANARY}A1&x=1",
+    {"password": CANARY, "nested": [{"client_secret": CANARY}]},
+    json.dumps({"tool": {"arguments": json.dumps({"access_token": CANARY + "A1b2C3"})}}),
+    HEADERS,
+    str(HEADERS),
+    dict(os.environ),
+    str(dict(os.environ)),
+    "\\n".join(f"{name}={value}" for name, value in os.environ.items()),
+    f"write to {CANARY}@example.com",
+    f"-----BEGIN PRIVATE KEY-----\\n{CANARY}\\n-----END PRIVATE KEY-----",
+    f"curl -H 'Authorization: Bearer {CANARY}0123456789' https://api.example",
+    "-H 'x-api-key: " + CANARY + "0123456789'",
+]
+configure(redact=chain(secrets, personal_data), shutdown_timeout=float(sys.argv[1]))
+
+@experiment_span
+def function(value, **more): return {"answer": value}
+@experiment_span
+def stream(value):
+    yield value
+    yield [value]
+@experiment_span
+async def fails(value): raise ValueError(value)
+
+for number, value in enumerate(planted):
+    text = value if isinstance(value, str) else json.dumps(value)
+    with experiment_span("name " + text, input=value, expected_output=value, tags={"t": value}) as span:
+        span.set_output({"messages": [{"role": "user", "content": value}]})
+        function(value, more=value)
+        list(stream(value))
+        try: asyncio.run(fails(value))
+        except ValueError as error:
+            try: raise RuntimeError(text) from error
+            except RuntimeError as second: span.record_exception(second)
+        span.record_metric("label " + text, text, reasoning=text, metadata={"m": value}, tags={"t": value})
+        span.record_metric("json", value if isinstance(value, dict) else {"v": value})
+        span.record_metric("error", error=text)
+        span.record_metric("not a number", value, metric_type="score")
+    span.set_output(value)
+    span.record_metric("no value " + text)
+flush(float(sys.argv[1]))
+"""
+PLANTED_CANARY = b"canary4f1c"
+
+
+@pytest.mark.parametrize("weather", ["fair", "an outage", "refusals that repeat what was sent"])
+def test_the_package_s_own_redactors_leave_no_planted_secret_anywhere(
+    machine: Machine, receiver: Receiver, weather: str
+) -> None:
+    machine.sends_to(receiver.url, flush_interval=0.1)
+    if weather == "an outage":
+        receiver.usual(Reply(status=503))
+    elif weather != "fair":
+        receiver.refuse(Reply(status=400, repeats_body=True), containing='"name":"function"')
+    ended = machine.run(PLANTED, 0.2 if weather == "an outage" else 20)
+    said = ended.out + ended.err
+    for words in (["doctor"], ["doctor", "--format", "json"]):
+        told = machine.command(*words, code=None)
+        said += told.out + told.err
+    bodies = b"".join(request.body for request in receiver.requests())
+    assert bodies.count(b"[redacted: ") > 100
+    for place in (said.encode(), bodies, everywhere(machine)):
+        assert PLANTED_CANARY not in place
+    if weather.startswith("refusals"):
+        kept = (machine.journal / "rejected" / "rejected.jsonl").read_bytes()
+        assert kept.count(b"[redacted: ") > 10
+    # What is no secret is still there to be read.
+    assert b'"Accept":"*/*"' in bodies
+    assert b"keep it" in bodies

@@ -23,7 +23,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -35,7 +35,8 @@ class Reply:
 
     `drip_seconds`: send it byte after byte, so far apart, from its first byte, or from the body's with
     `drip_body_only`. `close_after_bytes`: send so much of it, then close. `silent`: never answer, keep the
-    connection open. `close`: read the request, then close without an answer.
+    connection open. `close`: read the request, then close without an answer. `repeats_body`: the body is the
+    request's.
     """
 
     status: int = 202
@@ -47,6 +48,7 @@ class Reply:
     close_after_bytes: int | None = None
     silent: bool = False
     close: bool = False
+    repeats_body: bool = False
 
 
 @dataclass(frozen=True)
@@ -285,6 +287,8 @@ class _Server:
         if reply.silent:
             stream.read()  # until the other side gives up
             return False
+        if reply.repeats_body:
+            reply = replace(reply, body=body.decode())
         return not reply.close and _send(connection, reply)
 
     def _next_reply(self, path: str, body: bytes) -> Reply:

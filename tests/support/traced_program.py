@@ -410,6 +410,10 @@ def blocks(t):
         with t.experiment_span("managed"):
             yield 1
 
+    def named_row():
+        with t.experiment_span("row", row_id="r"):
+            return 1
+
     def stacked():
         with contextlib.ExitStack() as stack:
             stack.enter_context(t.experiment_span("one"))
@@ -440,6 +444,7 @@ def blocks(t):
     return [
         told(told_everything),
         told(fails),
+        told(named_row),
         told(stacked),
         told(entered_twice),
         told(out_of_order),
