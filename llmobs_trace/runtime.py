@@ -20,6 +20,7 @@ from llmobs_trace import config as configuration
 from llmobs_trace.capture import active, metric, row
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.carry.install import install
+from llmobs_trace.capture.early import Early
 from llmobs_trace.capture.recorder import Recorder, Scope, discard
 from llmobs_trace.config import Config
 from llmobs_trace.encode import Redactor
@@ -105,8 +106,9 @@ def _destination(config: Config) -> Destination:
 
 
 # Re-entrant: a signal handler's first span may come in while `configure` runs.
-_lock = threading.RLock()  # guards _pipeline and the changes of slot.current
+_lock = threading.RLock()  # guards _pipeline, _early and the changes of slot.current
 _pipeline: Pipeline | None = None
+_early: Early | None = None  # while a thread sets up
 _hooked = False
 _finalized_pid: int | None = None
 
@@ -131,20 +133,37 @@ def _configure_from_environment() -> Recorder:
     """The first span came before `configure`: set up from the environment, quietly. Never raises."""
     with _lock:
         if slot.current is None:
-            try:
-                config, problems = configuration.from_environment(os.environ)
-                _start(config, (*config.notes, *problems))
-            except Exception as error:
-                # Whatever it is, the user's program runs on untraced.
-                log.warning(
-                    "tracing is off, since it could not be set up: %s: %s", type(error).__name__, error
-                )
-                slot.current = _disabled()
+            if _early is not None:
+                return _early.recorder  # this is a signal handler, or a finalizer, in the middle of it
+            with _setting_up():
+                try:
+                    config, problems = configuration.from_environment(os.environ)
+                    _start(config, (*config.notes, *problems))
+                except Exception as error:
+                    # Whatever it is, the user's program runs on untraced.
+                    log.warning(
+                        "tracing is off, since it could not be set up: %s: %s", type(error).__name__, error
+                    )
+                    slot.current = _disabled()
         current = slot.current
     return current if current is not None else _disabled()
 
 
 slot.first_filler = _configure_from_environment
+
+
+@contextmanager
+def _setting_up() -> Iterator[Early]:
+    """What comes in meanwhile, on top of this thread, is kept; holding `_lock`."""
+    global _early
+    is_outermost = _early is None
+    early = _early = _early or Early()
+    try:
+        yield early
+    finally:
+        if is_outermost:
+            _early = None
+            early.hand_over(slot.current or _disabled())
 
 
 def _disabled() -> Recorder:
@@ -153,22 +172,23 @@ def _disabled() -> Recorder:
 
 def _start(config: Config, notes: tuple[str, ...]) -> None:
     global _pipeline
-    with _lock:
-        before, before_recorder = _pipeline, slot.current
-        _pipeline = None
+    with _lock, _setting_up() as early:
+        started: Pipeline | None = None
+        recorder = _disabled()
         if config.enabled:
+            early.recorder.redactor = Redactor(config.redact) if config.redact is not None else None
             for note in notes:
                 log.warning("%s", note)
             _hook_process()
             _hook_multiprocessing()
             install(threads=config.instrument_threads)
             started = Pipeline(config)
-            _pipeline, slot.current = started, started.recorder
-        else:
-            slot.current = _disabled()
+            recorder = started.recorder
+        before, before_recorder = _pipeline, slot.current
+        _pipeline, slot.current = started, recorder
         if before_recorder is not None:
             # Spans that are open now end in the new pipeline: nothing is lost between the two.
-            before_recorder.append = slot.current.append
+            before_recorder.append = recorder.append
     if before is not None:
         before.shutdown(before.config.shutdown_timeout)
         before.close()
@@ -284,10 +304,10 @@ def _in_child() -> None:
     """A child starts anew: an empty chain, a journal and a sender of its own; its parent's events are its
     parent's.
     """
-    global _lock, _pipeline
+    global _lock, _pipeline, _early
     _lock = threading.RLock()
     inherited, recorder = _pipeline, slot.current
-    _pipeline = None
+    _pipeline = _early = None
     active.forget_everything()
     metric.forget_stamps()
     row.forget_rows()
@@ -315,6 +335,8 @@ class _Again:
     def __call__(self) -> Recorder:
         with _lock:
             if slot.current is None:
+                if _early is not None:
+                    return _early.recorder
                 try:
                     _start(self._config, ())
                 except Exception as error:

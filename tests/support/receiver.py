@@ -264,10 +264,10 @@ class _Server:
         while line := stream.readline().decode("latin-1").strip():
             name, _, value = line.partition(":")
             headers[name.strip().lower()] = value.strip()
-        length = int(headers.get("content-length", 0))
-        body = stream.read(length)
-        if len(body) < length:
-            return False  # its sender was killed in the middle: nobody takes half a body
+        size_bytes = int(headers.get("content-length", 0))
+        body = stream.read(size_bytes)
+        if len(body) < size_bytes:
+            return False  # the other side broke off: no server takes half a body
         with self._changed:
             reply = self._next_reply(request_line[1], body)
             self._requests.append(
