@@ -56,7 +56,7 @@ def table(directory: Path | None, count: int, max_bytes: int) -> list[str]:
     try:
         for number in range(1, SLICES + 1):
             each_ns, p99_ns = _append(queue, count // SLICES)
-            own_bytes, mapped_bytes = _memory_bytes()
+            own_bytes, mapped_bytes = memory_bytes()
             files = [] if directory is None else [path for path in directory.rglob("*") if path.is_file()]
             disk_bytes = sum(path.stat().st_blocks * 512 for path in files)
             lines.append(
@@ -115,7 +115,7 @@ def _keep_house(queue: Queue, stop: threading.Event) -> None:
         queue.prepare()
 
 
-def _memory_bytes() -> tuple[int, int]:
+def memory_bytes() -> tuple[int, int]:
     """The process's own memory and what it has mapped of files."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     own, mapped = (int(status[name].split()[0]) << 10 for name in ("RssAnon", "RssFile"))
