@@ -54,7 +54,7 @@ def outage(journal: Path, count: int) -> None:
     )  # fmt: skip
     print(f"The journal's bound is {max_bytes / 1e6:.0f} MB; a span is some {SPAN_BYTES} bytes.\n")
     print(
-        "| spans | µs of CPU a call | median µs | dropped | memory MB | mapped MB | disk MB | files | senders |"
+        "| spans | CPU µs a call | median µs | dropped | memory MB | mapped MB | disk MB | files | senders |"
     )
     print("|---|---|---|---|---|---|---|---|---|")
     for number in range(1, SLICES + 1):
@@ -77,8 +77,8 @@ def outage(journal: Path, count: int) -> None:
     came, different = sink.stop(receiver)
     stats = delivery_stats()
     print(
-        f"\nThe receiver came back: {kept:,} had been kept, {stats.delivered:,} were delivered in {seconds:.1f} s;"
-        f" {came:,} came, {different:,} different ones."
+        f"\nThe receiver came back: of {kept:,} that had been kept {stats.delivered:,} were delivered in "
+        f"{seconds:.1f} s; {came:,} came, {different:,} different ones."
     )
     print(
         f"recorded {stats.recorded:,} = delivered {stats.delivered:,} + pending {stats.pending:,} "

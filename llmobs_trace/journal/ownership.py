@@ -24,7 +24,17 @@ from . import files
 if sys.platform != "win32":
     import fcntl
 
-__all__ = ["Owner", "claim", "homes", "problem", "this_boot", "this_host", "this_process", "try_lock"]
+__all__ = [
+    "Owner",
+    "age_seconds",
+    "claim",
+    "homes",
+    "problem",
+    "this_boot",
+    "this_host",
+    "this_process",
+    "try_lock",
+]
 
 OWNER_FILE = "owner"
 SUFFIX = ".journal"
@@ -187,12 +197,13 @@ def remove(home: Path) -> None:
 def sweep(root: Path) -> None:
     """Remove what processes killed while they made or removed a journal left behind."""
     for name in files.list_names(root):
-        is_old = name.startswith(_NEW) and _age_seconds(root / name) > _STALE_SECONDS
+        is_old = name.startswith(_NEW) and age_seconds(root / name) > _STALE_SECONDS
         if is_old or name.startswith(_GONE):
             files.remove_directory(root / name)
 
 
-def _age_seconds(path: Path) -> float:
+def age_seconds(path: Path) -> float:
+    """How long ago a directory's content last changed, or a file's; 0 where that can't be known."""
     try:
         return time.time() - os.lstat(path).st_mtime
     except OSError:

@@ -27,6 +27,8 @@ __all__ = ["AdoptedJournal", "JournalReport", "adoptable", "prune", "survey"]
 _LONGEST_LINE_BYTES = 256 << 20
 # Ledgers of ended processes that are kept for `doctor` once all their records are delivered.
 _KEPT_LEDGERS = 64
+# One that lost something is kept for longer: or a few runs later nothing would seem to be lost.
+_KEPT_LOSSES, _KEPT_LOSSES_SECONDS = 1024, 7 * 86_400.0
 
 
 class JournalReport(NamedTuple):
@@ -162,16 +164,27 @@ def _read_report(home: Path, owner: Owner | None, is_held: bool, problem: str) -
 
 
 def prune(directory: Path) -> None:
-    """Remove the oldest ledgers of ended processes that have nothing pending, beyond the newest few."""
+    """Remove the oldest ledgers of ended processes that have nothing pending, beyond the newest few, or
+    beyond a week where something was lost.
+    """
     ownership.sweep(directory)
-    for home in ownership.homes(directory)[:-_KEPT_LEDGERS]:
+    homes = ownership.homes(directory)
+    kept = set(homes[-_KEPT_LOSSES:])
+    for home in homes[:-_KEPT_LEDGERS]:
         if ownership.problem(home) or _segment_files(home):
+            continue
+        if home in kept and _has_lost(home) and ownership.age_seconds(home) < _KEPT_LOSSES_SECONDS:
             continue
         lock = ownership.try_lock(home)
         if lock is not None:
             if not _segment_files(home):
                 ownership.remove(home)
             os.close(lock)
+
+
+def _has_lost(home: Path) -> bool:
+    dropped, totals = read_tally(home)
+    return bool(dropped + totals.settled.lost + totals.in_memory)
 
 
 def _is_ours(owner: Owner) -> bool:

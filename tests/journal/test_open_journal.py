@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,26 @@ def test_old_ledgers_are_pruned_and_journals_with_records_never(
     assert [report.counts.pending for report in reports] == [1, 0, 0, 0]
     assert reports[-1].is_held
     live.close(keep=False)
+
+
+def test_a_ledger_that_lost_something_is_kept_for_a_week(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "_KEPT_LEDGERS", 1)
+    lossy = open_journal(tmp_path, owner=OWNER)
+    lossy.append(line(1))
+    lossy.close(keep=False)
+    for _ in range(3):
+        queue = open_journal(tmp_path, owner=OWNER)
+        queue.append(line(1))
+        queue.acknowledge(everything(queue))
+        queue.close(keep=True)
+    assert [report.counts.dropped for report in recovery.survey(tmp_path)] == [1, 0]
+    [home, _] = ownership.homes(tmp_path)
+    week_ago_s = time.time() - 8 * 86_400
+    os.utime(home, (week_ago_s, week_ago_s))
+    recovery.prune(tmp_path)
+    assert [report.counts.dropped for report in recovery.survey(tmp_path)] == [0]
 
 
 def test_hundreds_of_queues_one_after_the_other_leave_no_descriptor(tmp_path: Path) -> None:
