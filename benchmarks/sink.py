@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from io import BufferedReader
 
 _SPAN_ID = re.compile(rb'"span_id":"([0-9a-f]{16})"')
 _ANSWER = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}"
@@ -37,17 +38,27 @@ def stop(sink: subprocess.Popen[str]) -> tuple[int, int]:
     return came, different
 
 
+def read_request(stream: BufferedReader) -> bytes | None:
+    """The body of the next request on a connection; None where no whole one comes any more."""
+    if not stream.readline():
+        return None
+    size_bytes = 0
+    while line := stream.readline().strip().lower():
+        if line.startswith(b"content-length:"):
+            size_bytes = int(line.split(b":")[1])
+    body = stream.read(size_bytes)
+    return body if len(body) == size_bytes else None
+
+
+def span_ids(body: bytes) -> list[bytes]:
+    """The ids of the spans in a body."""
+    return _SPAN_ID.findall(body)
+
+
 def _serve(connection: socket.socket, ids: list[bytes]) -> None:
     stream = connection.makefile("rb")
-    while stream.readline():
-        size_bytes = 0
-        while line := stream.readline().strip().lower():
-            if line.startswith(b"content-length:"):
-                size_bytes = int(line.split(b":")[1])
-        body = stream.read(size_bytes)
-        if len(body) < size_bytes:
-            return
-        ids += _SPAN_ID.findall(body)
+    while (body := read_request(stream)) is not None:
+        ids += span_ids(body)
         connection.sendall(_ANSWER)
 
 

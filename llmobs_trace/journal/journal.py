@@ -18,7 +18,7 @@ from .memory import MemoryShelf
 from .queue import Storage
 from .record import Settlement
 from .segment import Segment, SegmentDamaged
-from .sequence import Folded, SegmentSequence
+from .sequence import DAMAGED, Folded, SegmentSequence
 from .shelf import Shelf
 
 __all__ = ["Journal"]
@@ -261,7 +261,7 @@ class Journal(SegmentSequence):
         self._pay(number, segment)
 
     def _damaged(self, number: int, segment: Segment) -> None:
-        self._reason = "the journal's files were removed, or cut short"
+        self._reason = DAMAGED
         if segment.is_in_memory:
             self._save_from_memory(segment)
         else:

@@ -55,7 +55,6 @@ class AdoptedJournal(SegmentSequence):
     def __init__(self, home: Path, owner: Owner, lock: int) -> None:
         """Take over a locked directory; raises OSError where it can't be read."""
         super().__init__(DiskShelf.adopt(home, lock))
-        self._reason = ""
         self.home = home
         self.owner = owner
         self._refused_before, totals = read_tally(home)

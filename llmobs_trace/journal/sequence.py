@@ -16,8 +16,10 @@ from .record import Counts, Outcome, Position, Record, Settlement, split
 from .segment import Segment, SegmentDamaged
 from .shelf import Shelf
 
-__all__ = ["SegmentSequence"]
+__all__ = ["DAMAGED", "SegmentSequence"]
 
+# Why records are lost whose file isn't what it was.
+DAMAGED = "the journal's files were removed, or cut short"
 # What keeps a file from being read for a moment only: reading is to be tried again, not left out.
 _PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR})
 
@@ -36,6 +38,7 @@ class SegmentSequence:
         self._shelf = shelf
         self._segments: list[Segment | Settlement | None] = []
         self._folded = Folded(0, Settlement())
+        self._reason = ""
 
     def start(self) -> Position:
         """A position that no pending record is before."""
@@ -76,6 +79,7 @@ class SegmentSequence:
                 at = Position(number, offset)
                 found, read_bytes = _records_of(segment, at, stop, room_bytes, at_least_one=not records)
             except SegmentDamaged:
+                self._reason = DAMAGED
                 self._write_off(number, segment)
                 number, offset = number + 1, 0
                 continue

@@ -165,3 +165,30 @@ told["then"], told["doctor"] = ledger(), doctor()
         assert told["doctor before"].startswith(account)
         account = f"{dropped} events lost: 700 recorded = {delivered} delivered + {dropped} dropped"
         assert told["doctor"] == account
+
+
+def test_a_segment_that_is_cut_short_once_it_is_not_written_to_any_more(
+    receiver: Receiver, disk: Path
+) -> None:
+    """One that is written to is another matter: the system kills the program, as the README says."""
+    told = run(
+        """
+spans(*range(1, 500))
+wait_until(lambda: len(segments()) == 4)
+wait_until(lambda: segments()[0].name not in Path("/proc/self/maps").read_text())
+os.truncate(segments()[0], 1 << 20)
+told["flushed"], told["then"], told["doctor"] = flush(30), ledger(), doctor()
+""",
+        receiver,
+        disk,
+    )
+    recorded, delivered, pending, rejected, dropped = told["then"]
+    assert (recorded, pending, rejected) == (500, 0, 0)
+    assert 0 < dropped < 250
+    assert len(names(receiver)) == delivered
+    account = f"500 recorded = {delivered} delivered + {dropped} dropped"
+    assert told["doctor"] == f"{dropped} events lost: {account}"
+    assert (
+        "events are dropped, and lost: the journal's files were removed, or cut short"
+        in (disk.parent / "log").read_text()
+    )
