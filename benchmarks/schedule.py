@@ -103,7 +103,7 @@ def main() -> int:
     early = [one for one, after in pairs if after.at_s < one.next_at_s - 0.01]
     came = len(set(server.ids))
     print(
-        f"\n{len(server.requests)} requests in {seconds:.0f} s of outage, {len(early)} of them before they were "
+        f"\n{len(server.requests)} requests in {seconds:.0f} s of outage, {len(early)} of them earlier than "
         f"asked for; {stats.recorded:,} recorded, {stats.delivered:,} delivered, {came:,} different came."
     )
     assert not early

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import doctest
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from llmobs_trace import redactors
 from llmobs_trace.encode import Redactor, encode
 from llmobs_trace.redactors import chain, personal_data, secrets
 
@@ -215,3 +217,23 @@ def test_no_text_takes_more_than_linear_time() -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     assert (run.stdout, run.stderr) == ("done\n", "")
+
+
+# --- What is said of them -----------------------------------------------------------------------------------
+
+
+def test_the_examples_of_the_docstrings_hold() -> None:
+    result = doctest.testmod(redactors)
+    assert result.attempted >= 3
+    assert result.failed == 0
+
+
+def test_the_example_of_the_manual_holds() -> None:
+    redact = chain(secrets, personal_data)
+    given = {"url": "postgres://bob:hunter2@db/x", "api_key": "k-1", "by": "ann@example.com", "n": 5}
+    assert redact("input", given) == {
+        "url": "postgres://[redacted: credentials]@db/x",
+        "api_key": "[redacted: API key]",
+        "by": "[redacted: email]",
+        "n": 5,
+    }
