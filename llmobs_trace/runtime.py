@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from llmobs_trace import config as configuration
@@ -33,6 +33,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("llmobs_trace")
 
 
+def _warn(message: str, *words: object) -> None:
+    """Log a warning; a handler that raises is the user's, but the call that it would come out of is not."""
+    with suppress(Exception):
+        log.warning(message, *words)
+
+
 class Pipeline:
     """One configuration at work: its recorder, its queue, its sender. What it opens, `close` closes."""
 
@@ -50,7 +56,7 @@ class Pipeline:
             max_bytes=config.max_journal_bytes,
         )
         if self.queue.reason:
-            log.warning("%s; spans are kept in memory, where a kill loses them", self.queue.reason)
+            _warn("%s; spans are kept in memory, where a kill loses them", self.queue.reason)
         self.worker = Worker(
             self.queue,
             destination,
@@ -90,11 +96,9 @@ class Pipeline:
         stats = self.worker.stats()
         if stats.rejected:
             where = f"kept in {self.config.journal}/rejected" if self.config.journal else "not kept"
-            log.warning(
-                "%d events were rejected by %s, and are %s", stats.rejected, self.destination.name, where
-            )
+            _warn("%d events were rejected by %s, and are %s", stats.rejected, self.destination.name, where)
         if (dropped := stats.dropped - and_pending) > 0:
-            log.warning("%d events were dropped, and are lost: %s", dropped, why_dropped(self.queue))
+            _warn("%d events were dropped, and are lost: %s", dropped, why_dropped(self.queue))
 
 
 def _destination(config: Config) -> Destination:
@@ -141,9 +145,7 @@ def _configure_from_environment() -> Recorder:
                     _start(config, (*config.notes, *problems))
                 except Exception as error:
                     # Whatever it is, the user's program runs on untraced.
-                    log.warning(
-                        "tracing is off, since it could not be set up: %s: %s", type(error).__name__, error
-                    )
+                    _warn("tracing is off, since it could not be set up: %s: %s", type(error).__name__, error)
                     slot.current = _disabled()
         current = slot.current
     return current if current is not None else _disabled()
@@ -178,7 +180,7 @@ def _start(config: Config, notes: tuple[str, ...]) -> None:
         if config.enabled:
             early.recorder.redactor = Redactor(config.redact) if config.redact is not None else None
             for note in notes:
-                log.warning("%s", note)
+                _warn("%s", note)
             _hook_process()
             _hook_multiprocessing()
             install(threads=config.instrument_threads)
@@ -277,11 +279,9 @@ def _at_exit() -> None:
         events, _ = pipeline.queue.pending()
         if events and pipeline.queue.storage == "memory":
             in_memory = events
-            log.warning("%d events were not delivered and are lost: they were kept in memory", events)
+            _warn("%d events were not delivered and are lost: they were kept in memory", events)
         elif events:
-            log.warning(
-                "%d events are not delivered yet; the next run sends them, or: llmobs-trace resend", events
-            )
+            _warn("%d events are not delivered yet; the next run sends them, or: llmobs-trace resend", events)
     # A daemon thread may still record: then the journal stays open, and the next run looks into it.
     if threading.active_count() <= 1:
         pipeline.close()
@@ -340,7 +340,7 @@ class _Again:
                 try:
                     _start(self._config, ())
                 except Exception as error:
-                    log.warning("tracing is off in this process: %s: %s", type(error).__name__, error)
+                    _warn("tracing is off in this process: %s: %s", type(error).__name__, error)
                     slot.current = _disabled()
             current = slot.current
         return current if current is not None else _disabled()

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import SystemRandom
 
@@ -169,7 +170,8 @@ def say(what: str, about: str = "") -> None:
         _said_at[what] = now
     finally:
         _said_lock.release()
-    log.warning("%s", f"{what} ({about})" if about else what)
+    with suppress(Exception):  # a handler of the user's may raise, and not out of a traced call
+        log.warning("%s", f"{what} ({about})" if about else what)
 
 
 class _Faults(msgspec.Struct):

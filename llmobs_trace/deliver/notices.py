@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -57,7 +58,7 @@ class Notices:
             return
         trouble.said_at[cause] = now
         count = f" ({trouble.times} times in {now - trouble.since:.0f} s)" if said_at is not None else ""
-        self._log.warning("%s%s", text, count)
+        self._say(f"{text}{count}")
 
     def over(self, trouble_id: Hashable, text: str, *, total: bool = True) -> None:
         """The trouble is gone: say so, with its total where that is one, if anything was said of it."""
@@ -66,6 +67,16 @@ class Notices:
             return
         if total:
             seconds = self._clock() - trouble.since
-            self._log.warning("%s: %d failed in %.0f s", text, trouble.times, seconds)
+            self._say(f"{text}: {trouble.times} failed in {seconds:.0f} s")
         else:
+            self._say(text)
+
+    def detail(self, text: str, error: BaseException) -> None:
+        """What only somebody who looks for a fault of ours wants to see."""
+        with suppress(Exception, SystemExit):
+            self._log.debug("%s", text, exc_info=error)
+
+    def _say(self, text: str) -> None:
+        # A handler of the user's may raise, or tell the thread to exit: delivery is not to end by it.
+        with suppress(Exception, SystemExit):
             self._log.warning("%s", text)

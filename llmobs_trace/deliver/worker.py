@@ -363,7 +363,7 @@ class Worker:
         what = f"{type(error).__name__} inside the sender"
         self._ledger.last_error = what
         self._sending.notices.happened("fault", f"{what}; it goes on", cause=type(error).__name__)
-        self._log.debug("%s", what, exc_info=error)
+        self._sending.notices.detail(what, error)
 
     def _end(self) -> None:
         """The last thing the sender does."""
@@ -372,7 +372,7 @@ class Worker:
                 adopted.source.close(keep=True)
             self._destination.close()
         except Exception as error:
-            self._log.debug("%s while the sender ended", type(error).__name__, exc_info=error)
+            self._sending.notices.detail(f"{type(error).__name__} while the sender ended", error)
 
     def _all(self) -> list[Lanes[Any]]:
         return [self._own, *self._adopted]

@@ -375,6 +375,26 @@ def test_a_sender_that_somebody_tells_to_exit_goes_on(make_worker: MakeWorker, m
     assert worker.stats().sender_faults == 1
 
 
+@pytest.mark.parametrize("error", [RuntimeError("canary"), SystemExit()])
+def test_a_log_handler_that_always_raises_stops_no_delivery(
+    make_worker: MakeWorker, memory_queue: Queue, error: BaseException
+) -> None:
+    class Raising(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise error
+
+    raising = Raising()
+    logging.getLogger("llmobs_trace").addHandler(raising)
+    try:
+        answers = iter([Answer(status=503)] * 3)
+        destination = OwnDestination(lambda batch: next(answers, Answer(status=202)))
+        worker = make_worker(destination, flush_interval=0.05)
+        memory_queue.append(span(0))
+        wait_until(lambda: worker.stats().delivered == 1)
+    finally:
+        logging.getLogger("llmobs_trace").removeHandler(raising)
+
+
 def test_a_sender_that_was_killed_is_started_by_the_next_record(
     make_worker: MakeWorker, memory_queue: Queue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

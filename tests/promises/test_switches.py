@@ -202,3 +202,22 @@ def test_where_nothing_can_be_written_the_program_runs_all_the_same(machine: Mac
     assert "Traceback" not in ended.err
     for said in ("journal", "database", "can't be written"):
         assert said in ended.err
+
+
+def test_a_log_handler_that_raises_raises_into_no_call(machine: Machine) -> None:
+    machine.set(flush_interval="soon", sample_rate=7)  # two lines at the first span
+    machine.run("""
+        import logging
+        class Raising(logging.Handler):
+            def emit(self, record): raise RuntimeError("mine")
+        logging.getLogger("llmobs_trace").addHandler(Raising())
+        with experiment_span("first") as span: pass
+        span.set_output("too late")
+        span.record_metric("no value")
+        with experiment_span("second", kind="no such kind"): pass
+        configure(max_journal_bytes=1 << 20, flush_interval=1.0, sample_rate=1.0)
+        for number in range(100):
+            with experiment_span("row", input="x" * 50_000): pass
+        assert flush(20)
+    """)
+    assert {span["name"] for span in machine.stored_spans()} == {"first", "second", "row"}
