@@ -18,7 +18,7 @@ import threading
 import time
 from pathlib import Path
 
-from benchmarks import sink
+from benchmarks import counted
 from benchmarks.journal import memory_bytes
 from llmobs_trace import configure, delivery_stats, experiment_span, flush, shutdown
 
@@ -44,7 +44,7 @@ def main() -> int:
 
 def outage(journal: Path, count: int) -> None:
     """Prints a row for each tenth, then what came of it all."""
-    port = sink.free_port()
+    port = counted.free_port()
     log = _Lines()
     logging.getLogger("llmobs_trace").addHandler(log)
     max_bytes = max(count * SPAN_BYTES // 4, 1 << 20)
@@ -69,12 +69,12 @@ def outage(journal: Path, count: int) -> None:
         )
     kept = delivery_stats().pending
     lines_before = len(log.lines)
-    receiver = sink.start(port)
+    receiver = counted.start(port)
     began = time.perf_counter()
     assert flush(600), "everything that was kept is delivered"
     seconds = time.perf_counter() - began
     assert shutdown(60)
-    came, different = sink.stop(receiver)
+    came, different = counted.stop(receiver)
     stats = delivery_stats()
     print(
         f"\nThe receiver came back: of {kept:,} that had been kept {stats.delivered:,} were delivered in "

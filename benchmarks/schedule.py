@@ -19,7 +19,7 @@ import time
 from email.utils import formatdate
 from typing import NamedTuple
 
-from benchmarks.sink import read_request, span_ids
+from benchmarks.counted import read_request, span_ids
 from llmobs_trace import configure, delivery_stats, experiment_span, flush, shutdown
 
 INTERVAL_SECONDS = 0.1

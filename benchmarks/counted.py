@@ -1,6 +1,6 @@
 """A receiver that accepts everything and keeps nothing but the spans' ids, in a process of its own.
 
-python -m benchmarks.sink PORT        at the end of its stdin it says how many came, and how many differ
+python -m benchmarks.counted PORT        at the end of its stdin it says how many came, and how many differ
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def free_port() -> int:
 
 def start(port: int) -> subprocess.Popen[str]:
     """Start one at a port; it is listening when this returns."""
-    command = [sys.executable, "-m", "benchmarks.sink", str(port)]
+    command = [sys.executable, "-m", "benchmarks.counted", str(port)]
     sink = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert sink.stdout is not None
     sink.stdout.readline()
