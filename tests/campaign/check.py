@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from campaign.plan import ABRUPT, Plan
+from campaign.plan import Plan
 from campaign.run import Evidence
 from campaign.weather import ACCEPTING, ELSEWHERE, POISON
 from msgspec import Struct
@@ -100,6 +100,8 @@ def _output(plan: Plan, evidence: Evidence) -> Iterator[str]:
 
 
 def _nothing_lost(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
+    if evidence.integrity != "ok":
+        yield f"the store is spoilt: {evidence.integrity}"
     if not found.missing:
         return
     accounted = _may_be_missing(plan, evidence, found)
@@ -153,7 +155,7 @@ def _refusals(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
     }
     if wrong := found.rejected - refused_alone:
         yield f"rejected, and not refused by the server alone: {sorted(wrong)[:5]}"
-    if wrong := found.degraded - found.rejected:
+    if plan.disk is None and (wrong := found.degraded - found.rejected):
         yield f"degraded, without the original being kept: {sorted(wrong)[:5]}"
     for line in evidence.rejected:
         if line["status"] not in (400, 413, 422) or "said on purpose" not in line["words"]:
@@ -210,13 +212,8 @@ def _verdict(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
     if counted["pending"]:
         yield f"{counted['pending']} are pending in good weather: {evidence.recovery_said}"
     # A kill in the middle of an append leaves half a record, which nobody was told had ended.
-    torn = (
-        evidence.kills
-        + evidence.diary.done_kills
-        + int(plan.end.kind in ABRUPT)
-        + evidence.orphans_killed * 8
-    )
-    if plan.disk is None and counted["dropped"] > torn:
+    killed = set(evidence.diary.begun_by) - {pid for pid, *_ in evidence.diary.stats}
+    if plan.disk is None and counted["dropped"] > len(killed):
         yield f"{counted['dropped']} dropped, without a fault of the disk"
     if verdict["nothing_lost"] is not (counted["dropped"] == 0):
         yield f"{counted['dropped']} dropped, and the doctor says: {verdict['line']}"

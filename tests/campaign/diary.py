@@ -96,7 +96,6 @@ class Diary:
         self.begun_by: Counter[int] = Counter()
         self.stats: list[tuple[int, ...]] = []
         self.done: Counter[str] = Counter()
-        self.is_over_for: set[int] = set()
         for what, *words in lines:
             if what in ("begun", "ended"):
                 pid, kind, identity = words
@@ -104,8 +103,6 @@ class Diary:
                 (self.begun_by if what == "begun" else self.ended_by)[int(pid)] += 1
             elif what == "stats":
                 self.stats.append(tuple(map(int, words)))
-            elif what == "over":
-                self.is_over_for.add(int(words[0]))
             else:
                 self.done[" ".join([what, *words])] += 1
 

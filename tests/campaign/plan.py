@@ -28,13 +28,10 @@ ActKind = Literal[
     "flush",
     "pause",
 ]
-ChildEnd = Literal["returns", "_exit", "killed", "killed by its parent"]
+ChildEnd = Literal["returns", "_exit", "killed", "killed by its parent", "outlives it"]
 EndKind = Literal["returns", "_exit", "killed", "all killed", "sigterm", "sigterm handled"]
 DiskKind = Literal["full", "file size limit", "segment removed", "no directory"]
-Recovery = Literal["resend", "two resends", "resend killed", "next run", "copied"]
-
-# Endings that give the program no time for anything.
-ABRUPT: frozenset[str] = frozenset({"_exit", "killed", "all killed", "sigterm"})
+Recovery = Literal["resend", "two resends", "resend killed", "resend in bad weather", "next run", "copied"]
 
 _ACTS: dict[ActKind, int] = {
     "functions": 4,
@@ -82,10 +79,13 @@ _SPELLS: dict[str, int] = {
     "refuses everything": 1,
     "refuses single bodies": 2,
 }
+# What is in the way of the local store meanwhile.
+_LOCAL_SPELLS: dict[str, int] = {"nothing": 3, "locked": 1, "locked for a while": 2}
 _RECOVERIES: dict[Recovery, int] = {
     "resend": 4,
     "two resends": 2,
     "resend killed": 2,
+    "resend in bad weather": 2,
     "next run": 3,
     "copied": 1,
 }
@@ -160,7 +160,7 @@ def read(text: bytes | str) -> Plan:
 def draw(seed: int, run: int) -> Plan:
     """The plan of one run."""
     chance = random.Random(f"{seed}/{run}")
-    destination = "local" if chance.random() < 0.2 else "receiver"
+    destination = "local" if chance.random() < 0.25 else "receiver"
     disk = _disk(chance) if chance.random() < 0.3 else None
     acts = [_act(chance) for _ in range(chance.randint(3, 8))]
     end = _end(chance)
@@ -168,7 +168,7 @@ def draw(seed: int, run: int) -> Plan:
         # What somebody removes, or what was never to be on disk, nobody owes to a later run.
         end = End(kind="returns")
         acts = [msgspec.structs.replace(act, child_end="returns") for act in acts if act.kind != "pool"]
-    spells = _spells(chance) if destination == "receiver" else []
+    spells = _spells(chance) if destination == "receiver" else [_choice(chance, _LOCAL_SPELLS)]
     is_picky = destination == "receiver" and chance.random() < 0.4
     return Plan(
         seed=seed,
@@ -204,7 +204,9 @@ def _act(chance: random.Random) -> Act:
         kind=_choice(chance, _ACTS),
         size=chance.randint(2, 14),
         seed=chance.getrandbits(32),
-        child_end=chance.choice(["returns", "_exit", "killed", "killed by its parent"]),
+        child_end=chance.choice(
+            ["returns", "_exit", "killed", "killed by its parent", "outlives it", "outlives it"]
+        ),
     )
 
 

@@ -39,7 +39,7 @@ class Report:
                 "forks": done["fork"],
                 "requests": len(evidence.requests),
                 "server faults": sum(request.status // 100 != 2 for request in evidence.requests)
-                + sum("refuses connections" in spell for spell in plan.spells),
+                + sum(spell.startswith(("refuses connections", "locked")) for spell in plan.spells),
                 "forwards": done["clock forwards"],
                 "backwards": done["clock backwards"],
                 "recovery clocks": int(plan.recovery_clock_seconds != 0),
@@ -79,7 +79,7 @@ def failure(plan: Plan, problems: list[str]) -> str:
     return "\n".join(
         [
             f"run {plan.run} of seed {plan.seed} failed:",
-            *(f"  - {problem[:2000]}" for problem in problems),
+            *(f"  - {problem[-4000:]}" for problem in problems),
             f"  plan: {plan.as_json().decode()}",
             f"  again: {plan.command}",
         ]

@@ -6,10 +6,11 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from support.receiver import Received, Receiver
 _TESTS = Path(__file__).parents[1]
 _PROGRAM = Path(__file__).with_name("program.py")
 # For a program that was given all the time of its plan, and for commands.
-_PATIENCE_SECONDS = 90
+_PATIENCE_SECONDS = 40
 # For what a killed program leaves behind: forked children that end by themselves, workers that never would.
 _ORPHANS_SECONDS = 2.0
 _SMALL_DISK_BYTES = 12 << 20
@@ -43,6 +44,7 @@ class Evidence(Struct, kw_only=True):
     kills: int
     requests: list[Received]
     stored: list[dict[str, Any]]
+    integrity: str
     rejected: list[dict[str, Any]]
     doctor: dict[str, Any]
     recovery_code: int
@@ -113,15 +115,14 @@ def _traced(
 ) -> Evidence:
     reader = Reader(machine.home / "diary")
     machine.environ |= {VARIABLE: str(machine.home / "diary"), "CAMPAIGN_TRACED": "1"}
-    weather = Weather(plan, receiver)
-    if plan.destination == "receiver":
-        weather.break_out()
+    weather = Weather(plan, receiver, machine.database)
+    weather.break_out()
     program = machine.start_python(_PROGRAM, "plan.json")
     # Until somebody writes to it, a pipe without writers reads like one whose writers are gone.
     keep_open = os.open(machine.home / "diary", os.O_WRONLY)
     reader.start()
     kills = _end(plan, program, reader)
-    program.wait(_PATIENCE_SECONDS)
+    _wait(program)
     os.close(keep_open)
     reader.join(
         _ORPHANS_SECONDS if plan.end.kind in ("killed", "sigterm", "all killed") else _PATIENCE_SECONDS
@@ -135,8 +136,9 @@ def _traced(
     del machine.environ[VARIABLE]
     if mounted:
         (_state(machine) / "filler").unlink(missing_ok=True)
-    if plan.destination == "receiver":
-        weather.clear()
+    if plan.recovery == "resend in bad weather":
+        _said(machine.start_python("-m", "llmobs_trace", "resend", "--timeout", 0.5))
+    weather.clear()
     journal, code, said = _recover(plan, machine, receiver)
     return Evidence(
         diary=Diary(reader.lines),
@@ -150,12 +152,25 @@ def _traced(
         kills=kills,
         requests=receiver.requests(),
         stored=[*machine.stored_spans(), *machine.stored_metrics()] if plan.destination == "local" else [],
-        rejected=_rejected(journal),
+        integrity=_integrity(machine.database),
+        rejected=_rejected(journal, may_be_cut=plan.disk is not None),
         doctor=_doctor(machine, journal),
         recovery_code=code,
         recovery_said=said,
         leftover=[str(path.name) for path in journal.glob("*.journal/*.part")],
     )
+
+
+def _wait(program: subprocess.Popen[str]) -> None:
+    """For its end; where that doesn't come, for what every thread of it was doing."""
+    try:
+        program.wait(_PATIENCE_SECONDS)
+    except subprocess.TimeoutExpired:
+        program.send_signal(signal.SIGABRT)  # the interpreter's fault handler says it
+        program.wait(_PATIENCE_SECONDS)
+        with suppress(ProcessLookupError):
+            os.killpg(program.pid, signal.SIGKILL)
+        raise AssertionError("\n".join(("it does not end:", *program.communicate()))) from None
 
 
 def _end(plan: Plan, program: subprocess.Popen[str], reader: Reader) -> int:
@@ -186,17 +201,19 @@ from llmobs_trace.cli import main
 sys.exit(main())
 """
 _NEXT_RUN = """
-import sys, time
+import os, sys, time
 from campaign import clock
 clock.step(float(sys.argv.pop(1)))
 from pathlib import Path
 from llmobs_trace import experiment_span, flush
-from llmobs_trace.journal import survey
 with experiment_span("the next run"):
     pass
 flush(10)
-deadline = time.monotonic() + 60
-while sum(found.counts.pending for found in survey(Path(sys.argv[1]))) and time.monotonic() < deadline:
+# Not by a survey: that looks whether a journal is free by locking it, so that the sender might not get it.
+def others_left():
+    return any(f"-{os.getpid()}-" not in file.parent.name for file in journals.glob("*.journal/*.segment"))
+journals, deadline = Path(sys.argv[1]), time.monotonic() + 30
+while others_left() and time.monotonic() < deadline:
     time.sleep(0.02)
 """
 
@@ -234,7 +251,9 @@ def _recover(plan: Plan, machine: Machine, receiver: Receiver) -> tuple[Path, in
 
 
 def _said(process: subprocess.Popen[str]) -> tuple[int, str]:
-    out, err = process.communicate(timeout=_PATIENCE_SECONDS)
+    """Its exit code and its words, once it has ended."""
+    _wait(process)
+    out, err = process.communicate()
     return process.returncode, out + err
 
 
@@ -250,10 +269,22 @@ def _doctor(machine: Machine, journal: Path) -> dict[str, Any]:
     return {**found, "exit_code": code}
 
 
-def _rejected(journal: Path) -> list[dict[str, Any]]:
+def _integrity(database: Path) -> str:
+    """What SQLite says of its file."""
+    if not database.exists():
+        return "ok"
+    with closing(sqlite3.connect(database)) as opened:
+        return str(opened.execute("PRAGMA integrity_check").fetchone()[0])
+
+
+def _rejected(journal: Path, *, may_be_cut: bool) -> list[dict[str, Any]]:
+    """The lines of the rejected files; a disk that is full may have cut one."""
     lines: list[dict[str, Any]] = []
     for name in ("rejected.before.jsonl", "rejected.jsonl"):
         path = journal / "rejected" / name
-        if path.is_file():
-            lines += [json.loads(line) for line in path.read_bytes().splitlines() if line.strip()]
+        for line in path.read_bytes().splitlines() if path.is_file() else ():
+            try:
+                lines += [json.loads(line)] if line else []
+            except ValueError:
+                assert may_be_cut, f"a line of {name} was cut: {line!r}"
     return lines

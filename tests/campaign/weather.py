@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from email.utils import formatdate
+from pathlib import Path
 from random import Random
 from time import time
 
@@ -63,51 +65,59 @@ LASTING: dict[str, Reply] = {
     "redirects": Reply(status=307, headers={"Location": ELSEWHERE}),
     "refuses everything": Reply(status=422, body=WORDS),
 }
-_REFUSES = "refuses connections"
-_REFUSES_A_WHILE = "refuses connections for a while"
+_AWAY, _AWAY_A_WHILE = "refuses connections", "refuses connections for a while"
+_LOCKED, _LOCKED_A_WHILE = "locked", "locked for a while"
 
 
 class Weather:
-    """A plan's weather over one receiver."""
+    """A plan's weather over the receiver, or over the local store: the file `database`."""
 
-    def __init__(self, plan: Plan, receiver: Receiver) -> None:
+    def __init__(self, plan: Plan, receiver: Receiver, database: Path) -> None:
         self._plan = plan
         self._receiver = receiver
-        self._back: threading.Timer | None = None
-        self._is_away = False
+        self._database = database
+        self._lock = threading.Lock()  # guards what is to be done to end it
+        self._to_end: list[Callable[[], object]] = []
+        self._timer: threading.Timer | None = None
 
     def break_out(self) -> None:
         """Before the program starts."""
         chance = Random(self._plan.spell_seed)
         self._judge()
-        for name in self._plan.spells:
+        spells = self._plan.spells
+        for name in spells:
             if name in SPELLS:
                 self._receiver.script(*SPELLS[name](chance))
             elif name in LASTING:
                 self._receiver.usual(LASTING[name])
-            else:
-                self._is_away = True
-                if name == _REFUSES_A_WHILE:
-                    self._back = threading.Timer(chance.uniform(0.2, 0.8), self._come_back)
-        if self._is_away:
+        if {_AWAY, _AWAY_A_WHILE} & set(spells):
             self._receiver.stop_listening()
-            if self._back is not None and _REFUSES not in self._plan.spells:
-                self._back.start()
+            self._to_end.append(self._receiver.listen_again)
+        if {_LOCKED, _LOCKED_A_WHILE} & set(spells):
+            self._to_end.append(self._locked())
+        if {_AWAY_A_WHILE, _LOCKED_A_WHILE} & set(spells) and not {_AWAY, _LOCKED} & set(spells):
+            self._timer = threading.Timer(chance.uniform(0.2, 0.8), self._end)
+            self._timer.start()
 
     def clear(self) -> None:
         """Once everything that could go wrong has."""
-        if self._back is not None:
-            self._back.cancel()
-            if self._back.ident is not None:
-                self._back.join()
-        self._come_back()
+        if self._timer is not None:
+            self._timer.cancel()
+        self._end()
         self._receiver.forget()
         self._judge()
 
-    def _come_back(self) -> None:
-        if self._is_away:
-            self._is_away = False
-            self._receiver.listen_again()
+    def _end(self) -> None:
+        with self._lock:
+            while self._to_end:
+                self._to_end.pop()()
+
+    def _locked(self) -> Callable[[], object]:
+        """Somebody else keeps the store to himself."""
+        self._database.parent.mkdir(parents=True, exist_ok=True)
+        other = sqlite3.connect(self._database, isolation_level=None, check_same_thread=False)
+        other.execute("BEGIN EXCLUSIVE")
+        return other.close
 
     def _judge(self) -> None:
         if self._plan.poison_status is not None:
