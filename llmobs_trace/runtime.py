@@ -25,6 +25,7 @@ from llmobs_trace.capture.carry.install import install
 from llmobs_trace.capture.recorder import Recorder, Scope, discard
 from llmobs_trace.config import Config
 from llmobs_trace.encode import Redactor
+from llmobs_trace.signals import PutOff
 
 if TYPE_CHECKING:
     from llmobs_trace.deliver.destination import Destination
@@ -137,6 +138,7 @@ _lock = threading.RLock()  # guards _pipeline and the changes of slot.current
 _pipeline: Pipeline | None = None
 _hooked = False
 _finalized_pid: int | None = None
+_signals = PutOff()  # used under _lock
 
 
 def configure(**options: Any) -> None:
@@ -295,19 +297,30 @@ def _at_exit() -> None:
 def _before_fork() -> None:
     _lock.acquire()
     if _pipeline is not None:
+        _signals.begin()
         _pipeline.worker.pause_for_fork()
 
 
 def _in_parent() -> None:
     if _pipeline is not None:
         _pipeline.worker.resume_after_fork()
-    _lock.release()
+    try:
+        _signals.end()
+    finally:
+        _lock.release()
 
 
 def _in_child() -> None:
     """A child starts anew: an empty chain, a journal and a sender of its own; its parent's events are its
     parent's.
     """
+    try:
+        _start_anew()
+    finally:
+        _signals.end()
+
+
+def _start_anew() -> None:
     global _lock, _pipeline
     _lock = threading.RLock()
     inherited, recorder = _pipeline, slot.current

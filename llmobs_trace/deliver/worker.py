@@ -28,7 +28,6 @@ from llmobs_trace.deliver.lanes import Lanes
 from llmobs_trace.deliver.ledger import DeliveryStats, Ledger
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.rejected import Rejected
-from llmobs_trace.deliver.signals import put_off, send_again
 from llmobs_trace.journal.queue import Queue, Source
 from llmobs_trace.journal.record import Position
 
@@ -137,7 +136,6 @@ class Worker:
         self._launching = threading.Lock()  # held from the decision to start a thread until it runs
         self._turning = threading.Lock()  # held by the one thread that does the sender's work
         self._start_after = float("-inf")
-        self._signals: list[int] = []  # came while a fork was made ready
         queue.wake = self.wake
         queue.armed = True  # the first record starts the thread
 
@@ -226,20 +224,14 @@ class Worker:
 
     def pause_for_fork(self) -> None:
         """Before a fork: have the sender where a child can bear it; waits a moment, never for a network."""
-        if self.is_sender():
-            return
-        with put_off() as signals:
-            is_outside = self._gate.hold()
-            if is_outside and not self._destination.fork_while_sending:
-                with contextlib.suppress(Exception):
-                    self._destination.close()
-        self._signals += signals
+        if not self.is_sender() and self._gate.hold() and not self._destination.fork_while_sending:
+            with contextlib.suppress(Exception):
+                self._destination.close()
 
     def resume_after_fork(self) -> None:
         """After a fork, in the parent."""
         if not self.is_sender():
             self._gate.let_go()
-            send_again(self._signals)
 
     def after_fork_in_child(self, queue: Queue) -> None:
         """In a forked child: begin anew, with counts of its own and with this queue."""

@@ -163,6 +163,9 @@ def draw(seed: int, run: int) -> Plan:
     destination = "local" if chance.random() < 0.25 else "receiver"
     disk = _disk(chance) if chance.random() < 0.3 else None
     acts = [_act(chance) for _ in range(chance.randint(3, 8))]
+    if chance.random() < 0.25:
+        # Whoever ends while a child of its own still records: what it closes then must be its own.
+        acts.append(Act(kind="fork", size=14, seed=chance.getrandbits(32), child_end="outlives it"))
     end = _end(chance)
     if disk is not None and disk.kind in ("segment removed", "no directory"):
         # What somebody removes, or what was never to be on disk, nobody owes to a later run.

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_short_campaign_loses_nothing() -> None:
     # As a person types it; the command looks for a mount namespace of its own, for the small disks.
-    command = [sys.executable, "-m", "tests.campaign", "--runs", "12", "--seed", "1", "--jobs", "2"]
+    command = [sys.executable, "-m", "tests.campaign", "--runs", "12", "--seed", "9", "--jobs", "2"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     first, *_, last = done.stdout.splitlines()
