@@ -65,8 +65,9 @@ LASTING: dict[str, Reply] = {
     "redirects": Reply(status=307, headers={"Location": ELSEWHERE}),
     "refuses everything": Reply(status=422, body=WORDS),
 }
-_AWAY, _AWAY_A_WHILE = "refuses connections", "refuses connections for a while"
-_LOCKED, _LOCKED_A_WHILE = "locked", "locked for a while"
+# To the end, or only for a while.
+AWAY = _AWAY, _AWAY_A_WHILE = "refuses connections", "refuses connections for a while"
+LOCKED = _LOCKED, _LOCKED_A_WHILE = "locked", "locked for a while"
 
 
 class Weather:
@@ -90,10 +91,10 @@ class Weather:
                 self._receiver.script(*SPELLS[name](chance))
             elif name in LASTING:
                 self._receiver.usual(LASTING[name])
-        if {_AWAY, _AWAY_A_WHILE} & set(spells):
+        if {*AWAY} & {*spells}:
             self._receiver.stop_listening()
             self._to_end.append(self._receiver.listen_again)
-        if {_LOCKED, _LOCKED_A_WHILE} & set(spells):
+        if {*LOCKED} & {*spells}:
             self._to_end.append(self._locked())
         if {_AWAY_A_WHILE, _LOCKED_A_WHILE} & set(spells) and not {_AWAY, _LOCKED} & set(spells):
             self._timer = threading.Timer(chance.uniform(0.2, 0.8), self._end)

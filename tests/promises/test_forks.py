@@ -225,6 +225,37 @@ except KeyboardInterrupt:
     assert names(receiver) == {"before": 3, "more": 3, "child": 3}
 
 
+def test_a_signal_that_comes_during_a_fork_is_not_forgotten(machine: Machine, receiver: Receiver) -> None:
+    # It is handled in the first hook after the system call, somebody else's perhaps, and swallowed there.
+    told = machine.run(
+        """
+import os, signal, sys, threading
+def during_the_fork():
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+    completed.append(os.getpid())
+os.register_at_fork(after_in_parent=during_the_fork)
+from llmobs_trace import *
+completed, handled = [], []
+def handler(*_):
+    handled.append(os.getpid())
+    sys.exit()
+signal.signal(signal.SIGTERM, handler)
+with experiment_span("before"): pass
+try:
+    pid = os.fork()
+    if pid == 0:
+        with experiment_span("child"): pass
+        sys.exit()
+    threading.Event().wait(20)
+finally:
+    os.waitpid(pid, 0) if pid else None
+    print(completed == handled == ([os.getpid()] if pid else []))
+"""
+    ).out
+    assert told == "True\nTrue\n"
+    assert names(receiver) == {"before": 1, "child": 1}
+
+
 def test_processes_that_fork_and_end_leave_the_local_store_whole(machine: Machine) -> None:
     # A child's own connection, beside one that it inherited, has no locks: its parent's end spoils the file.
     machine.environ.pop("DD_API_KEY")
