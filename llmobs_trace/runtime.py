@@ -292,6 +292,9 @@ def _at_exit() -> None:
     if threading.active_count() <= 1:
         events, _ = pipeline.queue.pending()
         pipeline.queue.close(keep=bool(events))
+    else:
+        # What is not in its file yet, or whose file somebody removed, is brought there once more.
+        pipeline.queue.prepare()
 
 
 def _before_fork() -> None:

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+from _signal import getsignal  # type: ignore[import-not-found]
 from contextlib import suppress
 from typing import Any
 
@@ -65,7 +66,8 @@ def _handlers() -> dict[int, Any]:
     """Python's handlers that run in this thread, by signal."""
     if sys.platform == "win32" or threading.get_ident() != threading.main_thread().ident:
         return {}
-    found = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    # Not `signal.getsignal`, which makes an enum's member of each answer: 5 µs for all, and not 250.
+    found = {number: getsignal(number) for number in range(1, signal.NSIG)}
     return {
         number: handler
         for number, handler in found.items()

@@ -115,7 +115,7 @@ def _may_be_missing(plan: Plan, evidence: Evidence, found: Account) -> int:
     """How many ended events somebody has counted as gone; without a fault of the disk nothing may be."""
     if plan.disk is None:
         return 0
-    in_memory = set(_without_ledger(evidence))
+    in_memory = set(_without_ledger(evidence)) if _IN_MEMORY in evidence.err else set()
     said_at_end = {pid: counts for pid, *counts in evidence.diary.stats}
     lost_with_memory = sum(
         # Of recorded, delivered, pending, rejected and dropped; a kill in memory takes everything.
