@@ -15,7 +15,6 @@ from campaign.weather import ACCEPTING, ELSEWHERE, POISON
 from msgspec import Struct
 
 Event = tuple[str, str]
-_IN_MEMORY = "spans are kept in memory, where a kill loses them"
 _NOTE = "[left out: the event was refused"
 
 
@@ -115,7 +114,8 @@ def _may_be_missing(plan: Plan, evidence: Evidence, found: Account) -> int:
     """How many ended events somebody has counted as gone; without a fault of the disk nothing may be."""
     if plan.disk is None:
         return 0
-    in_memory = set(_without_ledger(evidence)) if _IN_MEMORY in evidence.err else set()
+    # Where only a segment's file went, every process has its journal still.
+    in_memory = set(_without_ledger(evidence)) if plan.disk.kind != "segment removed" else set()
     said_at_end = {pid: counts for pid, *counts in evidence.diary.stats}
     lost_with_memory = sum(
         # Of recorded, delivered, pending, rejected and dropped; a kill in memory takes everything.
@@ -202,7 +202,7 @@ def _ledgers(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
             recorded = ledger["recorded"]
             yield f"the doctor says that {pid} recorded {recorded}; {ended} had ended of {begun} begun"
     without = _without_ledger(evidence)
-    if without and (plan.disk is None or _IN_MEMORY not in evidence.err):
+    if without and (plan.disk is None or plan.disk.kind == "segment removed"):
         yield f"no ledger of {without}, which recorded"
 
 
