@@ -24,6 +24,7 @@ from llmobs_trace.capture.early import Early
 from llmobs_trace.capture.recorder import Recorder, Scope, discard
 from llmobs_trace.config import Config
 from llmobs_trace.encode import Redactor
+from llmobs_trace.signals import PutOff
 
 if TYPE_CHECKING:
     from llmobs_trace.deliver.destination import Destination
@@ -115,6 +116,7 @@ _pipeline: Pipeline | None = None
 _early: Early | None = None  # while a thread sets up
 _hooked = False
 _finalized_pid: int | None = None
+_signals = PutOff()  # used under _lock
 
 
 def configure(**options: Any) -> None:
@@ -285,25 +287,39 @@ def _at_exit() -> None:
     # A daemon thread may still record: then the journal stays open, and the next run looks into it.
     if threading.active_count() <= 1:
         pipeline.close()
+    else:
+        # What is not in its file yet, or whose file somebody removed, is brought there once more.
+        pipeline.queue.prepare()
     pipeline.tell_what_is_lost(and_pending=in_memory)
 
 
 def _before_fork() -> None:
     _lock.acquire()
     if _pipeline is not None:
+        _signals.begin()
         _pipeline.worker.pause_for_fork()
 
 
 def _in_parent() -> None:
     if _pipeline is not None:
         _pipeline.worker.resume_after_fork()
-    _lock.release()
+    try:
+        _signals.end()
+    finally:
+        _lock.release()
 
 
 def _in_child() -> None:
     """A child starts anew: an empty chain, a journal and a sender of its own; its parent's events are its
     parent's.
     """
+    try:
+        _start_anew()
+    finally:
+        _signals.end()
+
+
+def _start_anew() -> None:
     global _lock, _pipeline, _early
     _lock = threading.RLock()
     inherited, recorder = _pipeline, slot.current

@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str] | None] = {
     "options": {"checks", "wire"},
     "places": set(),
     "redactors": set(),
+    "signals": set(),
     "config": {"errors", "wire", "checks", "options", "places"},
     "encode": {"errors", "wire"},
     "journal": {"errors", "wire"},

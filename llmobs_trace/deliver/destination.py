@@ -32,7 +32,9 @@ class Destination(Protocol):
 
     @property
     def fork_while_sending(self) -> bool:
-        """Whether the program may fork while `send` runs; where not, a fork waits for `send` a moment."""
+        """Whether the program may fork while `send` runs, and while files are open; where not, a fork waits
+        for `send` a moment, and calls `close`.
+        """
 
     def open(self) -> None:
         """Get ready, imports included; called before each `send`, must be cheap when it is ready.
@@ -47,7 +49,7 @@ class Destination(Protocol):
         """Make a `send` that is under way return soon. Any thread."""
 
     def close(self) -> None:
-        """Let go of connections and files; `open` may follow."""
+        """Let go of connections and files; `open` may follow. Before a fork it is the forking thread's."""
 
     def after_fork_in_child(self) -> None:
         """In a forked child: forget what is the parent's, closing nothing of it. The forking thread."""

@@ -60,11 +60,11 @@ class Gate:
         finally:
             self.enter()
 
-    def hold(self) -> None:
-        """Before a fork: wait, not for long, until the sender is outside, and keep it there."""
+    def hold(self) -> bool:
+        """Before a fork: wait, not for long, until the sender is outside; keep it there; whether it is."""
         with self._changed:
             self._forks += 1
-            self._wait_until_outside(FORK_PATIENCE_SECONDS)
+            return self._wait_until_outside(FORK_PATIENCE_SECONDS)
 
     def let_go(self) -> None:
         """After a fork, in the parent."""

@@ -26,7 +26,8 @@ class LocalDestination:
     Without an `experiment_id` every experiment is called so.
     """
 
-    # SQLite holds locks of the process within a call, and a child that inherits them held waits for ever.
+    # SQLite holds locks of the process within a call, and a child that inherits them held waits for ever. An
+    # open file is no less of a danger to a child: it is closed before a fork, and opened again when needed.
     fork_while_sending = False
 
     def __init__(
@@ -69,9 +70,7 @@ class LocalDestination:
             store.close()
 
     def after_fork_in_child(self) -> None:
-        store, self._store = self._store, None
-        if store is not None:
-            store.after_fork_in_child()
+        self._store = None  # what was still open is the child's to leave alone, see `local.forks`
 
     def _opened(self, timeout_seconds: float) -> Store:
         if self._store is None:

@@ -249,8 +249,9 @@ class Worker:
 
     def pause_for_fork(self) -> None:
         """Before a fork: have the sender where a child can bear it; waits a moment, never for a network."""
-        if not self.is_sender():
-            self._gate.hold()
+        if not self.is_sender() and self._gate.hold() and not self._destination.fork_while_sending:
+            with contextlib.suppress(Exception):
+                self._destination.close()
 
     def resume_after_fork(self) -> None:
         """After a fork, in the parent."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from llmobs_trace.errors import StoreError
-from llmobs_trace.local import schema
+from llmobs_trace.local import forks, schema
 from llmobs_trace.local.columns import Indexed, indexed
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ _Result = TypeVar("_Result")
 
 # Held while a database file is made: see `_create`.
 _creating = threading.Lock()
-# Connections inherited over a fork: SQLite allows neither using nor closing them, so they are kept.
-_inherited: list[object] = []
 
 
 class Store:
@@ -48,6 +46,7 @@ class Store:
 
     def __init__(self, path: Path, *, read_only: bool = False, busy_seconds: float = BUSY_SECONDS) -> None:
         self.path = Path(path)
+        forks.check(self.path)
         self._lock = threading.Lock()  # guards the connection against use by two threads at once
         self._busy_seconds = busy_seconds
         deadline = time.monotonic() + busy_seconds
@@ -55,6 +54,7 @@ class Store:
             self._connection = _open_to_read(self.path, deadline)
         else:
             self._connection = _open_to_write(self.path, deadline)
+        forks.opened(self)
 
     def select(self, query: str, parameters: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """Answer a query, a row at a time; raises `StoreError` where the file can't be read."""
@@ -104,11 +104,12 @@ class Store:
         """Give the file up; closing again is harmless."""
         with self._lock:
             self._connection.close()
+        forks.closed(self)
 
-    def after_fork_in_child(self) -> None:
-        """In a forked child: let go of the parent's connection, unclosed. This object is of no more use."""
-        _inherited.append(self._connection)
+    def after_fork_in_child(self) -> object:
+        """In a forked child: the parent's connection, to be kept unclosed. This object is of no more use."""
         self._lock = threading.Lock()
+        return self._connection
 
     def __enter__(self) -> Store:
         return self

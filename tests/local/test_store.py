@@ -306,18 +306,32 @@ def test_a_writer_that_is_killed_leaves_whole_batches_and_a_store_that_opens(pat
         store.add("e", [span("after")], [])
 
 
-def test_a_forked_child_leaves_its_parents_connection_alone(path: Path) -> None:
+def test_a_forked_child_leaves_a_store_alone_that_is_open_in_its_parent(path: Path) -> None:
     with Store(path) as store:
         store.add("e", [span("a")], [])
         child = os.fork()
         if child == 0:
-            store.after_fork_in_child()
-            with Store(path) as own:
+            with pytest.raises(StoreError, match="was in use when this process was forked"):
+                Store(path)
+            with Store(path.with_name("other.db")) as own:
                 own.add("e", [span("b")], [])
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
         store.add("e", [span("c")], [])
-        assert queries.find_experiment(store, "e").spans == 3
+        assert queries.find_experiment(store, "e").spans == 2
+
+
+def test_a_forked_child_has_a_store_for_itself_that_was_closed_before(path: Path) -> None:
+    with Store(path) as store:
+        store.add("e", [span("a")], [])
+    child = os.fork()
+    if child == 0:
+        with Store(path) as own:
+            own.add("e", [span("b")], [])
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    with Store(path) as store:
+        assert queries.find_experiment(store, "e").spans == 2
 
 
 def test_importing_the_store_does_not_import_sqlite() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from typing import Any
 
 import pytest
+from support.delivery import wait_until
 from support.machine import Machine
 from support.receiver import Receiver
 
@@ -173,6 +175,115 @@ ended(pid); thread.join()
     )
     assert names(receiver) == {"thread": 3, "child": 3}
     assert_each_came_once(receiver)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_that_comes_while_a_fork_waits_for_the_sender_is_not_forgotten(
+    machine: Machine, receiver: Receiver, name: str
+) -> None:
+    # What a handler raises in a hook of `os.fork` is printed by the interpreter, and the program goes on.
+    machine.run(
+        COMMON
+        + f"""
+import signal, time
+from llmobs_trace import runtime
+number = signal.{name}
+"""
+        + """
+handled, at_work, done = [], threading.Event(), threading.Event()
+def handler(*_):
+    handled.append(os.getpid())
+    raise KeyboardInterrupt
+if number == signal.SIGTERM:
+    signal.signal(number, handler)
+record("before"); assert flush(20)
+gate, queue = runtime._pipeline.worker._gate, runtime._pipeline.queue
+really = queue.prepare
+def prepare():  # on the sender's thread
+    if not done.is_set():
+        at_work.set()
+        while not gate._forks: time.sleep(0.001)
+        # Sent to one thread at a time only: the other is in the hook by now, or about to wait in it.
+        signal.pthread_kill(threading.main_thread().ident, number)
+        done.set()
+    really()
+queue.prepare = prepare
+record("more"); queue.wake()
+at_work.wait()
+try:
+    pid = os.fork()
+    if pid == 0:
+        record("child")
+        sys.exit()
+    threading.Event().wait(20)
+    os._exit(42)
+except KeyboardInterrupt:
+    ended(pid)
+    assert handled == [os.getpid()] or number == signal.SIGINT
+"""
+    )
+    assert names(receiver) == {"before": 3, "more": 3, "child": 3}
+
+
+def test_a_signal_that_comes_during_a_fork_is_not_forgotten(machine: Machine, receiver: Receiver) -> None:
+    # It is handled in the first hook after the system call, somebody else's perhaps, and swallowed there.
+    told = machine.run(
+        """
+import os, signal, sys, threading
+def during_the_fork():
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+    completed.append(os.getpid())
+os.register_at_fork(after_in_parent=during_the_fork)
+from llmobs_trace import *
+completed, handled = [], []
+def handler(*_):
+    handled.append(os.getpid())
+    sys.exit()
+signal.signal(signal.SIGTERM, handler)
+with experiment_span("before"): pass
+try:
+    pid = os.fork()
+    if pid == 0:
+        with experiment_span("child"): pass
+        sys.exit()
+    threading.Event().wait(20)
+finally:
+    os.waitpid(pid, 0) if pid else None
+    print(completed == handled == ([os.getpid()] if pid else []))
+"""
+    ).out
+    assert told == "True\nTrue\n"
+    assert names(receiver) == {"before": 1, "child": 1}
+
+
+def test_processes_that_fork_and_end_leave_the_local_store_whole(machine: Machine) -> None:
+    # A child's own connection, beside one that it inherited, has no locks: its parent's end spoils the file.
+    machine.environ.pop("DD_API_KEY")
+    machine.set(destination="local", flush_interval=0.1)
+    for _ in range(2):
+        machine.run(
+            COMMON
+            + """
+record("before"); assert flush(20)
+for _ in range(3):
+    if os.fork() == 0:
+        for _ in range(20):
+            record("child"); flush(20)
+        sys.exit()
+record("parent"); assert flush(20)
+"""
+        )
+    machine.command("resend")
+    # The children outlive their parents: each has said how it went by its ledger.
+    wait_until(lambda: all(not report.is_held for report in machine.journals()))
+    machine.command("resend")
+    assert Counter(span["name"] for span in machine.stored_spans()) == {
+        "before": 6,
+        "child": 360,
+        "parent": 6,
+    }
+    with sqlite3.connect(machine.database) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def test_a_fork_from_a_thread_and_a_fork_of_a_fork(machine: Machine, receiver: Receiver) -> None:

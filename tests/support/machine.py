@@ -88,6 +88,10 @@ class Machine:
         file.write_text(source, encoding="utf-8")
         return self._start([str(file), *map(str, arguments)])
 
+    def start_python(self, *words: object) -> subprocess.Popen[str]:
+        """Start the interpreter with these words: `-m` and a module, or a file."""
+        return self._start([*map(str, words)])
+
     def run(self, program: str, *arguments: object, code: int | None = 0, timeout: float = 60.0) -> Ended:
         """Run a program to its end, which is to come with this exit code (None: with any)."""
         return self._end(self.start(program, *arguments), code, timeout)

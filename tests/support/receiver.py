@@ -17,6 +17,7 @@ import json
 import os
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -35,8 +36,8 @@ class Reply:
 
     `drip_seconds`: send it byte after byte, so far apart, from its first byte, or from the body's with
     `drip_body_only`. `close_after_bytes`: send so much of it, then close. `silent`: never answer, keep the
-    connection open. `close`: read the request, then close without an answer. `repeats_body`: the body is the
-    request's.
+    connection open. `close`: read the request, then close without an answer; `reset`: the same, with a reset.
+    `repeats_body`: the body is the request's.
     """
 
     status: int = 202
@@ -49,6 +50,7 @@ class Reply:
     silent: bool = False
     close: bool = False
     repeats_body: bool = False
+    reset: bool = False
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,10 @@ class Receiver:
         """The rules of `refuse` are forgotten."""
         self._ask(do="refuse nothing")
 
+    def forget(self) -> None:
+        """Scripts, usual replies and rules are forgotten: an ordinary server again, which has what came."""
+        self._ask(do="forget")
+
     def requests(self) -> list[Received]:
         """All requests so far, in the order in which they came."""
         return self.wait_for(0)
@@ -203,6 +209,10 @@ class _Server:
                     rule = (command["containing"].encode(), command["larger_than_bytes"], reply)
                     self._refusals.append(rule)
                 case "refuse nothing":
+                    self._refusals.clear()
+                case "forget":
+                    self._scripts.clear()
+                    self._usual = {None: Reply()}
                     self._refusals.clear()
                 case "connections":
                     return self._connections
@@ -289,6 +299,11 @@ class _Server:
             return False
         if reply.repeats_body:
             reply = replace(reply, body=body.decode())
+        if reply.reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            stream.close()
+            connection.close()  # the last that holds it, and before anybody shuts it down in good order
+            return False
         return not reply.close and _send(connection, reply)
 
     def _next_reply(self, path: str, body: bytes) -> Reply:
@@ -318,7 +333,7 @@ def _head(reply: Reply) -> str:
 def _is_unsaid(reply: Reply) -> bool:
     """Whether the other side never gets to know the status."""
     cut = reply.close_after_bytes
-    return reply.silent or reply.close or (cut is not None and cut < len(_head(reply)))
+    return reply.silent or reply.close or reply.reset or (cut is not None and cut < len(_head(reply)))
 
 
 def _send(connection: socket.socket, reply: Reply) -> bool:

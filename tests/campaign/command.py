@@ -1,0 +1,79 @@
+"""`python -m tests.campaign`: how many runs and which seed in, a report out; 1 where a run failed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from campaign.check import account, check
+from campaign.plan import Plan, draw
+from campaign.report import Report, failure
+from campaign.run import carry_out
+
+# Set in the second life, in a mount namespace of its own: small disks are mounted there, and go with it.
+_HAS_NAMESPACE = "CAMPAIGN_HAS_NAMESPACE"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.campaign", description=__doc__)
+    parser.add_argument("--runs", type=int, default=200, help="how many (default: 200)")
+    parser.add_argument("--seed", type=int, default=7, help="the plans of these runs are drawn from it")
+    parser.add_argument("--first", type=int, default=0, metavar="K", help="begin with run K")
+    parser.add_argument("--run", type=int, metavar="K", help="exactly this run, with its plan")
+    parser.add_argument("--jobs", type=int, default=2, help="so many at a time (default: 2)")
+    parser.add_argument("--plan", action="store_true", help="only print the plans")
+    arguments = parser.parse_args(words)
+    numbers = range(arguments.first, arguments.first + arguments.runs)
+    if arguments.run is not None:
+        numbers = range(arguments.run, arguments.run + 1)
+    plans = [draw(arguments.seed, number) for number in numbers]
+    if arguments.plan or arguments.run is not None:
+        for plan in plans:
+            print(plan.as_json().decode(), flush=True)
+    if arguments.plan:
+        return 0
+    _enter_namespace()
+    return _campaign(plans, arguments.jobs)
+
+
+def _enter_namespace() -> None:
+    """Begin again where a filesystem can be mounted without anybody else seeing it, if that can be."""
+    if os.environ.get(_HAS_NAMESPACE):
+        return
+    os.environ[_HAS_NAMESPACE] = "1"
+    for command in (["unshare", "-m"], ["unshare", "-rm"]):
+        try:
+            if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0:
+                os.execvp(command[0], [*command, sys.executable, *sys.orig_argv[1:]])
+        except OSError:
+            return
+
+
+def _campaign(plans: Sequence[Plan], jobs: int) -> int:
+    report = Report()
+    with ThreadPoolExecutor(jobs) as pool:
+        for plan, result in zip(plans, pool.map(_run, plans), strict=True):
+            evidence, found, problems = result
+            report.add(plan, evidence, found, problems)
+            if problems:
+                print(failure(plan, problems), flush=True)
+            elif report.counts["runs"] % 20 == 0:
+                print(
+                    f"{report.counts['runs']} runs, {len(report.failed)} failed", file=sys.stderr, flush=True
+                )
+    for line in report.lines():
+        print(line)
+    return 1 if report.failed else 0
+
+
+def _run(plan: Plan):  # type: ignore[no-untyped-def]
+    try:
+        evidence = carry_out(plan)
+        return evidence, account(evidence), check(plan, evidence)
+    except Exception:
+        return None, None, [traceback.format_exc()]

@@ -1,0 +1,374 @@
+"""The program of one run: does the acts of its plan, traced or not, and prints what they came to.
+
+    program.py PLAN.json           traced where CAMPAIGN_TRACED is 1, else its untraced twin
+
+What it prints depends on the plan alone. What happens to it on the way (its clock, its disk) comes after so
+many ends, as the plan has it; being killed is the campaign's to see to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import itertools
+import os
+import resource
+import signal
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import suppress
+from multiprocessing import get_context
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from campaign import clock
+from campaign.diary import Writer
+from campaign.plan import Act, DiskFault, Plan, read
+from campaign.weather import POISON
+
+if os.environ.get("CAMPAIGN_TRACED") == "1":
+    from llmobs_trace import current_span, delivery_stats, experiment_span, flush, record_metric
+else:
+    from campaign.untraced import current_span, experiment_span, flush, record_metric
+
+    delivery_stats = None
+
+diary = Writer()
+_labels = itertools.count()
+
+
+# --- recording, and saying so -------------------------------------------------------------------------------
+
+
+class told:
+    """A block with a span in it, both of which say when they begin and end."""
+
+    def __init__(self, name: str, chance: Random, size_bytes: int = 60) -> None:
+        text = "".join(chance.choices("abcdefgh ", k=size_bytes))
+        if chance.random() < 0.06:
+            text += POISON
+        self.block = experiment_span(name, input={"about": name, "text": text}, tags={"pid": os.getpid()})
+
+    def __enter__(self) -> Any:
+        self.pid = os.getpid()
+        self.span = self.block.__enter__()
+        diary.begun("S", self.span.span_id)
+        return self.span
+
+    def __exit__(self, *error: Any) -> None:
+        self.block.__exit__(*error)
+        # A forked child leaves its parent's blocks too: they are its parent's to record.
+        if os.getpid() == self.pid:
+            diary.ended("S", self.span.span_id)
+
+
+def metric(value: Any) -> None:
+    label = f"m-{os.getpid()}-{next(_labels)}"
+    diary.begun("M", label)
+    record_metric(label, value)
+    diary.ended("M", label)
+
+
+_running: dict[str, str] = {}  # the ids of spans that a decorated callable is in, by what it was called with
+
+
+def _inside(key: str) -> None:
+    _running[key] = current_span().span_id
+    diary.begun("S", _running[key])
+
+
+def _outside(key: str) -> None:
+    diary.ended("S", _running.pop(key))
+
+
+@experiment_span("summarise")
+def summarise(text: str, depth: int) -> str:
+    _inside(text)
+    if depth:
+        inner = summarise(text + ".", depth - 1)
+        _outside(text + ".")
+        return inner + "+"
+    return text[::-1]
+
+
+@experiment_span("stream")
+def stream(text: str) -> Any:
+    _inside(text)
+    yield from text.split()
+
+
+@experiment_span("ask")
+async def ask(text: str) -> str:
+    _inside(text)
+    await asyncio.sleep(0.001)
+    with told("tool", Random(text)):
+        await asyncio.sleep(0)
+    return text.upper()
+
+
+@experiment_span("tokens")
+async def tokens(text: str) -> Any:
+    _inside(text)
+    for token in text.split():
+        await asyncio.sleep(0)
+        yield token
+
+
+# --- the acts -----------------------------------------------------------------------------------------------
+
+
+def functions(act: Act, chance: Random) -> Any:
+    results = []
+    for number in range(act.size):
+        text = f"f{act.seed} {number}"
+        results.append(summarise(text, number % 3))
+        _outside(text)
+        time.sleep(0.001)
+    return results
+
+
+def blocks(act: Act, chance: Random) -> Any:
+    with told("row", chance) as row:
+        for number in range(act.size):
+            with told(f"step {number}", chance, chance.choice([20, 400, 3000])) as span:
+                span.set_output({"number": number})
+                metric(number)
+            time.sleep(0.002)
+        row.set_output("done")
+    return act.size
+
+
+def threads(act: Act, chance: Random) -> Any:
+    def job(number: int) -> int:
+        with told(f"job {number}", Random(f"{act.seed}/{number}")):
+            metric(number)
+            time.sleep(0.001)
+        return number * number
+
+    with told("fan out", chance), ThreadPoolExecutor(3) as pool:
+        return list(pool.map(job, range(act.size)))
+
+
+def tasks(act: Act, chance: Random) -> Any:
+    async def one(number: int) -> Any:
+        text = f"t{act.seed} {number}"
+        answer = await ask(text)
+        _outside(text)
+        text += " in tokens"
+        found = [token async for token in tokens(text)]
+        _outside(text)
+        return answer, found
+
+    async def everything() -> Any:
+        return await asyncio.gather(*(one(number) for number in range(act.size)))
+
+    with told("loop", chance):
+        return asyncio.run(everything())
+
+
+def generators(act: Act, chance: Random) -> Any:
+    results = []
+    for number in range(act.size):
+        text = f"g{act.seed} {number} and more"
+        stopped = number % 3 == 2
+        parts = stream(text)
+        results.append(next(parts) if stopped else list(parts))
+        parts.close()
+        _outside(text)
+    return results
+
+
+def exceptions(act: Act, chance: Random) -> Any:
+    results = []
+    for number in range(act.size):
+        try:
+            with told("fails", chance):
+                raise KeyError(number) from ValueError(act.seed)
+        except KeyError as error:
+            results.append((repr(error), repr(error.__cause__)))
+    return results
+
+
+def metrics(act: Act, chance: Random) -> Any:
+    with told("scored", chance):
+        for number in range(act.size):
+            metric(chance.choice([number, number / 7, True, "good", {"a": [1, {"b": number}]}]))
+    return act.size
+
+
+def burst(act: Act, chance: Random) -> Any:
+    """As fast as it can: a kill comes in the middle of an append."""
+    for number in range(act.size * 12):
+        with told(f"burst {number}", chance, 200):
+            pass
+    return act.size
+
+
+def large(act: Act, chance: Random) -> Any:
+    """Segments are filled, and the next ones begun."""
+    for number in range(act.size):
+        with told(f"large {number}", chance, 10) as span:
+            span.set_output("x" * 300_000)
+    return act.size
+
+
+def _child(act: Act, done: int | None = None) -> None:
+    chance = Random(act.seed + 1)
+    for number in range(act.size):
+        with told(f"child {number}", chance):
+            metric(number)
+        if act.child_end == "outlives it":
+            flush(0.2)
+            time.sleep(0.05)
+        if done is not None and number == act.size // 2:
+            os.write(done, b".")
+            time.sleep(30)
+        if act.child_end == "killed" and number == act.size // 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def fork(act: Act, chance: Random) -> Any:
+    reader, writer = os.pipe()
+    with told("before the fork", chance):
+        pid = os.fork()
+        if pid == 0:
+            diary.write("fork")
+            _child(act, writer if act.child_end == "killed by its parent" else None)
+            if act.child_end == "_exit":
+                os._exit(7)
+            sys.exit(7)
+        diary.write("child", act.child_end.replace(" ", "-"))
+        if act.child_end == "killed by its parent":
+            os.read(reader, 1)
+            os.kill(pid, signal.SIGKILL)
+    os.close(reader)
+    os.close(writer)
+    if act.child_end == "outlives it":
+        return "left alone"
+    with told("after the fork", chance):
+        _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def work(number: int) -> int:
+    with told(f"work {number}", Random(number)):
+        metric(number)
+    return number + 1
+
+
+def pool(act: Act, chance: Random) -> Any:
+    with told("pool", chance), ProcessPoolExecutor(2, mp_context=get_context("fork")) as workers:
+        return list(workers.map(work, range(act.size)))
+
+
+def spawn(act: Act, chance: Random) -> Any:
+    with told("spawn", chance):
+        child = get_context("spawn").Process(target=_child, args=(act,))
+        child.start()
+        child.join()
+    return child.exitcode
+
+
+def flushes(act: Act, chance: Random) -> Any:
+    with told("before a flush", chance):
+        pass
+    flush(0.3)
+
+
+def pause(act: Act, chance: Random) -> Any:
+    time.sleep(act.size * 0.02)
+
+
+ACTS = {
+    **{act.__name__: act for act in (functions, blocks, threads, tasks, generators, exceptions, metrics)},
+    **{act.__name__: act for act in (burst, large, fork, pool, spawn, pause)},
+    "flush": flushes,
+}
+
+
+# --- what happens to it -------------------------------------------------------------------------------------
+
+
+def _segments() -> list[Path]:
+    journals = Path(os.environ["XDG_STATE_HOME"]) / "llmobs-trace" / "journal"
+    return sorted(journals.glob(f"*-{os.getpid()}-*.journal/*.segment"))
+
+
+def _break_disk(fault: DiskFault) -> None:
+    diary.write("disk", fault.kind.replace(" ", "-"))
+    state = Path(os.environ["XDG_STATE_HOME"]) / "llmobs-trace"
+    if fault.kind == "file size limit":
+        # Below one page not even the counts can be written, and a kill takes what only memory held uncounted.
+        resource.setrlimit(resource.RLIMIT_FSIZE, (max(4096, fault.room_bytes), resource.RLIM_INFINITY))
+    elif fault.kind == "full":
+        with open(state / "filler", "wb", 0) as file, suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        if fault.room_bytes:
+            os.truncate(state / "filler", max(0, (state / "filler").stat().st_size - fault.room_bytes))
+    elif fault.kind == "segment removed":
+        for path in _segments()[:1]:
+            path.unlink()
+
+
+def _mend_disk(fault: DiskFault) -> None:
+    if fault.kind == "file size limit":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+    elif fault.kind == "full":
+        (Path(os.environ["XDG_STATE_HOME"]) / "llmobs-trace" / "filler").unlink(missing_ok=True)
+
+
+def _events(plan: Plan) -> Any:
+    """What is to happen after each number of ends."""
+    due: dict[int, list[Any]] = {}
+    for step in plan.clock:
+        due.setdefault(step.after_ends, []).append(lambda step=step: _step(step.seconds))
+    disk = plan.disk
+    if disk is not None and disk.kind != "no directory":
+        due.setdefault(disk.after_ends, []).append(lambda: _break_disk(disk))
+        if disk.over_after is not None:
+            due.setdefault(disk.over_after, []).append(lambda: _mend_disk(disk))
+
+    def at_end(number: int) -> None:
+        for happen in due.get(number, ()):
+            happen()
+
+    return at_end
+
+
+def _step(seconds: float) -> None:
+    diary.write("clock", "forwards" if seconds > 0 else "backwards")
+    clock.step(seconds)
+
+
+def _say_stats() -> None:
+    """After the package's own exit, which was registered later and so comes first."""
+    if delivery_stats is not None:
+        stats = delivery_stats()
+        counts = (stats.recorded, stats.delivered, stats.pending, stats.rejected, stats.dropped)
+        diary.write("stats", os.getpid(), *counts)
+
+
+def main() -> None:
+    plan = read(Path(sys.argv[1]).read_bytes())
+    atexit.register(_say_stats)
+    if plan.end.kind == "sigterm handled":
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    diary.at_end = _events(plan)
+    for number, act in enumerate(plan.acts):
+        result = ACTS[act.kind](act, Random(act.seed))
+        print(number, act.kind, repr(result), flush=True)
+    if plan.end.kind not in ("returns", "_exit"):
+        # By now it should have been ended: it waits for that, recording now and then.
+        waited = Random(0)
+        while True:
+            with told("waiting", waited):
+                time.sleep(0.02)  # which a handler that raises leaves in order, as `Event.wait` is not
+    if plan.end.kind == "_exit":
+        os._exit(3)
+
+
+if __name__ == "__main__":
+    main()
