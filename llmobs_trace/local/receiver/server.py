@@ -1,0 +1,126 @@
+"""A port is listened on until a signal says to end; the main thread, whose event loop has all connections.
+
+Built on asyncio's streams: a connection that waits costs some kilobytes and no thread, so a client that drips
+(slow-loris) holds up nobody, every wait has its end, and a client that is not read from is not written to.
+The parsing is ours (`http`): `http.server` reads bodies of any size, knows neither chunks nor pipelining, and
+gives a thread to each connection. All that takes time is done by the few threads of `service`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct, field
+
+from llmobs_trace.local.receiver.access import Access
+from llmobs_trace.local.receiver.budget import Budget
+from llmobs_trace.local.receiver.connection import Connection
+from llmobs_trace.local.receiver.http import MAX_HEAD_BYTES
+from llmobs_trace.local.receiver.limits import Limits
+from llmobs_trace.local.receiver.problems import problem
+from llmobs_trace.local.receiver.rehearsal import Rehearsal, Script
+from llmobs_trace.local.receiver.service import StoreService, Totals
+
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
+# Requests that are being answered when the end comes have so long; the store gives up waiting before.
+_GRACE_SECONDS: Final = 15.0
+# What the process needs beside its connections: the store's files, its own.
+_OTHER_FILES: Final = 64
+
+
+class Settings(Struct, frozen=True):
+    """What to serve, where, to whom; `port` 0: any that is free."""
+
+    database: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    access: Access = field(default_factory=Access)
+    experiments: frozenset[str] = frozenset()
+    limits: Limits = field(default_factory=Limits)
+    script: Script = field(default_factory=Script)
+
+
+def serve(settings: Settings, ready: Callable[[str], None]) -> Totals:
+    """Serve until SIGINT or SIGTERM; `ready` is told the base URL once connections are taken.
+
+    Raises `StoreError` where the store can't be opened, and `OSError` where the address can't be had.
+    """
+    service = StoreService(
+        settings.database,
+        settings.access,
+        settings.experiments,
+        Rehearsal(settings.script),
+        settings.limits.max_body_bytes,
+    )
+    try:
+        asyncio.run(_Server(settings, service).run(ready))
+    finally:
+        service.close()
+    return service.totals
+
+
+class _Server:
+    def __init__(self, settings: Settings, service: StoreService) -> None:
+        self._settings = settings
+        self._service = service
+        self._budget = Budget(max(settings.limits.max_held_bytes, settings.limits.max_body_bytes))
+        self._connections: dict[Connection, asyncio.Task[None]] = {}
+        self._most_connections = _most_connections(settings.limits.max_connections)
+
+    async def run(self, ready: Callable[[str], None]) -> None:
+        ended = asyncio.Event()
+        for number in _ENDING:
+            asyncio.get_running_loop().add_signal_handler(number, ended.set)
+        settings = self._settings
+        listener = await asyncio.start_server(
+            self._serve, settings.host, settings.port, limit=MAX_HEAD_BYTES, backlog=256
+        )
+        ready(_base_url(settings.host, listener.sockets[0]))
+        await ended.wait()
+        listener.close()
+        # A second signal doesn't wait.
+        ended.clear()
+        again = asyncio.ensure_future(ended.wait())
+        for connection in list(self._connections):
+            connection.end()
+        waiting = {again, *self._connections.values()}
+        while waiting - {again} and not again.done():
+            done, waiting = await asyncio.wait(
+                waiting, timeout=_GRACE_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not done:
+                break
+        again.cancel()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(reader, writer, self._service, self._settings.limits, self._budget)
+        if len(self._connections) >= self._most_connections:
+            too_many = problem(503, "too many connections", headers=(("Retry-After", "1"),))
+            await connection.turn_away(too_many)
+            return
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections[connection] = task
+        try:
+            await connection.run()
+        finally:
+            del self._connections[connection]
+
+
+def _base_url(host: str, listening: socket.socket) -> str:
+    """How this machine reaches what is listened on; where that is every address, by loopback's."""
+    address, port = listening.getsockname()[:2]
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address if host != "localhost" else host)
+    return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
+
+
+def _most_connections(wanted: int) -> int:
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES))
