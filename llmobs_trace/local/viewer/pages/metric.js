@@ -22,9 +22,9 @@ function shortJson(value) {
 }
 
 /** The cell of a label in a row: its metrics, or the word `missing`. */
-export function metricCell(metrics) {
-  if (metrics.length === 0) return h("td", { class: "metric" }, h("span", { class: "missing" }, "missing"));
-  return h("td", { class: metrics.every((each) => typeof each.value === "number" || each.failed) ? "metric number" : "metric" }, metrics.map((metric) => metricValue(metric)));
+export function metricCell(metrics, label) {
+  if (metrics.length === 0) return h("td", { class: "metric", role: "cell", "data-column": label }, h("span", { class: "value missing" }, "missing"));
+  return h("td", { class: metrics.some((each) => each.metric_type === "score") ? "metric number" : "metric", role: "cell", "data-column": label }, metrics.map((metric) => metricValue(metric)));
 }
 
 /** One metric: its value, its assessment in words, its failure. */

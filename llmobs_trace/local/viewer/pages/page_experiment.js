@@ -32,12 +32,13 @@ export function path(route, { experiment }) {
 
 export function view(route, data) {
   const { experiment, scores, latency, rows } = data;
-  const labels = ordered(scores);
+  const cards = ordered(scores);
+  const labels = cards.map((score) => score.label);
   return [
     h("div", { key: "head", class: "head" },
       h("div", {}, h("h1", { tabindex: -1, dir: "auto" }, experiment.name ?? "unnamed"), facts(experiment)),
       h("div", { class: "actions" }, h("a", { class: "button", href: href(["experiments"], { pick: experiment.id }) }, "Compare with…"))),
-    h("section", { key: "summary", class: "cards", "aria-label": "Scores and latency" }, latencyCard(latency, experiment), scoreCards(route, scores)),
+    h("section", { key: "summary", class: "cards", "aria-label": "Scores and latency" }, latencyCard(latency, experiment), scoreCards(route, cards)),
     h("section", { key: "rows", "aria-label": "Rows" },
       filters(route, data, labels),
       rows.length === 0 ? h("div", { class: "empty" }, nothing(route, experiment)) : rowsTable(route, rows, labels),
@@ -45,10 +46,10 @@ export function view(route, data) {
   ];
 }
 
-/** The labels as columns: what reads at a glance first, objects last. */
+/** The scores as cards and columns: what reads at a glance first, objects last. */
 function ordered(scores) {
   const place = (score) => ["boolean", "score", "categorical", "json"].indexOf(score.metric_type);
-  return [...scores].sort((one, other) => place(one) - place(other)).map((score) => score.label);
+  return [...scores].sort((one, other) => place(one) - place(other));
 }
 
 function facts(experiment) {
@@ -85,6 +86,7 @@ function filters(route, data, labels) {
     labels.length === 0 ? null : select("Evaluation", params.get("failed") ? "failed" : params.has("missing") ? `missing ${params.get("missing")}` : "",
       [["", "Any evaluation"], ["failed", "A failed evaluator"], ...labels.map((label) => [`missing ${label}`, `Missing ${label}`])],
       (value) => set({ failed: value === "failed" ? 1 : null, missing: value.startsWith("missing ") ? value.slice("missing ".length) : null })),
+    h("div", { class: "small" }, sortSelect(route, labels)),
     params.has("label") ? chip(route, data) : null,
     applied ? h("a", { class: "quiet", href: changed(route, { ...Object.fromEntries(FILTERS.map((name) => [name, null])), offset: null }) }, "Clear all") : null);
 }
@@ -95,6 +97,17 @@ function chip(route) {
   return h("a", { class: "chip", href: changed(route, { label: null, min: null, max: null, value: null, offset: null }), "aria-label": `${params.get("label")} ${range}. Take this filter away` }, `${params.get("label")} ${range} `, h("span", { "aria-hidden": "true" }, "×"));
 }
 
+/** In a small window there is no head to sort by. */
+function sortSelect(route, labels) {
+  const options = [["start", "asc", "First first"], ["start", "desc", "Last first"], ["row_id", "asc", "By row"], ["duration", "desc", "Slowest first"], ["duration", "asc", "Fastest first"], ["status", "desc", "Ok first"], ["status", "asc", "Errors first"],
+    ...labels.flatMap((label) => [[`score:${label}`, "desc", `${label}, highest first`], [`score:${label}`, "asc", `${label}, lowest first`]])];
+  const chosen = sorting(route, FALLBACK).join(" ");
+  return select("Sort", chosen, options.map(([by, order, text]) => [`${by} ${order}`, text]), (value) => {
+    const at = value.lastIndexOf(" ");
+    go(changed(route, { sort: value.slice(0, at), order: value.slice(at + 1), offset: null }), { replace: true });
+  });
+}
+
 function select(name, value, options, chosen) {
   return h("label", {}, h("span", { class: "unseen" }, name),
     h("select", { on: { change: (event) => chosen(event.target.value) } }, options.map(([key, text]) => h("option", { key, value: key, selected: key === (value ?? "") }, text))));
@@ -103,30 +116,30 @@ function select(name, value, options, chosen) {
 function rowsTable(route, rows, labels) {
   const head = (name, options) => column(route, name, { ...options, fallback: FALLBACK });
   return h("div", { class: "scrolls", tabindex: 0, role: "region", "aria-label": "Rows" },
-    h("table", { class: "list rows" },
+    h("table", { class: "list rows", role: "table" },
       h("caption", { class: "unseen" }, "The rows of the experiment"),
-      h("thead", {}, h("tr", {},
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" },
         head("Row", { sort: "row_id" }), head("Input", { className: "first-text" }), head("Output"), head("Expected"),
         labels.map((label) => head(label, { sort: `score:${label}`, first: "desc" })),
         head("Status", { sort: "status", first: "desc" }), head("Latency", { sort: "duration", first: "desc", className: "number" }), head("Began", { sort: "start" }))),
-      h("tbody", {}, rows.map((row) => rowOf(route, row, labels)))));
+      h("tbody", { role: "rowgroup" }, rows.map((row) => rowOf(route, row, labels)))));
 }
 
 function rowOf(route, row, labels) {
   const name = row.row_id ?? row.name;
   const byLabel = new Map();
   for (const metric of row.metrics) byLabel.set(metric.label, [...(byLabel.get(metric.label) ?? []), metric]);
-  return h("tr", { key: row.span_id, on: wholeRow, class: row.status === "error" ? "error" : null },
-    h("th", { scope: "row" }, h("a", { class: "open", id: `open-${row.span_id}`, dir: "auto", href: traceHref(route, row) }, name)),
-    previewCell(row.input, "input"),
+  return h("tr", { key: row.span_id, role: "row", on: wholeRow, class: row.status === "error" ? "error" : null },
+    h("th", { scope: "row", role: "rowheader" }, h("a", { class: "open", id: `open-${row.span_id}`, dir: "auto", href: traceHref(route, row) }, name)),
+    previewCell(row.input, "input", "Input"),
     row.status === "error" && (row.output === null || row.output === undefined)
-      ? h("td", { class: "text error" }, h("span", { class: "clamp", dir: "auto" }, `${row.error_type ?? "error"}: ${row.error_message ?? ""}`))
-      : previewCell(row.output, "output"),
-    previewCell(row.expected_output, "expectation"),
-    labels.map((label) => metricCell(byLabel.get(label) ?? [])),
-    h("td", {}, status(row)),
-    h("td", { class: "number" }, duration(row.duration_ns), row.first_item_ns === null || row.first_item_ns === undefined ? null : h("span", { class: "quiet first-item", title: "time to the first item" }, ` first ${duration(row.first_item_ns)}`)),
-    h("td", { class: "quiet" }, h("time", { datetime: iso(row.start_ns), title: iso(row.start_ns) }, moment(row.start_ns))));
+      ? h("td", { class: "text error", role: "cell", "data-column": "Output" }, h("span", { class: "clamp", dir: "auto" }, `${row.error_type ?? "error"}: ${row.error_message ?? ""}`))
+      : previewCell(row.output, "output", "Output"),
+    previewCell(row.expected_output, "expectation", "Expected"),
+    labels.map((label) => metricCell(byLabel.get(label) ?? [], label)),
+    h("td", { role: "cell", "data-column": "Status" }, status(row)),
+    h("td", { class: "number", role: "cell", "data-column": "Latency" }, duration(row.duration_ns), row.first_item_ns === null || row.first_item_ns === undefined ? null : h("span", { class: "quiet first-item", title: "time to the first item" }, ` first ${duration(row.first_item_ns)}`)),
+    h("td", { class: "quiet", role: "cell", "data-column": "Began" }, h("time", { datetime: iso(row.start_ns), title: iso(row.start_ns) }, moment(row.start_ns))));
 }
 
 function traceHref(route, row) {

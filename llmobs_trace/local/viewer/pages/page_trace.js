@@ -125,7 +125,7 @@ function detail(route, { source }, span) {
       h("li", {}, span.kind ?? "no kind"),
       h("li", {}, status(span)),
       h("li", {}, `took ${duration(span.duration_ns)}`),
-      h("li", {}, `began at ${duration(span.offset_ns) || "0"}`),
+      span.offset_ns > 0 ? h("li", {}, `began after ${duration(span.offset_ns)}`) : null,
       span.first_item_ns === null || span.first_item_ns === undefined ? null : h("li", {}, `first item after ${duration(span.first_item_ns)}`),
       span.exhausted === false ? h("li", {}, "not run to its end") : null,
       h("li", {}, h("code", {}, span.span_id))),
@@ -151,7 +151,7 @@ function part(name, content) {
 function failure(span) {
   return h("section", { class: "part failure" },
     h("h3", {}, "Error"),
-    h("p", { class: "message" }, h("strong", { dir: "auto" }, span.error_type ?? "error"), span.error_message ? ": " : null, span.error_message ? h("span", { dir: "auto" }, span.error_message.slice(0, 4000)) : null),
+    h("p", { class: "said" }, h("strong", { dir: "auto" }, span.error_type ?? "error"), span.error_message ? ": " : null, span.error_message ? h("span", { dir: "auto" }, span.error_message.slice(0, 4000)) : null),
     span.error_stack ? island(`stack-${span.error_stack}`, () => longText(span.error_stack, { className: "code" })) : h("p", { class: "quiet" }, "No stack was recorded."));
 }
 

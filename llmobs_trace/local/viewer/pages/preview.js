@@ -30,8 +30,9 @@ function words(read) {
 }
 
 /** A table's cell with that line; what is not there is said. */
-export function previewCell(source, name) {
-  if (source === null || source === undefined) return h("td", { class: "text" }, h("span", { class: "missing" }, `no ${name}`));
+export function previewCell(source, name, column) {
+  const props = { class: "text", role: "cell", "data-column": column };
+  if (source === null || source === undefined) return h("td", props, h("span", { class: "missing" }, `no ${name}`));
   const shown = line(source);
-  return h("td", { class: "text" }, shown.trim() === "" ? h("span", { class: "missing" }, "empty") : h("span", { class: "clamp", dir: "auto" }, shown));
+  return h("td", props, shown.trim() === "" ? h("span", { class: "missing" }, "empty") : h("span", { class: "clamp", dir: "auto" }, shown));
 }

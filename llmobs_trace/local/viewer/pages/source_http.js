@@ -1,5 +1,6 @@
 // Questions go in, the answers of the server's /api come out.
 
+import { member, parse } from "./json.js";
 import { Missing } from "./missing.js";
 
 /** The source of a page that a server sent. */
@@ -10,7 +11,7 @@ export function http() {
     experiment: (id) => get(["experiments", id]),
     rows: (id, params) => get(["experiments", id, "rows"], params),
     trace: (id, traceId, params) => get(["experiments", id, "traces", traceId], params),
-    span: (id, spanId) => get(["experiments", id, "spans", spanId]),
+    span: (id, spanId) => whole(["experiments", id, "spans", spanId]),
     compare: (ids) => get(["compare"], lettered(ids)),
     compareRows: (ids, params) => get(["compare", "rows"], { ...lettered(ids), ...params }),
     revision: async () => (await get(["revision"])).revision,
@@ -21,13 +22,31 @@ function lettered(ids) {
   return Object.fromEntries(ids.map((id, index) => [String.fromCharCode(97 + index), id]));
 }
 
+/** A span's event as the very text it came as: a parser of the browser's would change numbers in it. */
+async function whole(segments) {
+  const body = await read(segments, {});
+  const event = member(parse(body), "span");
+  return { span: event.type === "string" ? event.value : body.slice(event.from, event.to) };
+}
+
 async function get(segments, params = {}) {
+  return JSON.parse(await read(segments, params));
+}
+
+async function read(segments, params) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) if (value !== undefined && value !== null && value !== "") query.set(name, value);
   const text = query.toString();
   const answer = await fetch(`/api/${segments.map(encodeURIComponent).join("/")}${text && `?${text}`}`, { cache: "no-store" });
-  const body = await answer.json().catch(() => null);
-  if (answer.ok && body !== null) return body;
-  const said = typeof body?.error === "string" ? body.error : `the server answered ${answer.status}`;
-  throw answer.status === 404 || answer.status === 400 ? new Missing(said) : new Error(said);
+  const body = await answer.text();
+  if (answer.ok) return body;
+  throw answer.status === 404 || answer.status === 400 ? new Missing(said(answer, body)) : new Error(said(answer, body));
+}
+
+function said(answer, body) {
+  try {
+    return String(JSON.parse(body).error);
+  } catch {
+    return `the server answered ${answer.status}`;
+  }
 }

@@ -9,12 +9,12 @@ import { changed } from "./router.js";
  * The first order is `first` ("asc" or "desc"). `fallback` is what the page sorts by without being told.
  */
 export function column(route, name, { sort = null, first = "asc", fallback = null, className = null, note = null } = {}) {
-  if (sort === null) return h("th", { key: `column-${name}`, scope: "col", class: className }, name, note);
+  if (sort === null) return h("th", { key: `column-${name}`, scope: "col", role: "columnheader", class: className }, name, note);
   const [by, order] = sorting(route, fallback);
   const active = by === sort;
   const turned = active ? (order === "asc" ? "desc" : "asc") : first;
   const said = active ? (order === "asc" ? "ascending" : "descending") : null;
-  return h("th", { key: `column-${sort}`, scope: "col", class: className, "aria-sort": said },
+  return h("th", { key: `column-${sort}`, scope: "col", role: "columnheader", class: className, "aria-sort": said },
     h("a", { class: "sort", href: changed(route, { sort, order: turned, offset: null }), title: `Sort by ${name}, ${turned === "asc" ? "lowest" : "highest"} first` },
       name, h("span", { class: "order", "aria-hidden": "true" }, active ? (order === "asc" ? "↑" : "↓") : "")),
     note);

@@ -53,10 +53,13 @@ function fill(box, source, whole, raw = false) {
 }
 
 function wellFormed(read) {
+  if (!isContainer(read) && read.type !== "string") return [jsonTree(read)];
   if (read.type === "string") return [read.value.trim() === "" ? node(h("p", { class: "missing" }, read.value === "" ? "An empty text." : `Only white space: ${characters(read.value.length)}.`)) : longText(read.value + (read.cut ? "…" : ""))];
   const single = read.type === "object" ? asMessage(read) : null;
   const chat = single === null ? asChat(read) : [single];
   if (chat !== null) return [chatList(chat)];
+  // What is no object travels as one under this name, as an expected output does.
+  if (read.type === "object" && read.entries.length === 1 && read.entries[0][0] === "value" && !read.cut) return wellFormed(read.entries[0][1]);
   if (read.type === "object" && read.entries.length <= 12 && read.entries.some(([, child]) => readsBetter(child))) return [fields(read)];
   return [jsonTree(read)];
 }
