@@ -28,6 +28,7 @@ ALLOWED: dict[str, set[str] | None] = {
     "capture": {"errors", "wire", "encode"},
     "deliver": {"errors", "wire", "journal"},
     "local": {"errors", "wire"},
+    "compare": {"errors", "wire", "local"},
     "runtime": None,
     "__init__": None,
     "pytest_plugin": None,
