@@ -142,14 +142,11 @@ def plans(store: Watched, ask: Callable[[], object]) -> list[str]:
         for each in store.asked
         for row in Store.select(store, f"EXPLAIN QUERY PLAN {each[0]}", each[1])
     ]
-    return [step for step in steps if re.match(r"(SEARCH|SCAN) (span|metric|s|m)\b", step)]
+    return [step for step in steps if re.match(r"(SEARCH|SCAN) (span|metric|s|m|r)\b", step)]
 
 
 def test_every_question_about_one_experiment_is_answered_from_an_index(tmp_path: Path) -> None:
     questions: list[Callable[[Watched], object]] = [
-        lambda store: queries.experiments(store),
-        lambda store: queries.find_experiment(store, "latest"),
-        lambda store: queries.find_experiment(store, "e"),
         lambda store: list(queries.spans(store, "e")),
         lambda store: list(queries.rows(store, "e")),
         lambda store: list(queries.metrics(store, "e")),
@@ -164,6 +161,15 @@ def test_every_question_about_one_experiment_is_answered_from_an_index(tmp_path:
             steps = plans(store, lambda question=question: question(store))  # type: ignore[misc]
             assert steps
             assert not [step for step in steps if step.startswith("SCAN")]
+
+
+def test_a_list_of_experiments_is_answered_without_counting(tmp_path: Path) -> None:
+    with Watched(tmp_path / "x.db") as store:
+        store.asked = []
+        store.add("e", [span("a")], [metric("a", "f1", 1)])
+        assert (
+            plans(store, lambda: (queries.experiments(store), queries.find_experiment(store, "latest"))) == []
+        )
 
 
 def test_a_trace_is_found_without_going_through_the_rest_of_its_experiment(tmp_path: Path) -> None:

@@ -74,8 +74,10 @@ def emptied() -> Iterator[Store]:
 
 
 def empty(store: Store) -> None:
-    for table in ("metric", "span", "scope", "experiment"):
+    for table in ("metric", "span_event", "span", "scope", "experiment"):
         list(store.select(f"DELETE FROM {table}"))
+    list(store.select("INSERT INTO search (search) VALUES ('delete-all')"))
+    list(store.select("UPDATE state SET searched = 0"))
 
 
 @given(batches=_batches)
