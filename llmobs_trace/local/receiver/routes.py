@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import unquote
 
 _EVENTS: Final = re.compile(r"/api/v2/llm-obs/v1/experiments/([^/]+)/events")
+_VERSION: Final = re.compile(r"/api/v[0-9]+(/|$)")
 
 
 def experiment_of(path: str) -> str | None:
@@ -18,3 +19,8 @@ def experiment_of(path: str) -> str | None:
         return unquote(found[1], errors="strict")
     except UnicodeDecodeError:
         return None
+
+
+def is_of_the_api(path: str) -> bool:
+    """Whether a path is one that only the API could have, where the viewer has nothing."""
+    return _VERSION.match(path) is not None

@@ -21,7 +21,7 @@ from llmobs_trace.local.receiver.access import Access
 from llmobs_trace.local.receiver.http import Answer, Head
 from llmobs_trace.local.receiver.problems import problem
 from llmobs_trace.local.receiver.rehearsal import Rehearsal
-from llmobs_trace.local.receiver.routes import experiment_of
+from llmobs_trace.local.receiver.routes import experiment_of, is_of_the_api
 from llmobs_trace.local.store import Store
 
 _WRITERS: Final = 2
@@ -71,7 +71,7 @@ class StoreService:
         experiment_id = experiment_of(head.path)
         if experiment_id is not None:
             return endpoint.refuse(head, experiment_id, self._access, self._declared)
-        if head.path.startswith("/api/v2/"):
+        if is_of_the_api(head.path):
             return problem(404, f"there is nothing at {head.path[:200]}")
         if head.method not in pages.METHODS:
             return problem(
