@@ -31,7 +31,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "experiments": ("llmobs_trace.cli.experiments", "list the experiments in the local store"),
     "show": ("llmobs_trace.cli.show", "show one experiment: rows as trees, metrics, errors"),
     "compare": ("llmobs_trace.cli.compare", "judge one experiment against another, row by row"),
-    "export": ("llmobs_trace.cli.export", "write one experiment as JSON lines, request bodies or CSV"),
+    "export": ("llmobs_trace.cli.export", "write one experiment as JSON lines, request bodies, CSV or pages"),
     "serve": (
         "llmobs_trace.cli.serve",
         "receive experiments as the endpoint does, and show them in a browser",

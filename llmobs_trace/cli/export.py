@@ -49,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "llmobs-trace export latest --format csv --output spans.csv",
             "a line a span, a column a label; text that a spreadsheet would run gets a ' before it",
         ),
+        (
+            "llmobs-trace export latest --format html --output experiment.html",
+            "the viewer's pages of it as one file, to open or to send; it holds all that was recorded",
+        ),
     )
 
 
@@ -224,10 +228,17 @@ def _csv_line(cells: list[str]) -> bytes:
     return line.getvalue().encode()
 
 
+def _html(store: Store, experiment_id: str) -> Iterator[bytes]:
+    from llmobs_trace.cli.page import page
+
+    return page(store, experiment_id)
+
+
 _WRITERS: Final[dict[str, Callable[[Store, str], Iterator[bytes]]]] = {
     "jsonl": _jsonl,
     "events": _events,
     "csv": _csv,
+    "html": _html,
 }
 
 

@@ -17,7 +17,13 @@ import * as theme from "./theme.js";
 const PAGES = { experiments, experiment, trace, compare };
 const SLOW_MS = 200;
 
-const state = { route: router.current(), data: null, error: null, loading: false, connection: source.live ? "live" : "saved" };
+const state = {
+  route: router.current(),
+  data: null,
+  error: null,
+  loading: false,
+  connection: source.live ? "live" : "saved",
+};
 const root = document.getElementById("app");
 let turn = 0;
 
@@ -33,7 +39,12 @@ function draw() {
 function waiting() {
   if (state.error !== null) return null;
   if (PAGES[state.route.page] === undefined) {
-    return h("div", { class: "empty" }, h("h1", { tabindex: -1 }, "There is no such page"), h("p", {}, h("a", { href: router.href(["experiments"]) }, "All experiments")));
+    return h(
+      "div",
+      { class: "empty" },
+      h("h1", { tabindex: -1 }, "There is no such page"),
+      h("p", {}, h("a", { href: router.href(["experiments"]) }, "All experiments")),
+    );
   }
   return state.loading ? h("p", { class: "empty quiet" }, "Loading…") : null;
 }
@@ -59,7 +70,11 @@ async function show({ keep = false } = {}) {
     Object.assign(state, { data, error: null, loading: false });
   } catch (error) {
     if (mine !== turn) return;
-    Object.assign(state, { error, loading: false, data: error instanceof Missing && !keep ? null : state.data });
+    Object.assign(state, {
+      error,
+      loading: false,
+      data: error instanceof Missing && !keep ? null : state.data,
+    });
     if (!(error instanceof Missing)) console.warn(String(error));
   } finally {
     clearTimeout(slow);

@@ -8,7 +8,11 @@ export function asChat(read) {
   if (items === null || items.length === 0) return null;
   const messages = items.map(asMessage);
   // The last one may have been cut off before its content.
-  return messages.every((message, index) => message !== null || (read.cut && index === messages.length - 1 && index > 0)) ? messages.filter((each) => each !== null) : null;
+  return messages.every(
+    (message, index) => message !== null || (read.cut && index === messages.length - 1 && index > 0),
+  )
+    ? messages.filter((each) => each !== null)
+    : null;
 }
 
 /** One message, or null. */
@@ -31,14 +35,21 @@ export function asMessage(node) {
 
 function isContent(content) {
   if (content.type === "string" || content.source === "null") return true;
-  return content.type === "array" && content.items.every((part) => part.type === "string" || (part.type === "object" && (text(member(part, "type")) !== undefined || part.cut)));
+  return (
+    content.type === "array" &&
+    content.items.every(
+      (part) =>
+        part.type === "string" ||
+        (part.type === "object" && (text(member(part, "type")) !== undefined || part.cut)),
+    )
+  );
 }
 
 /** A tool call: its name, and its arguments as JSON where they are (they come as JSON in a string). */
 function asCall(node) {
   const called = member(node, "function") ?? node;
   const given = member(called, "arguments") ?? member(called, "input") ?? null;
-  const read = given?.type === "string" ? parse(given.value) ?? given : given;
+  const read = given?.type === "string" ? (parse(given.value) ?? given) : given;
   return { name: text(member(called, "name")) ?? "tool", id: text(member(node, "id")) ?? "", given: read };
 }
 
@@ -59,5 +70,11 @@ export function parts(content) {
 
 /** The words of a content, its other parts named in brackets. */
 export function contentText(content) {
-  return content === undefined ? "" : parts(content).map((part) => (part.kind === "text" ? part.text : `[${part.kind === "image" ? "image" : part.text}]`)).join(" ");
+  return content === undefined
+    ? ""
+    : parts(content)
+        .map((part) =>
+          part.kind === "text" ? part.text : `[${part.kind === "image" ? "image" : part.text}]`,
+        )
+        .join(" ");
 }

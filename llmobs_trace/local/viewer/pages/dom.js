@@ -31,7 +31,9 @@ function flattened(children) {
     if (typeof child === "object") found.push(child);
     else {
       for (const piece of pieces(String(child))) {
-        found.push(typeof piece === "string" ? { tag: "#text", props: {}, text: piece, children: [] } : mark(piece));
+        found.push(
+          typeof piece === "string" ? { tag: "#text", props: {}, text: piece, children: [] } : mark(piece),
+        );
       }
     }
   }
@@ -97,7 +99,8 @@ function update(element, description) {
     return;
   }
   const old = before?.props ?? {};
-  for (const name of Object.keys(old)) if (!(name in description.props)) set(element, name, undefined, old[name]);
+  for (const name of Object.keys(old))
+    if (!(name in description.props)) set(element, name, undefined, old[name]);
   for (const [name, value] of Object.entries(description.props)) {
     if (old[name] !== value) set(element, name, value, old[name]);
   }
@@ -114,7 +117,8 @@ function set(element, name, value, old) {
     for (const variable of Object.keys(value ?? {})) element.style.setProperty(variable, value[variable]);
   } else if (PROPERTIES.has(name)) {
     // What is being typed is not taken back by an update.
-    if (name !== "value" || document.activeElement !== element) element[name] = value ?? (name === "value" ? "" : false);
+    if (name !== "value" || document.activeElement !== element)
+      element[name] = value ?? (name === "value" ? "" : false);
   } else if (value === undefined || value === null || value === false) {
     element.removeAttribute(name);
   } else {

@@ -1,6 +1,12 @@
 // Numbers go in, short text for people comes out, with its unit.
 
-const NS = [["min", 60e9], ["s", 1e9], ["ms", 1e6], ["µs", 1e3], ["ns", 1]];
+const NS = [
+  ["min", 60e9],
+  ["s", 1e9],
+  ["ms", 1e6],
+  ["µs", 1e3],
+  ["ns", 1],
+];
 
 /** 1500000 → "1.5 ms": three figures and the unit that suits. */
 export function duration(ns) {
@@ -15,7 +21,10 @@ export function duration(ns) {
 function figures(value) {
   const size = Math.abs(value);
   if (Number.isInteger(value) && size < 1000) return String(value);
-  return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
+  return value
+    .toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2)
+    .replace(/(\.\d*?)0+$/, "$1")
+    .replace(/\.$/, "");
 }
 
 /** 0.904761 → "0.9048"; 12345.678 → "12,346". */
@@ -45,10 +54,14 @@ export function percent(part, whole) {
 export function moment(ns, now = new Date()) {
   const when = new Date(Number(ns) / 1e6);
   if (Number.isNaN(when.getTime())) return String(ns);
-  const time = [when.getHours(), when.getMinutes(), when.getSeconds()].map((each) => String(each).padStart(2, "0"));
+  const time = [when.getHours(), when.getMinutes(), when.getSeconds()].map((each) =>
+    String(each).padStart(2, "0"),
+  );
   if (when.toDateString() === now.toDateString()) return time.join(":");
   const day = `${when.getDate()} ${when.toLocaleString("en", { month: "short" })}`;
-  return when.getFullYear() === now.getFullYear() ? `${day}, ${time.slice(0, 2).join(":")}` : `${day} ${when.getFullYear()}`;
+  return when.getFullYear() === now.getFullYear()
+    ? `${day}, ${time.slice(0, 2).join(":")}`
+    : `${day} ${when.getFullYear()}`;
 }
 
 /** How long ago, in words: "just now", "4 min ago". */
@@ -56,7 +69,12 @@ export function ago(ns, now = Date.now()) {
   const seconds = Math.round(now / 1e3 - Number(ns) / 1e9);
   if (seconds < -5) return "in the future";
   if (seconds < 10) return "just now";
-  for (const [unit, size] of [["day", 86400], ["h", 3600], ["min", 60], ["s", 1]]) {
+  for (const [unit, size] of [
+    ["day", 86400],
+    ["h", 3600],
+    ["min", 60],
+    ["s", 1],
+  ]) {
     if (seconds >= size) {
       const count = Math.floor(seconds / size);
       return `${count} ${unit === "day" && count > 1 ? "days" : unit} ago`;

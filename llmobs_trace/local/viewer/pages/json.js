@@ -60,7 +60,8 @@ export function brief(node, characters) {
   while (waiting.length > 0 && left > 0) {
     const next = waiting.pop();
     if (typeof next === "string") write(next);
-    else if (next.type === "string") write(JSON.stringify(next.value.slice(0, left + 2)).slice(0, next.cut ? -1 : undefined));
+    else if (next.type === "string")
+      write(JSON.stringify(next.value.slice(0, left + 2)).slice(0, next.cut ? -1 : undefined));
     else if (!isContainer(next)) write(next.source);
     else {
       const [opening, closing] = next.type === "object" ? "{}" : "[]";
@@ -145,7 +146,11 @@ class Reader {
     const number = NUMBER.exec(this.source);
     if (number !== null) {
       this.at = NUMBER.lastIndex;
-      return { type: "number", source: number[0], cut: this.at > 0 && this.at === this.source.length && number.index > 0 };
+      return {
+        type: "number",
+        source: number[0],
+        cut: this.at > 0 && this.at === this.source.length && number.index > 0,
+      };
     }
     const rest = this.source.slice(this.at, this.at + 5);
     const word = WORDS.find((each) => rest.startsWith(each) || (each.startsWith(rest) && rest !== ""));
@@ -161,7 +166,9 @@ class Reader {
     if (quote === -1) {
       this.at = this.source.length;
       // A cut may fall inside an escape: take off what can't be read.
-      const rest = this.source.slice(from).replace(/\\(?:u[0-9a-fA-F]{0,3})?$/, (end, offset, all) => (isEscaped(all, offset) ? end : ""));
+      const rest = this.source
+        .slice(from)
+        .replace(/\\(?:u[0-9a-fA-F]{0,3})?$/, (end, offset, all) => (isEscaped(all, offset) ? end : ""));
       return this.decoded(`${rest}"`, true);
     }
     this.at = quote + 1;

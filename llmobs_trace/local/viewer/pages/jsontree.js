@@ -24,15 +24,33 @@ function branch(key, read, depth) {
   if (!isContainer(read)) return node(h("div", { class: "leaf" }, keyed(key), leaf(read)));
   const members = membersOf(read);
   const [opening, closing] = read.type === "object" ? ["{", "}"] : ["[", "]"];
-  if (members.length === 0) return node(h("div", { class: "leaf" }, keyed(key), h("span", { class: "mark" }, opening + (read.cut ? "…" : "") + closing)));
+  if (members.length === 0)
+    return node(
+      h(
+        "div",
+        { class: "leaf" },
+        keyed(key),
+        h("span", { class: "mark" }, opening + (read.cut ? "…" : "") + closing),
+      ),
+    );
   if (depth > 0 && !members.some(([, child]) => isContainer(child)) && !read.cut) {
     const short = brief(read, SHORT_CHARACTERS + 1);
-    if (short.length <= SHORT_CHARACTERS) return node(h("div", { class: "leaf" }, keyed(key), inline(read, opening, closing)));
+    if (short.length <= SHORT_CHARACTERS)
+      return node(h("div", { class: "leaf" }, keyed(key), inline(read, opening, closing)));
   }
   const fold = document.createElement("details");
   const size = counted(members.length, read.type === "object" ? "key" : "item");
   fold.append(
-    node(h("summary", {}, keyed(key), h("span", { class: "mark" }, opening), h("span", { class: "size" }, ` ${size} `), h("span", { class: "mark ending" }, closing))),
+    node(
+      h(
+        "summary",
+        {},
+        keyed(key),
+        h("span", { class: "mark" }, opening),
+        h("span", { class: "size" }, ` ${size} `),
+        h("span", { class: "mark ending" }, closing),
+      ),
+    ),
   );
   const fill = () => {
     if (fold.childElementCount > 1) return;
@@ -50,9 +68,16 @@ function branch(key, read, depth) {
 
 function addMembers(list, members, from, depth, cut) {
   const end = Math.min(members.length, from + MEMBERS_AT_ONCE);
-  for (let index = from; index < end; index += 1) list.append(branch(members[index][0], members[index][1], depth + 1));
+  for (let index = from; index < end; index += 1)
+    list.append(branch(members[index][0], members[index][1], depth + 1));
   if (end < members.length) {
-    const more = node(h("button", { class: "more", type: "button" }, `Show more: ${counted(members.length - end, "is", "are")} left`));
+    const more = node(
+      h(
+        "button",
+        { class: "more", type: "button" },
+        `Show more: ${counted(members.length - end, "is", "are")} left`,
+      ),
+    );
     more.addEventListener("click", () => {
       more.remove();
       addMembers(list, members, end, depth, cut);
@@ -67,17 +92,34 @@ function membersOf(read) {
 
 function keyed(key) {
   if (key === null) return null;
-  return [h("span", { class: typeof key === "number" ? "index" : "name", dir: "auto" }, String(key)), h("span", { class: "mark" }, ": ")];
+  return [
+    h("span", { class: typeof key === "number" ? "index" : "name", dir: "auto" }, String(key)),
+    h("span", { class: "mark" }, ": "),
+  ];
 }
 
 function leaf(read) {
   if (read.type !== "string") return h("span", { class: read.type }, read.source + (read.cut ? "…" : ""));
-  if (read.value.length <= STRING_CHARACTERS) return h("span", { class: "string", dir: "auto" }, `"${read.value}${read.cut ? "…" : '"'}`);
+  if (read.value.length <= STRING_CHARACTERS)
+    return h("span", { class: "string", dir: "auto" }, `"${read.value}${read.cut ? "…" : '"'}`);
   return longString(read);
 }
 
 function longString(read) {
-  return h("span", { class: "string", dir: "auto" }, `"${read.value.slice(0, STRING_CHARACTERS)}…`, h("button", { class: "more", type: "button", on: { click: (event) => showWhole(event.currentTarget.closest(".leaf"), read) } }, `Show all ${counted(read.value.length, "character")}`));
+  return h(
+    "span",
+    { class: "string", dir: "auto" },
+    `"${read.value.slice(0, STRING_CHARACTERS)}…`,
+    h(
+      "button",
+      {
+        class: "more",
+        type: "button",
+        on: { click: (event) => showWhole(event.currentTarget.closest(".leaf"), read) },
+      },
+      `Show all ${counted(read.value.length, "character")}`,
+    ),
+  );
 }
 
 function showWhole(place, read) {
@@ -90,7 +132,11 @@ function inline(read, opening, closing) {
   const members = membersOf(read);
   return [
     h("span", { class: "mark" }, opening),
-    members.map(([key, child], index) => [read.type === "object" ? keyed(key) : null, leaf(child), index < members.length - 1 ? h("span", { class: "mark" }, ", ") : null]),
+    members.map(([key, child], index) => [
+      read.type === "object" ? keyed(key) : null,
+      leaf(child),
+      index < members.length - 1 ? h("span", { class: "mark" }, ", ") : null,
+    ]),
     h("span", { class: "mark" }, closing),
   ];
 }

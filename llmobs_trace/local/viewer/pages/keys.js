@@ -6,9 +6,34 @@
 // The arrows of a trace's tree are the tree's own: see tree.js.
 
 export const LISTED = [
-  ["Everywhere", [["?", "this list"], ["/", "search, where there is a search"], ["t", "light, dark, or as the system is"], ["g then e", "all experiments"], ["esc", "close, leave the search, or go up a page"]]],
-  ["In a table", [["j, k", "next row, previous row"], ["enter", "open the row"], ["x", "choose the experiment for a comparison"], ["n, p", "next page, previous page"]]],
-  ["In a trace", [["↑ ↓, j k", "the span above or below"], ["← →", "fold and unfold; to the parent, to the first child"], ["home, end", "the first span, the last span"], ["n, p", "the next row's trace, the previous one's"]]],
+  [
+    "Everywhere",
+    [
+      ["?", "this list"],
+      ["/", "search, where there is a search"],
+      ["t", "light, dark, or as the system is"],
+      ["g then e", "all experiments"],
+      ["esc", "close, leave the search, or go up a page"],
+    ],
+  ],
+  [
+    "In a table",
+    [
+      ["j, k", "next row, previous row"],
+      ["enter", "open the row"],
+      ["x", "choose the experiment for a comparison"],
+      ["n, p", "next page, previous page"],
+    ],
+  ],
+  [
+    "In a trace",
+    [
+      ["↑ ↓, j k", "the span above or below"],
+      ["← →", "fold and unfold; to the parent, to the first child"],
+      ["home, end", "the first span, the last span"],
+      ["n, p", "the next row's trace, the previous one's"],
+    ],
+  ],
 ];
 
 let waitingForSecond = false;
@@ -18,7 +43,12 @@ export function listen(actions) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey) return;
     if (document.querySelector("dialog[open]") !== null) return; // its keys are the browser's
-    if (event.target.closest?.("input, select, textarea") && !(event.key === "Escape" && event.target.type === "search") && event.target.type !== "checkbox") return;
+    if (
+      event.target.closest?.("input, select, textarea") &&
+      !(event.key === "Escape" && event.target.type === "search") &&
+      event.target.type !== "checkbox"
+    )
+      return;
     const key = waitingForSecond ? `g ${event.key}` : event.key;
     waitingForSecond = event.key === "g" && !waitingForSecond;
     const action = actions()[key];
@@ -32,7 +62,9 @@ export function step(selector, by) {
   const found = [...document.querySelectorAll(selector)];
   if (found.length === 0) return;
   const row = document.activeElement?.closest("tr");
-  const at = found.findIndex((each) => each === document.activeElement || (row !== null && row !== undefined && row.contains(each)));
+  const at = found.findIndex(
+    (each) => each === document.activeElement || (row !== null && row !== undefined && row.contains(each)),
+  );
   const next = at === -1 ? (by > 0 ? 0 : found.length - 1) : Math.min(found.length - 1, Math.max(0, at + by));
   found[next].focus();
   found[next].closest("tr")?.scrollIntoView({ block: "nearest" });

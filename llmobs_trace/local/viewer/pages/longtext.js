@@ -17,7 +17,15 @@ export function longText(whole, { className = "prose", rest = null, folded = FOL
     const size = rest === null ? `all ${characters(whole.length)}` : "the whole text";
     patch(box, [
       h("div", { class: "piece", dir: "auto" }, `${shown}…`),
-      h("button", { class: "more", type: "button", on: { click: () => (rest === null ? showAll(box, whole) : rest()) } }, `Show ${size}`),
+      h(
+        "button",
+        {
+          class: "more",
+          type: "button",
+          on: { click: () => (rest === null ? showAll(box, whole) : rest()) },
+        },
+        `Show ${size}`,
+      ),
     ]);
   } else patch(box, [h("div", { class: "piece", dir: "auto" }, whole)]);
   return box;

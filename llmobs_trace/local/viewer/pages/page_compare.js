@@ -20,8 +20,14 @@ export async function load(route, source) {
   const params = { limit: LIMIT, offset: offset || null };
   for (const name of FILTERS) params[name] = route.params.get(name);
   const [answer, found] = await Promise.all([source.compare(ids), source.compareRows(ids, params)]);
-  const comparisons = Array.isArray(answer) ? answer : answer.comparisons ?? [answer];
-  return { comparisons, rows: found.rows, total: found.total, offset, letters: ids.map((_, index) => letter(index)) };
+  const comparisons = Array.isArray(answer) ? answer : (answer.comparisons ?? [answer]);
+  return {
+    comparisons,
+    rows: found.rows,
+    total: found.total,
+    offset,
+    letters: ids.map((_, index) => letter(index)),
+  };
 }
 
 function letter(index) {
@@ -31,16 +37,22 @@ function letter(index) {
 /** The ids in the address, in the order of their letters. */
 function chosen(route) {
   const ids = [];
-  for (let index = 0; index < 26 && route.params.get(letter(index)); index += 1) ids.push(route.params.get(letter(index)));
+  for (let index = 0; index < 26 && route.params.get(letter(index)); index += 1)
+    ids.push(route.params.get(letter(index)));
   return ids;
 }
 
 export function title(route, { comparisons }) {
-  return `Compare ${experimentsOf(comparisons).map((each) => each.name ?? shortId(each.id)).join(" and ")}`;
+  return `Compare ${experimentsOf(comparisons)
+    .map((each) => each.name ?? shortId(each.id))
+    .join(" and ")}`;
 }
 
 export function path(route) {
-  return [["Experiments", href(["experiments"])], ["Compare", href(["compare"], route.params)]];
+  return [
+    ["Experiments", href(["experiments"])],
+    ["Compare", href(["compare"], route.params)],
+  ];
 }
 
 function experimentsOf(comparisons) {
@@ -51,21 +63,63 @@ export function view(route, data) {
   const { comparisons, letters } = data;
   const experiments = experimentsOf(comparisons);
   return [
-    h("div", { key: "head", class: "head" },
+    h(
+      "div",
+      { key: "head", class: "head" },
       h("div", {}, h("h1", { tabindex: -1 }, "Compare"), sides(experiments)),
-      h("div", { class: "actions" }, experiments.length === 2 ? h("a", { class: "button", href: changed(route, { a: route.params.get("b"), b: route.params.get("a"), offset: null }) }, "Swap A and B") : null)),
+      h(
+        "div",
+        { class: "actions" },
+        experiments.length === 2
+          ? h(
+              "a",
+              {
+                class: "button",
+                href: changed(route, { a: route.params.get("b"), b: route.params.get("a"), offset: null }),
+              },
+              "Swap A and B",
+            )
+          : null,
+      ),
+    ),
     comparisons.map((comparison, index) =>
-      h("section", { key: `verdicts-${index}`, class: "against", "aria-label": `B${index || ""} against A` },
+      h(
+        "section",
+        { key: `verdicts-${index}`, class: "against", "aria-label": `B${index || ""} against A` },
         h("h2", {}, `${letters[index + 1].toUpperCase()} against A: `, verdict(comparison.verdict)),
         h("p", { class: "quiet" }, paired(comparison.rows, letters[index + 1].toUpperCase())),
-        verdictTable(comparison, ["A", letters[index + 1].toUpperCase()]))),
-    h("section", { key: "rows", "aria-label": "Rows" }, filters(route, data), rowsPart(route, data, experiments)),
+        verdictTable(comparison, ["A", letters[index + 1].toUpperCase()]),
+      ),
+    ),
+    h(
+      "section",
+      { key: "rows", "aria-label": "Rows" },
+      filters(route, data),
+      rowsPart(route, data, experiments),
+    ),
   ];
 }
 
 function sides(experiments) {
-  return h("ul", { class: "sides" }, experiments.map((each, index) =>
-    h("li", {}, h("span", { class: "letter" }, letter(index).toUpperCase()), h("a", { href: href(["experiments", each.id]) }, h("span", { dir: "auto" }, each.name ?? "unnamed"), " ", h("code", {}, shortId(each.id))), h("span", { class: "quiet" }, ` ${counted(each.rows, "row")}`))));
+  return h(
+    "ul",
+    { class: "sides" },
+    experiments.map((each, index) =>
+      h(
+        "li",
+        {},
+        h("span", { class: "letter" }, letter(index).toUpperCase()),
+        h(
+          "a",
+          { href: href(["experiments", each.id]) },
+          h("span", { dir: "auto" }, each.name ?? "unnamed"),
+          " ",
+          h("code", {}, shortId(each.id)),
+        ),
+        h("span", { class: "quiet" }, ` ${counted(each.rows, "row")}`),
+      ),
+    ),
+  );
 }
 
 function paired(rows, other) {
@@ -78,17 +132,68 @@ function paired(rows, other) {
 function filters(route, data) {
   const { params } = route;
   const set = (changes) => go(changed(route, { ...changes, offset: null }), { replace: true });
-  const labels = [...new Set(data.comparisons.flatMap((each) => each.metrics.filter((metric) => !metric.builtin && metric.kind !== "json").map((metric) => metric.label)))];
+  const labels = [
+    ...new Set(
+      data.comparisons.flatMap((each) =>
+        each.metrics
+          .filter((metric) => !metric.builtin && metric.kind !== "json")
+          .map((metric) => metric.label),
+      ),
+    ),
+  ];
   const applied = ["q", "changed", "flipped"].some((name) => params.has(name));
-  return h("div", { class: "filters", role: "search", "aria-label": "Filter the rows" },
+  return h(
+    "div",
+    { class: "filters", role: "search", "aria-label": "Filter the rows" },
     h("h2", {}, "Rows"),
     h("span", { class: "quiet found", role: "status" }, number(data.total)),
     search(route, "Search the rows", (text) => set({ q: text })),
-    h("label", {}, h("span", { class: "unseen" }, "Which rows"),
-      h("select", { on: { change: ({ target: { value } }) => set({ changed: value === "changed" ? 1 : null, flipped: value.startsWith("flipped ") ? value.slice("flipped ".length) : null }) } },
-        [["", "All rows"], ["changed", "The answer changed"], ...labels.map((label) => [`flipped ${label}`, `${label} changed`])].map(([key, text]) =>
-          h("option", { key, value: key, selected: key === (params.has("flipped") ? `flipped ${params.get("flipped")}` : params.has("changed") ? "changed" : "") }, text)))),
-    applied ? h("a", { class: "quiet", href: changed(route, { q: null, changed: null, flipped: null, offset: null }) }, "Clear all") : null);
+    h(
+      "label",
+      {},
+      h("span", { class: "unseen" }, "Which rows"),
+      h(
+        "select",
+        {
+          on: {
+            change: ({ target: { value } }) =>
+              set({
+                changed: value === "changed" ? 1 : null,
+                flipped: value.startsWith("flipped ") ? value.slice("flipped ".length) : null,
+              }),
+          },
+        },
+        [
+          ["", "All rows"],
+          ["changed", "The answer changed"],
+          ...labels.map((label) => [`flipped ${label}`, `${label} changed`]),
+        ].map(([key, text]) =>
+          h(
+            "option",
+            {
+              key,
+              value: key,
+              selected:
+                key ===
+                (params.has("flipped")
+                  ? `flipped ${params.get("flipped")}`
+                  : params.has("changed")
+                    ? "changed"
+                    : ""),
+            },
+            text,
+          ),
+        ),
+      ),
+    ),
+    applied
+      ? h(
+          "a",
+          { class: "quiet", href: changed(route, { q: null, changed: null, flipped: null, offset: null }) },
+          "Clear all",
+        )
+      : null,
+  );
 }
 
 function rowsPart(route, data, experiments) {
@@ -96,11 +201,31 @@ function rowsPart(route, data, experiments) {
   if (rows.length === 0) return h("div", { class: "empty" }, h("p", {}, "No row is like that."));
   const labels = labelsOf(rows, letters);
   return [
-    h("div", { key: "table", class: "scrolls", tabindex: 0, role: "region", "aria-label": "Rows side by side" },
-      h("table", { class: "list rows compared", role: "table" },
+    h(
+      "div",
+      { key: "table", class: "scrolls", tabindex: 0, role: "region", "aria-label": "Rows side by side" },
+      h(
+        "table",
+        { class: "list rows compared", role: "table" },
         h("caption", { class: "unseen" }, "Rows side by side"),
-        h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, ["Row", "Input", ...letters.map(outputOf), ...labels, "Latency"].map((name) => h("th", { scope: "col", role: "columnheader" }, name)))),
-        h("tbody", { role: "rowgroup" }, rows.map((row) => comparedRow(row, letters, labels, experiments))))),
+        h(
+          "thead",
+          { role: "rowgroup" },
+          h(
+            "tr",
+            { role: "row" },
+            ["Row", "Input", ...letters.map(outputOf), ...labels, "Latency"].map((name) =>
+              h("th", { scope: "col", role: "columnheader" }, name),
+            ),
+          ),
+        ),
+        h(
+          "tbody",
+          { role: "rowgroup" },
+          rows.map((row) => comparedRow(row, letters, labels, experiments)),
+        ),
+      ),
+    ),
     pager(route, { offset: data.offset, limit: LIMIT, total: data.total, noun: "row" }),
   ];
 }
@@ -111,7 +236,10 @@ function outputOf(letter) {
 
 function labelsOf(rows, letters) {
   const found = new Set();
-  for (const row of rows) for (const each of letters) for (const metric of row[each]?.metrics ?? []) if (metric.metric_type !== "json") found.add(metric.label);
+  for (const row of rows)
+    for (const each of letters)
+      for (const metric of row[each]?.metrics ?? [])
+        if (metric.metric_type !== "json") found.add(metric.label);
   return [...found].sort();
 }
 
@@ -119,12 +247,27 @@ function comparedRow(row, letters, labels, experiments) {
   const first = letters.findIndex((each) => row[each]);
   const any = row[letters[first]];
   const lines = letters.map((each) => (row[each] ? answerOf(row[each]) : null));
-  return h("tr", { key: `${row.row_id}-${any.span_id}`, role: "row", on: wholeRow },
-    h("th", { scope: "row", role: "rowheader" }, h("a", { class: "open", dir: "auto", href: traceOf(experiments[first], any) }, row.row_id ?? any.name), row.changed ? h("span", { class: "note changed" }, "changed") : null),
+  return h(
+    "tr",
+    { key: `${row.row_id}-${any.span_id}`, role: "row", on: wholeRow },
+    h(
+      "th",
+      { scope: "row", role: "rowheader" },
+      h("a", { class: "open", dir: "auto", href: traceOf(experiments[first], any) }, row.row_id ?? any.name),
+      row.changed ? h("span", { class: "note changed" }, "changed") : null,
+    ),
     previewCell(any.input, "input", "Input"),
     letters.map((each, index) => answerCell(row[each], lines, index, experiments[index], outputOf(each))),
     labels.map((label) => flipCell(row, letters, label)),
-    h("td", { role: "cell", "data-column": "Latency" }, letters.map((each, index) => [index > 0 ? h("span", { class: "quiet" }, " → ") : null, row[each] ? duration(row[each].duration_ns) : "–"])));
+    h(
+      "td",
+      { role: "cell", "data-column": "Latency" },
+      letters.map((each, index) => [
+        index > 0 ? h("span", { class: "quiet" }, " → ") : null,
+        row[each] ? duration(row[each].duration_ns) : "–",
+      ]),
+    ),
+  );
 }
 
 function traceOf(experiment, row) {
@@ -137,25 +280,64 @@ function answerOf(row) {
 }
 
 function answerCell(row, lines, index, experiment, column) {
-  if (!row) return h("td", { class: "text", role: "cell", "data-column": column }, h("span", { class: "missing" }, "not in this one"));
-  const shown = index === 0 && lines[1] !== null ? wordDiff(lines[0], lines[1] ?? "").before : index > 0 && lines[0] !== null ? wordDiff(lines[0], lines[index]).after : [[true, lines[index]]];
+  if (!row)
+    return h(
+      "td",
+      { class: "text", role: "cell", "data-column": column },
+      h("span", { class: "missing" }, "not in this one"),
+    );
+  const shown =
+    index === 0 && lines[1] !== null
+      ? wordDiff(lines[0], lines[1] ?? "").before
+      : index > 0 && lines[0] !== null
+        ? wordDiff(lines[0], lines[index]).after
+        : [[true, lines[index]]];
   const tag = index === 0 ? "del" : "ins";
-  const content = lines[index].trim() === "" ? h("span", { class: "missing" }, "empty") : shown.map(([isSame, text]) => (isSame || lines.length > 2 && index === 0 ? text : h(tag, {}, text)));
-  return h("td", { class: row.status === "error" ? "text error" : "text", role: "cell", "data-column": column }, h("a", { class: "answer clamp", dir: "auto", href: traceOf(experiment, row), "aria-label": `${lines[index] || "empty"}. Open this trace` }, row.status === "error" ? h("span", { "aria-hidden": "true" }, "✗ ") : null, content));
+  const content =
+    lines[index].trim() === ""
+      ? h("span", { class: "missing" }, "empty")
+      : shown.map(([isSame, text]) =>
+          isSame || (lines.length > 2 && index === 0) ? text : h(tag, {}, text),
+        );
+  return h(
+    "td",
+    { class: row.status === "error" ? "text error" : "text", role: "cell", "data-column": column },
+    h(
+      "a",
+      {
+        class: "answer clamp",
+        dir: "auto",
+        href: traceOf(experiment, row),
+        "aria-label": `${lines[index] || "empty"}. Open this trace`,
+      },
+      row.status === "error" ? h("span", { "aria-hidden": "true" }, "✗ ") : null,
+      content,
+    ),
+  );
 }
 
 function flipCell(row, letters, label) {
   const values = letters.map((each) => said(row[each], label));
   const same = values.every((value) => value === values[0]);
-  return h("td", { class: same ? "metric quiet" : "metric flipped", role: "cell", "data-column": label }, same ? values[0] : values.map((value, index) => [index > 0 ? h("span", { class: "arrow" }, " → ") : null, value]));
+  return h(
+    "td",
+    { class: same ? "metric quiet" : "metric flipped", role: "cell", "data-column": label },
+    same
+      ? values[0]
+      : values.map((value, index) => [index > 0 ? h("span", { class: "arrow" }, " → ") : null, value]),
+  );
 }
 
 function said(row, label) {
   if (!row) return "–";
   const found = row.metrics.filter((metric) => metric.label === label);
   if (found.length === 0) return "missing";
-  return found.map((metric) => {
-    const { text } = saying(metric);
-    return [text, metric.assessment && text !== "failed" ? metric.assessment : ""].filter(Boolean).join(" ");
-  }).join(", ");
+  return found
+    .map((metric) => {
+      const { text } = saying(metric);
+      return [text, metric.assessment && text !== "failed" ? metric.assessment : ""]
+        .filter(Boolean)
+        .join(" ");
+    })
+    .join(", ");
 }

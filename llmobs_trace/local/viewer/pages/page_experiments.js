@@ -27,46 +27,119 @@ export function view(route, { experiments, offset, total = offset + experiments.
   const asked = route.params.get("q");
   const shown = experiments.slice(0, LIMIT);
   return [
-    h("div", { key: "head", class: "head" },
+    h(
+      "div",
+      { key: "head", class: "head" },
       h("h1", { tabindex: -1 }, "Experiments"),
-      h("div", { class: "actions" },
-        search(route, "Search names and ids", (text) => go(changed(route, { q: text, offset: null }), { replace: true })),
-        compareLink(chosen))),
-    shown.length === 0 ? h("div", { key: "empty", class: "empty" }, asked ? nothingFound(route, asked) : nothingYet()) : table(route, shown, chosen),
+      h(
+        "div",
+        { class: "actions" },
+        search(route, "Search names and ids", (text) =>
+          go(changed(route, { q: text, offset: null }), { replace: true }),
+        ),
+        compareLink(chosen),
+      ),
+    ),
+    shown.length === 0
+      ? h("div", { key: "empty", class: "empty" }, asked ? nothingFound(route, asked) : nothingYet())
+      : table(route, shown, chosen),
     shown.length === 0 ? null : pager(route, { offset, limit: LIMIT, total, noun: "experiment" }),
   ];
 }
 
 function table(route, experiments, chosen) {
-  return h("div", { key: "table", class: "scrolls", tabindex: 0, role: "region", "aria-label": "Experiments" },
-    h("table", { class: "list" },
+  return h(
+    "div",
+    { key: "table", class: "scrolls", tabindex: 0, role: "region", "aria-label": "Experiments" },
+    h(
+      "table",
+      { class: "list" },
       h("caption", { class: "unseen" }, "Experiments, the latest first"),
-      h("thead", {}, h("tr", {},
-        h("th", { scope: "col", class: "pick" }, h("span", { class: "unseen" }, "Choose for a comparison")),
-        column(route, "Name"), column(route, "Began"), column(route, "Dataset"),
-        column(route, "Rows", { className: "number" }), column(route, "Spans", { className: "number" }), column(route, "Errors", { className: "number" }),
-        column(route, "Metrics", { className: "number" }), column(route, "Failed", { className: "number" }))),
-      h("tbody", {}, experiments.map((each) =>
-        h("tr", { key: each.id, on: wholeRow, class: chosen.includes(each.id) ? "chosen" : null },
-          h("td", { class: "pick" }, h("input", { type: "checkbox", checked: chosen.includes(each.id), "aria-label": `Choose ${each.name ?? each.id}, began ${moment(each.began_ns)}, for a comparison`, on: { change: () => pick(route, each.id) } })),
-          h("th", { scope: "row" }, h("a", { class: "open", id: `open-${each.id}`, href: href(["experiments", each.id]) }, h("span", { class: "name", dir: "auto" }, each.name ?? "unnamed"), " ", h("code", { class: "quiet" }, shortId(each.id)))),
-          h("td", {}, h("time", { datetime: iso(each.began_ns), title: iso(each.began_ns) }, moment(each.began_ns)), h("span", { class: "quiet" }, ` ${ago(each.began_ns)}`)),
-          h("td", { class: "quiet" }, each.dataset_ids.join(", ")),
-          count(each.rows), count(each.spans), count(each.errors, "error"), count(each.metrics), count(each.failed_metrics, "failed"))))));
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          h("th", { scope: "col", class: "pick" }, h("span", { class: "unseen" }, "Choose for a comparison")),
+          column(route, "Name"),
+          column(route, "Began"),
+          column(route, "Dataset"),
+          column(route, "Rows", { className: "number" }),
+          column(route, "Spans", { className: "number" }),
+          column(route, "Errors", { className: "number" }),
+          column(route, "Metrics", { className: "number" }),
+          column(route, "Failed", { className: "number" }),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        experiments.map((each) =>
+          h(
+            "tr",
+            { key: each.id, on: wholeRow, class: chosen.includes(each.id) ? "chosen" : null },
+            h(
+              "td",
+              { class: "pick" },
+              h("input", {
+                type: "checkbox",
+                checked: chosen.includes(each.id),
+                "aria-label": `Choose ${each.name ?? each.id}, began ${moment(each.began_ns)}, for a comparison`,
+                on: { change: () => pick(route, each.id) },
+              }),
+            ),
+            h(
+              "th",
+              { scope: "row" },
+              h(
+                "a",
+                { class: "open", id: `open-${each.id}`, href: href(["experiments", each.id]) },
+                h("span", { class: "name", dir: "auto" }, each.name ?? "unnamed"),
+                " ",
+                h("code", { class: "quiet" }, shortId(each.id)),
+              ),
+            ),
+            h(
+              "td",
+              {},
+              h("time", { datetime: iso(each.began_ns), title: iso(each.began_ns) }, moment(each.began_ns)),
+              h("span", { class: "quiet" }, ` ${ago(each.began_ns)}`),
+            ),
+            h("td", { class: "quiet" }, each.dataset_ids.join(", ")),
+            count(each.rows),
+            count(each.spans),
+            count(each.errors, "error"),
+            count(each.metrics),
+            count(each.failed_metrics, "failed"),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 function count(value, kind = null) {
-  return h("td", { class: kind !== null && value > 0 ? `number ${kind}` : "number" }, value === 0 ? h("span", { class: "quiet" }, "0") : number(value));
+  return h(
+    "td",
+    { class: kind !== null && value > 0 ? `number ${kind}` : "number" },
+    value === 0 ? h("span", { class: "quiet" }, "0") : number(value),
+  );
 }
 
 function compareLink(chosen) {
-  if (chosen.length < 2) return h("span", { class: "button off" }, chosen.length === 1 ? "Choose one more" : "Choose two to compare");
+  if (chosen.length < 2)
+    return h(
+      "span",
+      { class: "button off" },
+      chosen.length === 1 ? "Choose one more" : "Choose two to compare",
+    );
   const params = Object.fromEntries(chosen.map((id, index) => [String.fromCharCode(97 + index), id]));
   return h("a", { class: "button main", href: href(["compare"], params) }, `Compare ${chosen.length}`);
 }
 
 function picked(route) {
-  return (route.params.get("pick") ?? "").split("\n").filter(Boolean) // which no id holds;
+  return (route.params.get("pick") ?? "").split("\n").filter(Boolean); // which no id holds;
 }
 
 function pick(route, id) {
@@ -76,7 +149,10 @@ function pick(route, id) {
 }
 
 function nothingFound(route, asked) {
-  return [h("p", {}, `No experiment's name or id has “${asked}” in it.`), h("p", {}, h("a", { href: changed(route, { q: null, offset: null }) }, "Show all"))];
+  return [
+    h("p", {}, `No experiment's name or id has “${asked}” in it.`),
+    h("p", {}, h("a", { href: changed(route, { q: null, offset: null }) }, "Show all")),
+  ];
 }
 
 function nothingYet() {

@@ -21,7 +21,8 @@ function words(read) {
     const last = chat[chat.length - 1];
     return contentText(last.content) || null;
   }
-  if (read.type === "object" && member(read, "role") !== undefined) return contentText(member(read, "content")) || null;
+  if (read.type === "object" && member(read, "role") !== undefined)
+    return contentText(member(read, "content")) || null;
   if (read.type === "object" && read.entries.length === 1) {
     const only = read.entries[0][1];
     return text(only) ?? (only.type === "object" || only.type === "array" ? null : only.source);
@@ -32,7 +33,14 @@ function words(read) {
 /** A table's cell with that line; what is not there is said. */
 export function previewCell(source, name, column) {
   const props = { class: "text", role: "cell", "data-column": column };
-  if (source === null || source === undefined) return h("td", props, h("span", { class: "missing" }, `no ${name}`));
+  if (source === null || source === undefined)
+    return h("td", props, h("span", { class: "missing" }, `no ${name}`));
   const shown = line(source);
-  return h("td", props, shown.trim() === "" ? h("span", { class: "missing" }, "empty") : h("span", { class: "clamp", dir: "auto" }, shown));
+  return h(
+    "td",
+    props,
+    shown.trim() === ""
+      ? h("span", { class: "missing" }, "empty")
+      : h("span", { class: "clamp", dir: "auto" }, shown),
+  );
 }

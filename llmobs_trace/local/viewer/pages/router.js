@@ -43,7 +43,8 @@ export function href(segments, params = {}, span = "") {
   const query = new URLSearchParams();
   const given = params instanceof URLSearchParams ? [...params] : Object.entries(params);
   for (const [name, value] of given) {
-    if (value !== null && value !== undefined && value !== "" && value !== false) query.append(name, String(value));
+    if (value !== null && value !== undefined && value !== "" && value !== false)
+      query.append(name, String(value));
   }
   const text = query.toString();
   const address = path + (text && `?${text}`) + (span && `#${encodeURIComponent(span)}`);
@@ -78,7 +79,15 @@ export function followLinks() {
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]");
     if (link === null || link === undefined || event.defaultPrevented || event.button !== 0) return;
-    if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || link.target || link.hasAttribute("download")) return;
+    if (
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey ||
+      link.target ||
+      link.hasAttribute("download")
+    )
+      return;
     const address = link.getAttribute("href");
     if (!address.startsWith(inFile ? "#/" : "/") || address.startsWith("/assets/")) return;
     event.preventDefault();

@@ -8,26 +8,44 @@ import { changed } from "./router.js";
 /** A card for each label. A bar of a card leads to the rows in it. */
 export function scoreCards(route, scores) {
   return scores.map((score) =>
-    h("article", { key: `score-${score.label}`, class: "card" },
+    h(
+      "article",
+      { key: `score-${score.label}`, class: "card" },
       h("h2", { dir: "auto" }, score.label),
       headline(score),
       distribution(route, score),
-      h("p", { class: "quiet" }, counts(route, score))));
+      h("p", { class: "quiet" }, counts(route, score)),
+    ),
+  );
 }
 
 function headline(score) {
   const passed = score.passed ?? 0;
   const judged = passed + (score.not_passed ?? 0);
   const pass = judged > 0 ? h("span", { class: "quiet" }, ` · ${percent(passed, judged)} pass`) : null;
-  if (score.mean !== null && score.mean !== undefined) return h("p", { class: "big" }, number(score.mean), h("span", { class: "quiet" }, " mean"), pass);
+  if (score.mean !== null && score.mean !== undefined)
+    return h("p", { class: "big" }, number(score.mean), h("span", { class: "quiet" }, " mean"), pass);
   const values = listed(score);
   const total = values.reduce((sum, [, count]) => sum + count, 0);
   if (score.metric_type === "boolean" && total > 0) {
     const yes = values.find(([name]) => name === "true")?.[1] ?? 0;
     return h("p", { class: "big" }, percent(yes, total), h("span", { class: "quiet" }, " true"), pass);
   }
-  if (values.length > 0) return h("p", { class: "big" }, number(values.length), h("span", { class: "quiet" }, values.length === 1 ? " value" : " values"), pass);
-  return h("p", { class: "big" }, number(score.scored), h("span", { class: "quiet" }, score.metric_type === "json" ? " objects" : " scored"), pass);
+  if (values.length > 0)
+    return h(
+      "p",
+      { class: "big" },
+      number(values.length),
+      h("span", { class: "quiet" }, values.length === 1 ? " value" : " values"),
+      pass,
+    );
+  return h(
+    "p",
+    { class: "big" },
+    number(score.scored),
+    h("span", { class: "quiet" }, score.metric_type === "json" ? " objects" : " scored"),
+    pass,
+  );
 }
 
 /** Values with counts, whichever way they came. */
@@ -43,7 +61,8 @@ function distribution(route, score) {
     return histogram(score.histogram, {
       title: `Rows by ${score.label}`,
       active: (low) => mine && Number(params.get("min")) === low,
-      address: (low, high) => changed(route, { label: score.label, min: low, max: high, value: null, offset: null }),
+      address: (low, high) =>
+        changed(route, { label: score.label, min: low, max: high, value: null, offset: null }),
     });
   }
   const values = listed(score);
@@ -51,13 +70,28 @@ function distribution(route, score) {
   return categories(values, {
     title: `Rows by ${score.label}`,
     active: (name) => mine && params.get("value") === name,
-    address: (name) => changed(route, { label: score.label, value: name, min: null, max: null, offset: null }),
+    address: (name) =>
+      changed(route, { label: score.label, value: name, min: null, max: null, offset: null }),
   });
 }
 
 function counts(route, score) {
   const parts = [counted(score.scored, "scored", "scored")];
-  if (score.failed > 0) parts.push(h("a", { class: "failed", href: changed(route, { failed: 1, missing: null, offset: null }) }, `${number(score.failed)} failed`));
-  if (score.missing > 0) parts.push(h("a", { class: "missing", href: changed(route, { missing: score.label, failed: null, offset: null }) }, `${number(score.missing)} missing`));
+  if (score.failed > 0)
+    parts.push(
+      h(
+        "a",
+        { class: "failed", href: changed(route, { failed: 1, missing: null, offset: null }) },
+        `${number(score.failed)} failed`,
+      ),
+    );
+  if (score.missing > 0)
+    parts.push(
+      h(
+        "a",
+        { class: "missing", href: changed(route, { missing: score.label, failed: null, offset: null }) },
+        `${number(score.missing)} missing`,
+      ),
+    );
   return parts.flatMap((part, index) => (index === 0 ? [part] : [" · ", part]));
 }

@@ -19,34 +19,79 @@ export function shell({ path, error, connection, loading, data, route }, page) {
     h(
       "header",
       { key: "header", class: "top" },
-      h("nav", { class: "path", "aria-label": "Where you are" },
-        h("ol", {},
+      h(
+        "nav",
+        { class: "path", "aria-label": "Where you are" },
+        h(
+          "ol",
+          {},
           h("li", {}, h("a", { class: "home", href: href(["experiments"]) }, "llmobs-trace")),
           path.map(([name, address], index) =>
-            h("li", {}, address === null || index === path.length - 1
-              ? h("span", { "aria-current": "page" }, name)
-              : h("a", { href: address }, name))))),
-      h("div", { class: "tools" },
+            h(
+              "li",
+              {},
+              address === null || index === path.length - 1
+                ? h("span", { "aria-current": "page" }, name)
+                : h("a", { href: address }, name),
+            ),
+          ),
+        ),
+      ),
+      h(
+        "div",
+        { class: "tools" },
         state(connection),
-        h("button", { class: "quiet", type: "button", on: themeButton, "aria-label": `Colours: ${THEME_NAMES[theme.chosen()]}. Change` }, THEME_NAMES[theme.chosen()]),
-        h("button", { class: "quiet key", type: "button", on: helpButton, "aria-label": "Keyboard shortcuts" }, "?")),
+        h(
+          "button",
+          {
+            class: "quiet",
+            type: "button",
+            on: themeButton,
+            "aria-label": `Colours: ${THEME_NAMES[theme.chosen()]}. Change`,
+          },
+          THEME_NAMES[theme.chosen()],
+        ),
+        h(
+          "button",
+          { class: "quiet key", type: "button", on: helpButton, "aria-label": "Keyboard shortcuts" },
+          "?",
+        ),
+      ),
     ),
-    h("main", { key: `main-${route.page}-${route.id ?? ""}-${route.traceId ?? ""}`, id: "main", tabindex: -1, "aria-busy": loading && data === null ? "true" : null },
+    h(
+      "main",
+      {
+        key: `main-${route.page}-${route.id ?? ""}-${route.traceId ?? ""}`,
+        id: "main",
+        tabindex: -1,
+        "aria-busy": loading && data === null ? "true" : null,
+      },
       error === null ? null : failure(error, data),
-      page),
+      page,
+    ),
   ];
 }
 
 function state(connection) {
   const [kind, name, meaning] = CONNECTIONS[connection];
-  return h("span", { class: `connection ${kind}`, role: "status", title: meaning }, h("span", { class: "dot", "aria-hidden": "true" }), name);
+  return h(
+    "span",
+    { class: `connection ${kind}`, role: "status", title: meaning },
+    h("span", { class: "dot", "aria-hidden": "true" }),
+    name,
+  );
 }
 
 function failure(error, data) {
-  return h("div", { class: "failure", role: "alert" },
-    data === null ? h("h1", { tabindex: -1 }, "This can't be shown") : h("strong", {}, "What is below may be old."),
+  return h(
+    "div",
+    { class: "failure", role: "alert" },
+    data === null
+      ? h("h1", { tabindex: -1 }, "This can't be shown")
+      : h("strong", {}, "What is below may be old."),
     h("p", {}, String(error.message)),
-    data === null ? h("p", {}, h("a", { href: href(["experiments"]) }, "All experiments")) : null);
+    data === null ? h("p", {}, h("a", { href: href(["experiments"]) }, "All experiments")) : null,
+  );
 }
 
 const skip = {
@@ -66,13 +111,37 @@ const helpButton = { click: () => document.getElementById("help").showModal() };
 /** The list of keys, closed. */
 export function helpDialog() {
   const dialog = node(
-    h("dialog", { id: "help", "aria-labelledby": "help-title" },
+    h(
+      "dialog",
+      { id: "help", "aria-labelledby": "help-title" },
       h("h2", { id: "help-title" }, "Keyboard"),
-      h("div", { class: "keys" },
+      h(
+        "div",
+        { class: "keys" },
         LISTED.map(([place, listed]) =>
-          h("section", {}, h("h3", {}, place),
-            h("dl", {}, listed.map(([key, does]) => [h("dt", {}, key.split(/(, | then | )/).map((part) => (/^(, | then | )$/.test(part) ? part : h("kbd", {}, part)))), h("dd", {}, does)]))))),
-      h("form", { method: "dialog" }, h("button", { autofocus: true }, "Close"))),
+          h(
+            "section",
+            {},
+            h("h3", {}, place),
+            h(
+              "dl",
+              {},
+              listed.map(([key, does]) => [
+                h(
+                  "dt",
+                  {},
+                  key
+                    .split(/(, | then | )/)
+                    .map((part) => (/^(, | then | )$/.test(part) ? part : h("kbd", {}, part))),
+                ),
+                h("dd", {}, does),
+              ]),
+            ),
+          ),
+        ),
+      ),
+      h("form", { method: "dialog" }, h("button", { autofocus: true }, "Close")),
+    ),
   );
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close(); // beside it

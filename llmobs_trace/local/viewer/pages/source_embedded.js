@@ -14,7 +14,9 @@ export function embedded(saved) {
   };
   return {
     live: false,
-    experiments: async ({ q }) => ({ experiments: !q || has(`${experiment.name} ${experiment.id}`, q) ? [experiment] : [] }),
+    experiments: async ({ q }) => ({
+      experiments: !q || has(`${experiment.name} ${experiment.id}`, q) ? [experiment] : [],
+    }),
     experiment: async (id) => (own(id), saved.experiment),
     rows: async (id, params) => (own(id), pageOf(saved.rows, params)),
     trace: async (id, traceId, { offset = 0, limit = Infinity }) => {
@@ -24,7 +26,8 @@ export function embedded(saved) {
     },
     span: async (id, spanId) => {
       own(id);
-      if (!Object.hasOwn(saved.spans, spanId)) throw new Missing("this file holds the beginning of that value alone");
+      if (!Object.hasOwn(saved.spans, spanId))
+        throw new Missing("this file holds the beginning of that value alone");
       return saved.spans[spanId];
     },
     compare: async () => {
@@ -40,7 +43,9 @@ function has(text, wanted) {
 
 /** The rows that a question asks for, in its order: `{total, rows}`. */
 export function pageOf(rows, params) {
-  const wanted = rows.filter((row) => TESTS.every(([name, test]) => !given(params[name]) || test(row, params)));
+  const wanted = rows.filter((row) =>
+    TESTS.every(([name, test]) => !given(params[name]) || test(row, params)),
+  );
   const ordered = sorted(wanted, params.sort ?? "start", params.order ?? "asc");
   const offset = Number(params.offset ?? 0);
   return { total: wanted.length, rows: ordered.slice(offset, offset + Number(params.limit ?? 100)) };
@@ -57,9 +62,21 @@ const TESTS = [
   ["status", (row, { status }) => row.status === status],
   ["failed", (row) => row.metrics.some((metric) => metric.failed)],
   ["missing", (row, { missing }) => of(row, missing).length === 0],
-  ["value", (row, { label, value }) => of(row, label).some((metric) => !metric.failed && String(metric.value) === value)],
-  ["min", (row, { label, min }) => of(row, label).some((metric) => typeof metric.value === "number" && metric.value >= Number(min))],
-  ["max", (row, { label, max }) => of(row, label).some((metric) => typeof metric.value === "number" && metric.value <= Number(max))],
+  [
+    "value",
+    (row, { label, value }) =>
+      of(row, label).some((metric) => !metric.failed && String(metric.value) === value),
+  ],
+  [
+    "min",
+    (row, { label, min }) =>
+      of(row, label).some((metric) => typeof metric.value === "number" && metric.value >= Number(min)),
+  ],
+  [
+    "max",
+    (row, { label, max }) =>
+      of(row, label).some((metric) => typeof metric.value === "number" && metric.value <= Number(max)),
+  ],
   ["q", (row, { q }) => words(q).every((word) => searched(row).includes(word))],
 ];
 
@@ -68,7 +85,10 @@ function words(text) {
 }
 
 function searched(row) {
-  return [row.name, row.row_id, row.input, row.output, row.expected_output, row.error_type, row.error_message].filter(given).join("\n").toLowerCase();
+  return [row.name, row.row_id, row.input, row.output, row.expected_output, row.error_type, row.error_message]
+    .filter(given)
+    .join("\n")
+    .toLowerCase();
 }
 
 const KEYS = {
@@ -79,10 +99,14 @@ const KEYS = {
 };
 
 function sorted(rows, sort, order) {
-  const key = sort.startsWith("score:") ? (row) => of(row, sort.slice("score:".length)).find((metric) => !metric.failed)?.value : KEYS[sort] ?? KEYS.start;
+  const key = sort.startsWith("score:")
+    ? (row) => of(row, sort.slice("score:".length)).find((metric) => !metric.failed)?.value
+    : (KEYS[sort] ?? KEYS.start);
   const keyed = rows.map((row) => [key(row), row]);
   const sign = order === "desc" ? -1 : 1;
   // What has no value comes last in either order.
-  keyed.sort(([a], [b]) => (given(a) ? (given(b) ? sign * (a < b ? -1 : a > b ? 1 : 0) : -1) : given(b) ? 1 : 0));
+  keyed.sort(([a], [b]) =>
+    given(a) ? (given(b) ? sign * (a < b ? -1 : a > b ? 1 : 0) : -1) : given(b) ? 1 : 0,
+  );
   return keyed.map(([, row]) => row);
 }

@@ -35,12 +35,17 @@ async function get(segments, params = {}) {
 
 async function read(segments, params) {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(params)) if (value !== undefined && value !== null && value !== "") query.set(name, value);
+  for (const [name, value] of Object.entries(params))
+    if (value !== undefined && value !== null && value !== "") query.set(name, value);
   const text = query.toString();
-  const answer = await fetch(`/api/${segments.map(encodeURIComponent).join("/")}${text && `?${text}`}`, { cache: "no-store" });
+  const answer = await fetch(`/api/${segments.map(encodeURIComponent).join("/")}${text && `?${text}`}`, {
+    cache: "no-store",
+  });
   const body = await answer.text();
   if (answer.ok) return body;
-  throw answer.status === 404 || answer.status === 400 ? new Missing(said(answer, body)) : new Error(said(answer, body));
+  throw answer.status === 404 || answer.status === 400
+    ? new Missing(said(answer, body))
+    : new Error(said(answer, body));
 }
 
 function said(answer, body) {

@@ -21,15 +21,20 @@ export function value(source, { cut = false, whole = null } = {}) {
 }
 
 function fill(box, source, whole, raw = false) {
-  const load = whole === null ? null : async (event) => {
-    const button = event?.currentTarget;
-    if (button) button.disabled = true;
-    try {
-      fill(box, await whole(), null);
-    } catch (error) {
-      box.append(node(h("p", { class: "failed", role: "alert" }, `The rest can't be had: ${error.message}`)));
-    }
-  };
+  const load =
+    whole === null
+      ? null
+      : async (event) => {
+          const button = event?.currentTarget;
+          if (button) button.disabled = true;
+          try {
+            fill(box, await whole(), null);
+          } catch (error) {
+            box.append(
+              node(h("p", { class: "failed", role: "alert" }, `The rest can't be had: ${error.message}`)),
+            );
+          }
+        };
   const read = parse(source);
   const formed = read === null || raw ? null : wellFormed(read);
   const children = [];
@@ -37,12 +42,16 @@ function fill(box, source, whole, raw = false) {
   else if (raw) children.push(jsonTree(read));
   else children.push(...formed);
   if (load !== null) {
-    const more = node(h("button", { class: "more", type: "button" }, "This is the beginning of it. Load the whole value"));
+    const more = node(
+      h("button", { class: "more", type: "button" }, "This is the beginning of it. Load the whole value"),
+    );
     more.addEventListener("click", load);
     children.push(more);
   }
   if (read !== null && isContainer(read) && formed?.[0]?.className !== "json" && whole === null) {
-    const toggle = node(h("button", { class: "quiet as", type: "button", "aria-pressed": raw ? "true" : "false" }, "JSON"));
+    const toggle = node(
+      h("button", { class: "quiet as", type: "button", "aria-pressed": raw ? "true" : "false" }, "JSON"),
+    );
     toggle.addEventListener("click", () => {
       fill(box, source, whole, !raw);
       box.querySelector("button.as")?.focus();
@@ -54,23 +63,57 @@ function fill(box, source, whole, raw = false) {
 
 function wellFormed(read) {
   if (!isContainer(read) && read.type !== "string") return [jsonTree(read)];
-  if (read.type === "string") return [read.value.trim() === "" ? node(h("p", { class: "missing" }, read.value === "" ? "An empty text." : `Only white space: ${characters(read.value.length)}.`)) : longText(read.value + (read.cut ? "…" : ""))];
+  if (read.type === "string")
+    return [
+      read.value.trim() === ""
+        ? node(
+            h(
+              "p",
+              { class: "missing" },
+              read.value === "" ? "An empty text." : `Only white space: ${characters(read.value.length)}.`,
+            ),
+          )
+        : longText(read.value + (read.cut ? "…" : "")),
+    ];
   const single = read.type === "object" ? asMessage(read) : null;
   const chat = single === null ? asChat(read) : [single];
   if (chat !== null) return [chatList(chat)];
   // What is no object travels as one under this name, as an expected output does.
-  if (read.type === "object" && read.entries.length === 1 && read.entries[0][0] === "value" && !read.cut) return wellFormed(read.entries[0][1]);
-  if (read.type === "object" && read.entries.length <= 12 && read.entries.some(([, child]) => readsBetter(child))) return [fields(read)];
+  if (read.type === "object" && read.entries.length === 1 && read.entries[0][0] === "value" && !read.cut)
+    return wellFormed(read.entries[0][1]);
+  if (
+    read.type === "object" &&
+    read.entries.length <= 12 &&
+    read.entries.some(([, child]) => readsBetter(child))
+  )
+    return [fields(read)];
   return [jsonTree(read)];
 }
 
 /** Whether a member is better read as what it is than as JSON: a chat, or a text of several lines or words. */
 function readsBetter(child) {
-  return asChat(child) !== null || asMessage(child) !== null || (child.type === "string" && (child.value.length > 100 || child.value.includes("\n")));
+  return (
+    asChat(child) !== null ||
+    asMessage(child) !== null ||
+    (child.type === "string" && (child.value.length > 100 || child.value.includes("\n")))
+  );
 }
 
 function fields(read) {
-  return node(h("dl", { class: "fields" }, read.entries.map(([key, child]) => [h("dt", { dir: "auto" }, key), h("dd", {}, island(`field-${key}`, () => field(child)))])));
+  return node(
+    h(
+      "dl",
+      { class: "fields" },
+      read.entries.map(([key, child]) => [
+        h("dt", { dir: "auto" }, key),
+        h(
+          "dd",
+          {},
+          island(`field-${key}`, () => field(child)),
+        ),
+      ]),
+    ),
+  );
 }
 
 function field(child) {
@@ -80,11 +123,31 @@ function field(child) {
 }
 
 function chatList(messages) {
-  return node(h("ol", { class: "chat", "aria-label": "Messages" }, messages.map((message, index) => h("li", { class: `message role-${known(message.role)}` },
-    h("p", { class: "role" }, message.role, message.name === "" ? null : h("span", { class: "quiet" }, ` ${message.name}`)),
-    parts(message.content).map((part, position) => island(`part-${index}-${position}`, () => partBox(part))),
-    message.calls.map((call, position) => island(`call-${index}-${position}`, () => callBox(call))),
-    message.more.length === 0 ? null : island(`more-${index}`, () => jsonTree({ type: "object", entries: message.more }))))));
+  return node(
+    h(
+      "ol",
+      { class: "chat", "aria-label": "Messages" },
+      messages.map((message, index) =>
+        h(
+          "li",
+          { class: `message role-${known(message.role)}` },
+          h(
+            "p",
+            { class: "role" },
+            message.role,
+            message.name === "" ? null : h("span", { class: "quiet" }, ` ${message.name}`),
+          ),
+          parts(message.content).map((part, position) =>
+            island(`part-${index}-${position}`, () => partBox(part)),
+          ),
+          message.calls.map((call, position) => island(`call-${index}-${position}`, () => callBox(call))),
+          message.more.length === 0
+            ? null
+            : island(`more-${index}`, () => jsonTree({ type: "object", entries: message.more })),
+        ),
+      ),
+    ),
+  );
 }
 
 function known(role) {
@@ -92,7 +155,8 @@ function known(role) {
 }
 
 function partBox(part) {
-  if (part.kind === "text") return part.text === "" ? node(h("p", { class: "missing" }, "empty")) : longText(part.text);
+  if (part.kind === "text")
+    return part.text === "" ? node(h("p", { class: "missing" }, "empty")) : longText(part.text);
   if (part.kind === "image") return imageBox(part.text);
   return jsonTree(part.node);
 }
@@ -101,17 +165,44 @@ function partBox(part) {
 const IMAGE = /^data:image\/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+$/;
 
 function imageBox(url) {
-  const box = node(h("div", { class: "image" }, h("p", { class: "quiet" }, `image: ${url.length > 120 ? `${url.slice(0, 80)}… (${characters(url.length)})` : url}`)));
+  const box = node(
+    h(
+      "div",
+      { class: "image" },
+      h(
+        "p",
+        { class: "quiet" },
+        `image: ${url.length > 120 ? `${url.slice(0, 80)}… (${characters(url.length)})` : url}`,
+      ),
+    ),
+  );
   if (IMAGE.test(url)) {
     const show = node(h("button", { class: "more", type: "button" }, "Show the image"));
-    show.addEventListener("click", () => show.replaceWith(node(h("img", { src: url, alt: "An image that was part of this message" }))));
+    show.addEventListener("click", () =>
+      show.replaceWith(node(h("img", { src: url, alt: "An image that was part of this message" }))),
+    );
     box.append(show);
   }
   return box;
 }
 
 function callBox(call) {
-  const box = node(h("div", { class: "call" }, h("p", { class: "quiet" }, "calls ", h("strong", {}, call.name), call.id === "" ? null : ` (${call.id})`)));
-  if (call.given !== null) box.append(call.given.type === "string" ? longText(call.given.value, { className: "code" }) : jsonTree(call.given));
+  const box = node(
+    h(
+      "div",
+      { class: "call" },
+      h(
+        "p",
+        { class: "quiet" },
+        "calls ",
+        h("strong", {}, call.name),
+        call.id === "" ? null : ` (${call.id})`,
+      ),
+    ),
+  );
+  if (call.given !== null)
+    box.append(
+      call.given.type === "string" ? longText(call.given.value, { className: "code" }) : jsonTree(call.given),
+    );
   return box;
 }

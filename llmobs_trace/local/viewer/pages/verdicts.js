@@ -8,40 +8,81 @@ const SHARES = new Set(["boolean", "assessment", "errors"]);
 
 /** A verdict, told by word and sign as well as by colour. */
 export function verdict(word) {
-  return h("span", { class: `verdict ${word.replace(" ", "-")}` }, h("span", { "aria-hidden": "true" }, `${SIGNS[word] ?? "·"} `), word);
+  return h(
+    "span",
+    { class: `verdict ${word.replace(" ", "-")}` },
+    h("span", { "aria-hidden": "true" }, `${SIGNS[word] ?? "·"} `),
+    word,
+  );
 }
 
 /** The table. `names`: what to call A and B. */
 export function verdictTable(comparison, [nameA, nameB]) {
   const level = `${number(100 * comparison.confidence)}% interval`;
-  return h("div", { class: "scrolls", tabindex: 0, role: "region", "aria-label": `Metrics, ${nameB} against ${nameA}` },
-    h("table", { class: "list verdicts" },
+  return h(
+    "div",
+    { class: "scrolls", tabindex: 0, role: "region", "aria-label": `Metrics, ${nameB} against ${nameA}` },
+    h(
+      "table",
+      { class: "list verdicts" },
       h("caption", { class: "unseen" }, `Metrics of ${nameB} against ${nameA}`),
-      h("thead", {}, h("tr", {},
-        ["Metric", "Verdict"].map((name) => h("th", { scope: "col" }, name)),
-        [nameA, nameB].map((name) => h("th", { scope: "col", class: "number" }, name)),
-        h("th", { scope: "col", class: "number" }, "Difference"),
-        h("th", { scope: "col" }, level),
-        h("th", { scope: "col" }, "Rows better, worse, same"),
-        h("th", { scope: "col" }, "Scored on both sides"))),
-      h("tbody", {}, comparison.metrics.map((metric) => metricRow(metric)))));
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          ["Metric", "Verdict"].map((name) => h("th", { scope: "col" }, name)),
+          [nameA, nameB].map((name) => h("th", { scope: "col", class: "number" }, name)),
+          h("th", { scope: "col", class: "number" }, "Difference"),
+          h("th", { scope: "col" }, level),
+          h("th", { scope: "col" }, "Rows better, worse, same"),
+          h("th", { scope: "col" }, "Scored on both sides"),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        comparison.metrics.map((metric) => metricRow(metric)),
+      ),
+    ),
+  );
 }
 
 function metricRow(metric) {
-  return h("tr", { key: metric.label, class: metric.builtin ? "builtin" : null },
-    h("th", { scope: "row", dir: "auto" }, h("span", { class: "name" }, metric.label), h("span", { class: "quiet note" }, note(metric))),
-    h("td", { class: "why" }, verdict(metric.verdict), h("span", { class: "quiet note" }, metric.reason), metric.rows_needed ? h("span", { class: "quiet note" }, `about ${number(metric.rows_needed)} rows would settle it`) : null),
+  return h(
+    "tr",
+    { key: metric.label, class: metric.builtin ? "builtin" : null },
+    h(
+      "th",
+      { scope: "row", dir: "auto" },
+      h("span", { class: "name" }, metric.label),
+      h("span", { class: "quiet note" }, note(metric)),
+    ),
+    h(
+      "td",
+      { class: "why" },
+      verdict(metric.verdict),
+      h("span", { class: "quiet note" }, metric.reason),
+      metric.rows_needed
+        ? h("span", { class: "quiet note" }, `about ${number(metric.rows_needed)} rows would settle it`)
+        : null,
+    ),
     h("td", { class: "number" }, value(metric, metric.mean_a)),
     h("td", { class: "number" }, value(metric, metric.mean_b)),
     h("td", { class: "number" }, difference(metric, metric.difference)),
     h("td", {}, interval(metric)),
     h("td", {}, wins(metric)),
-    h("td", {}, counted(metric)));
+    h("td", {}, counted(metric)),
+  );
 }
 
 function note(metric) {
   if (metric.kind === "latency") return "geometric mean; decides nothing";
-  if (SHARES.has(metric.kind)) return { boolean: "share of true", assessment: "share of pass", errors: "share of rows that raised" }[metric.kind];
+  if (SHARES.has(metric.kind))
+    return { boolean: "share of true", assessment: "share of pass", errors: "share of rows that raised" }[
+      metric.kind
+    ];
   if (metric.kind === "score") return metric.direction === "lower" ? "mean; lower is better" : "mean";
   return metric.kind;
 }
@@ -66,26 +107,67 @@ function difference(metric, by) {
 }
 
 function interval(metric) {
-  if (!metric.interval) return metric.agreement === null || metric.agreement === undefined ? null : h("span", { class: "quiet" }, `${number(round(100 * metric.agreement))}% of rows the same`);
+  if (!metric.interval)
+    return metric.agreement === null || metric.agreement === undefined
+      ? null
+      : h("span", { class: "quiet" }, `${number(round(100 * metric.agreement))}% of rows the same`);
   const [low, high] = metric.interval;
-  const reach = Math.max(Math.abs(low), Math.abs(high), Math.abs(metric.difference ?? 0), metric.margin ?? 0) * 1.08 || 1;
+  const reach =
+    Math.max(Math.abs(low), Math.abs(high), Math.abs(metric.difference ?? 0), metric.margin ?? 0) * 1.08 || 1;
   const at = (by) => String((by / reach + 1) / 2);
   return [
-    h("span", { class: "interval", "aria-hidden": "true", vars: { "--low": at(low), "--high": at(high), "--at": at(metric.difference), "--margin": String((metric.margin ?? 0) / reach / 2) } }, h("span", { class: "margin" }), h("span", { class: "zero" }), h("span", { class: "range" }), h("span", { class: "point" })),
-    h("span", { class: "quiet note", title: metric.interval_method }, `${difference(metric, low)} to `, difference(metric, high)),
+    h(
+      "span",
+      {
+        class: "interval",
+        "aria-hidden": "true",
+        vars: {
+          "--low": at(low),
+          "--high": at(high),
+          "--at": at(metric.difference),
+          "--margin": String((metric.margin ?? 0) / reach / 2),
+        },
+      },
+      h("span", { class: "margin" }),
+      h("span", { class: "zero" }),
+      h("span", { class: "range" }),
+      h("span", { class: "point" }),
+    ),
+    h(
+      "span",
+      { class: "quiet note", title: metric.interval_method },
+      `${difference(metric, low)} to `,
+      difference(metric, high),
+    ),
   ];
 }
 
 function wins(metric) {
   if (!metric.dataset_rows) return null;
-  if (metric.direction === null || metric.direction === undefined) return `${number(metric.wins)} changed, ${number(metric.ties)} the same`;
-  return [h("span", {}, `${number(metric.wins)} better, ${number(metric.losses)} worse`), h("span", { class: "quiet note" }, `${number(metric.ties)} the same`)];
+  if (metric.direction === null || metric.direction === undefined)
+    return `${number(metric.wins)} changed, ${number(metric.ties)} the same`;
+  return [
+    h("span", {}, `${number(metric.wins)} better, ${number(metric.losses)} worse`),
+    h("span", { class: "quiet note" }, `${number(metric.ties)} the same`),
+  ];
 }
 
 function counted(metric) {
   return [
     h("span", {}, number(metric.n)),
-    metric.failed > 0 ? h("span", { class: "failed note" }, `${number(metric.failed)} failed (${number(metric.failed_a)} and ${number(metric.failed_b)})`) : null,
-    metric.missing > 0 ? h("span", { class: "missing note" }, `${number(metric.missing)} missing (${number(metric.missing_a)} and ${number(metric.missing_b)})`) : null,
+    metric.failed > 0
+      ? h(
+          "span",
+          { class: "failed note" },
+          `${number(metric.failed)} failed (${number(metric.failed_a)} and ${number(metric.failed_b)})`,
+        )
+      : null,
+    metric.missing > 0
+      ? h(
+          "span",
+          { class: "missing note" },
+          `${number(metric.missing)} missing (${number(metric.missing_a)} and ${number(metric.missing_b)})`,
+        )
+      : null,
   ];
 }

@@ -10,15 +10,30 @@ const HIDDEN = new RegExp(
   "gu",
 );
 // A joiner between letters that join, or inside an emoji, is spelling.
-const JOINING = /[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f\p{Script=Arabic}\p{Script=Syriac}\p{Script=Devanagari}\p{Script=Bengali}\p{Script=Gujarati}\p{Script=Gurmukhi}\p{Script=Kannada}\p{Script=Malayalam}\p{Script=Oriya}\p{Script=Sinhala}\p{Script=Tamil}\p{Script=Telugu}\p{Script=Khmer}\p{Script=Mongolian}]/u;
+const JOINING =
+  /[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f\p{Script=Arabic}\p{Script=Syriac}\p{Script=Devanagari}\p{Script=Bengali}\p{Script=Gujarati}\p{Script=Gurmukhi}\p{Script=Kannada}\p{Script=Malayalam}\p{Script=Oriya}\p{Script=Sinhala}\p{Script=Tamil}\p{Script=Telugu}\p{Script=Khmer}\p{Script=Mongolian}]/u;
 
 const NAMES = new Map([
-  [0x00, "null"], [0x08, "backspace"], [0x0d, "carriage return"], [0x1b, "escape"], [0xad, "soft hyphen"],
-  [0x200b, "zero width space"], [0x200c, "zero width non-joiner"], [0x200d, "zero width joiner"],
-  [0x200e, "left-to-right mark"], [0x200f, "right-to-left mark"], [0x202a, "left-to-right embedding"],
-  [0x202b, "right-to-left embedding"], [0x202c, "pop directional formatting"], [0x202d, "left-to-right override"],
-  [0x202e, "right-to-left override"], [0x2060, "word joiner"], [0x2066, "left-to-right isolate"],
-  [0x2067, "right-to-left isolate"], [0x2068, "first strong isolate"], [0x2069, "pop directional isolate"],
+  [0x00, "null"],
+  [0x08, "backspace"],
+  [0x0d, "carriage return"],
+  [0x1b, "escape"],
+  [0xad, "soft hyphen"],
+  [0x200b, "zero width space"],
+  [0x200c, "zero width non-joiner"],
+  [0x200d, "zero width joiner"],
+  [0x200e, "left-to-right mark"],
+  [0x200f, "right-to-left mark"],
+  [0x202a, "left-to-right embedding"],
+  [0x202b, "right-to-left embedding"],
+  [0x202c, "pop directional formatting"],
+  [0x202d, "left-to-right override"],
+  [0x202e, "right-to-left override"],
+  [0x2060, "word joiner"],
+  [0x2066, "left-to-right isolate"],
+  [0x2067, "right-to-left isolate"],
+  [0x2068, "first strong isolate"],
+  [0x2069, "pop directional isolate"],
   [0xfeff, "byte order mark"],
 ]);
 
@@ -26,6 +41,7 @@ const NAMES = new Map([
 export function pieces(text) {
   HIDDEN.lastIndex = 0;
   if (!HIDDEN.test(text)) return [text];
+  HIDDEN.lastIndex = 0; // matchAll goes on from where test stopped
   const found = [];
   let from = 0;
   for (const match of text.matchAll(HIDDEN)) {
@@ -40,7 +56,9 @@ export function pieces(text) {
 
 /** The same for where only a string can stand, as in an attribute. */
 export function plain(text) {
-  return pieces(text).map((piece) => (typeof piece === "string" ? piece : `⟨${piece.code}⟩`)).join("");
+  return pieces(text)
+    .map((piece) => (typeof piece === "string" ? piece : `⟨${piece.code}⟩`))
+    .join("");
 }
 
 function isSpelling(text, index, character) {
@@ -53,6 +71,7 @@ function isSpelling(text, index, character) {
 
 function control(point) {
   const code = `U+${point.toString(16).toUpperCase().padStart(4, "0")}`;
-  const known = NAMES.get(point) ?? (point >= 0xd800 && point <= 0xdfff ? "half a surrogate pair" : "control character");
+  const known =
+    NAMES.get(point) ?? (point >= 0xd800 && point <= 0xdfff ? "half a surrogate pair" : "control character");
   return { code, name: `${code}, ${known}` };
 }
