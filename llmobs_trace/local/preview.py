@@ -66,9 +66,9 @@ def previewed(kept: bytes | None, event: bytes, characters: int) -> Preview:
         return _preview.decode(kept)
     read = _event.decode(event)
     meta = read.meta or _NO_META
-    input, input_cut = _cut(meta.input, characters)
-    output, output_cut = _cut(meta.output, characters)
-    expected_output, expected_output_cut = _cut(meta.expected_output, characters)
+    input, input_cut = cut(meta.input, characters)
+    output, output_cut = cut(meta.output, characters)
+    expected_output, expected_output_cut = cut(meta.expected_output, characters)
     stack = text_of_string((meta.error or _NO_ERROR).stack)
     return Preview(
         input=input,
@@ -97,7 +97,8 @@ def text_of_string(value: msgspec.Raw) -> str | None:
         return text.encode("utf-8", "replace").decode()
 
 
-def _cut(value: msgspec.Raw, characters: int) -> tuple[str | None, bool]:
+def cut(value: msgspec.Raw, characters: int) -> tuple[str | None, bool]:
+    """A value's JSON text, None for null, of no more than so many characters; and whether it was longer."""
     encoded = bytes(value)
     if encoded == b"null":
         return None, False

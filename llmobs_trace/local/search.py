@@ -105,7 +105,7 @@ def rows_with(store: Store, experiment: int, query: str) -> Condition:
     found: list[str] = []
     parameters: list[object] = []
     if searched:
-        found.append("SELECT s.in_row FROM search x JOIN span s ON s.key = x.rowid WHERE x.words MATCH ?")
+        found.append("SELECT s.in_row FROM search JOIN span s ON s.key = search.rowid WHERE search MATCH ?")
         parameters.append(" ".join([f'"{_EXPERIMENT}{experiment}"', *(f'"{word}"*' for word in wanted)]))
     if searched < last:
         found.append(

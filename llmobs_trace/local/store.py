@@ -71,7 +71,13 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Within the block every query sees the store as at the first one, whoever writes meanwhile."""
+        """Within the block every query sees the store as at the first one, whoever writes meanwhile.
+
+        One within another is part of that one.
+        """
+        if self._connection.in_transaction:
+            yield
+            return
         self._connection.execute("BEGIN")
         try:
             yield

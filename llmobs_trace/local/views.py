@@ -47,7 +47,7 @@ CREATE VIEW scores AS
 SELECT e.id AS experiment_id, m.label, e.rows, sum(NOT m.failed) AS scored, sum(m.failed) AS failed,
        e.rows - count(DISTINCT m.in_row) AS missing,
        avg(CASE WHEN NOT m.failed THEN coalesce(m.score_value, m.boolean_value) END) AS mean,
-       sum(m.assessment = 'pass' AND NOT m.failed) AS passed
+       sum(m.assessment IS 'pass' AND NOT m.failed) AS passed
 FROM metric m JOIN experiment e ON e.key = m.experiment GROUP BY e.key, m.label"""
 
 VIEWS: Final = (_EXPERIMENTS, _SPANS, _ROWS, _METRICS, _SCORES)

@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from llmobs_trace.local.store import Store
-from llmobs_trace.local.viewer import assets, experiments
+from llmobs_trace.local.viewer import assets, experiment, experiments, rows, spans, traces
 from llmobs_trace.local.viewer.response import Refused, Response, as_json, refusal
 
 Query = Mapping[str, str]
@@ -17,6 +17,10 @@ Answer = Callable[..., object]
 _API: Final[tuple[tuple[str, Answer], ...]] = (
     ("revision", experiments.revision),
     ("experiments", experiments.listing),
+    ("experiments/<id>", experiment.summary),
+    ("experiments/<id>/rows", rows.listing),
+    ("experiments/<id>/traces/<id>", traces.trace),
+    ("experiments/<id>/spans/<id>", spans.span),
 )
 _PAGES: Final = ("", "experiments", "compare")
 
