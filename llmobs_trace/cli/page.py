@@ -22,7 +22,7 @@ from llmobs_trace.local.store import Store
 from llmobs_trace.local.viewer import respond
 
 _ROWS: Final = 500  # of an answer
-_SPANS: Final = 1000
+_SPANS: Final = 500
 _PREVIEWED: Final = ("input_cut", "output_cut", "expected_output_cut")
 
 
@@ -61,7 +61,7 @@ def _data(store: Store, experiment_id: str) -> Iterator[bytes]:
     yield b'{"experiment":' + _answer(store, of, {})
     yield b',"rows":['
     offset = 0
-    while rows := _read(_answer(store, f"{of}/rows", {"limit": str(_ROWS), "offset": str(offset)}), "rows"):
+    while rows := _rows(_answer(store, f"{of}/rows", {"limit": str(_ROWS), "offset": str(offset)})):
         yield (b"," if offset else b"") + b",".join(rows)
         offset += len(rows)
         if len(rows) < _ROWS:
@@ -73,10 +73,9 @@ def _data(store: Store, experiment_id: str) -> Iterator[bytes]:
         yield _trace(store, f"{of}/traces/{quote(trace_id, safe='')}", cut)
     yield b'},"spans":{'
     for position, span_id in enumerate(cut):
-        # As text in text: what a browser's parser would make of it is not what was recorded.
-        event = _read_raw(_answer(store, f"{of}/spans/{quote(span_id, safe='')}", {}))
+        answer = _answer(store, f"{of}/spans/{quote(span_id, safe='')}", {})
         yield (b"," if position else b"") + msgspec.json.encode(span_id) + b":"
-        yield msgspec.json.encode({"span": event})
+        yield msgspec.json.encode(msgspec.json.decode(answer, type=_Span))
     yield b"}}"
 
 
@@ -101,15 +100,11 @@ class _Rows(msgspec.Struct):
 
 
 class _Span(msgspec.Struct):
-    span: msgspec.Raw
+    span: str
 
 
-def _read(answer: bytes, name: str) -> list[bytes]:
-    return [bytes(each) for each in getattr(msgspec.json.decode(answer, type=_Rows), name)]
-
-
-def _read_raw(answer: bytes) -> str:
-    return bytes(msgspec.json.decode(answer, type=_Span).span).decode()
+def _rows(answer: bytes) -> list[bytes]:
+    return [bytes(row) for row in msgspec.json.decode(answer, type=_Rows).rows]
 
 
 def _answer(store: Store, path: str, query: dict[str, str]) -> bytes:

@@ -4,7 +4,8 @@ import { h } from "./dom.js";
 import { counted, number } from "./format.js";
 
 /**
- * `histogram` is `{edges, counts}`. `one(edge)` says an edge; `address(low, high)` gives where a bar leads, or null;
+ * `histogram` is `{edges, counts}`. `one(edge)` says an edge; `address(low, high, isLast)` gives where a bar leads,
+ * or null: a bar holds what lies from its low edge up to, not including, the high one, the last that too;
  * `active(low)` whether the rows of that bar are what is shown.
  */
 export function histogram(
@@ -28,7 +29,7 @@ export function histogram(
           vars: { "--share": String(count / most) },
           "aria-hidden": "true",
         });
-        const to = count > 0 ? address(low, high) : null;
+        const to = count > 0 ? address(low, high, index === counts.length - 1) : null;
         return h(
           "li",
           { class: active(low) ? "active" : null, title: said },
@@ -47,14 +48,15 @@ export function histogram(
   );
 }
 
-/** Categories with their counts, the most frequent first: `values` is `[[name, count]…]`. */
+/** Categories with their counts, the most frequent first: `values` is `[[name, count]…]`, `others` have none of those. */
 export function categories(
   values,
-  { title, address = () => null, active = () => false, noun = "row", limit = 5 },
+  { title, others = 0, address = () => null, active = () => false, noun = "row", limit = 5 },
 ) {
-  const total = values.reduce((sum, [, count]) => sum + count, 0);
+  const sum = (counts) => counts.reduce((all, [, count]) => all + count, 0);
+  const total = sum(values) + others;
   const shown = values.slice(0, limit);
-  const rest = values.slice(limit);
+  const rest = sum(values.slice(limit)) + others;
   return h(
     "ol",
     { class: "categories", "aria-label": title },
@@ -72,20 +74,9 @@ export function categories(
       return h(
         "li",
         { class: active(name) ? "active" : null },
-        to === null
-          ? content
-          : h("a", { href: to, title: `Show the ${counted(count, noun)} with ${name}` }, content),
+        !to ? content : h("a", { href: to, title: `Show the ${counted(count, noun)} with ${name}` }, content),
       );
     }),
-    rest.length > 0
-      ? h(
-          "li",
-          { class: "quiet" },
-          `and ${counted(rest.length, "more value")}, ${counted(
-            rest.reduce((sum, [, count]) => sum + count, 0),
-            noun,
-          )}`,
-        )
-      : null,
+    rest > 0 ? h("li", { class: "quiet" }, `and ${counted(rest, noun)} with other values`) : null,
   );
 }

@@ -1,7 +1,19 @@
 // A trace's address goes in, the rows before and after it come out, in the order and the filter it was come from.
 
 const LIMIT = 500;
-const PASSED_ON = ["sort", "order", "status", "failed", "missing", "label", "min", "max", "value", "q"];
+const PASSED_ON = [
+  "sort",
+  "order",
+  "status",
+  "failed",
+  "missing",
+  "label",
+  "min",
+  "max",
+  "below",
+  "value",
+  "q",
+];
 
 /** `{previous, next, position, total}`; nothing where the row is not among the first rows of that list. */
 export async function neighbours(route, source) {

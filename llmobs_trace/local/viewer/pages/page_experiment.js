@@ -11,7 +11,8 @@ import { column, pager, search, sorting, whole, wholeRow } from "./table.js";
 
 const LIMIT = 100;
 const FALLBACK = ["start", "asc"];
-const FILTERS = ["status", "failed", "missing", "label", "min", "max", "value", "q"];
+const ANY = { label: null, min: null, max: null, below: null, value: null };
+const FILTERS = ["status", "failed", "missing", "label", "min", "max", "below", "value", "q"];
 
 export async function load(route, source) {
   const [order, direction] = sorting(route, FALLBACK);
@@ -60,7 +61,7 @@ export function view(route, data) {
       filters(route, data, labels),
       rows.length === 0
         ? h("div", { class: "empty" }, nothing(route, experiment))
-        : rowsTable(route, rows, labels),
+        : rowsTable(route, rows, cards),
       rows.length === 0
         ? null
         : pager(route, { offset: data.offset, limit: LIMIT, total: data.total, noun: "row" }),
@@ -157,12 +158,13 @@ function filters(route, data, labels) {
           ],
           (value) =>
             set({
+              ...ANY,
               failed: value === "failed" ? 1 : null,
               missing: value.startsWith("missing ") ? value.slice("missing ".length) : null,
             }),
         ),
     h("div", { class: "small" }, sortSelect(route, labels)),
-    params.has("label") ? chip(route, data) : null,
+    params.has("label") ? chip(route) : null,
     applied
       ? h(
           "a",
@@ -181,14 +183,19 @@ function filters(route, data, labels) {
 
 function chip(route) {
   const { params } = route;
-  const range = params.has("value")
-    ? `is ${params.get("value")}`
-    : `${number(Number(params.get("min")))} to ${number(Number(params.get("max")))}`;
+  const low = number(Number(params.get("min")));
+  const range = params.has("failed")
+    ? "failed"
+    : params.has("value")
+      ? `is ${params.get("value")}`
+      : params.has("below")
+        ? `${low} to below ${number(Number(params.get("below")))}`
+        : `${low} to ${number(Number(params.get("max")))}`;
   return h(
     "a",
     {
       class: "chip",
-      href: changed(route, { label: null, min: null, max: null, value: null, offset: null }),
+      href: changed(route, { ...ANY, failed: null, offset: null }),
       "aria-label": `${params.get("label")} ${range}. Take this filter away`,
     },
     `${params.get("label")} ${range} `,
@@ -238,7 +245,8 @@ function select(name, value, options, chosen) {
   );
 }
 
-function rowsTable(route, rows, labels) {
+function rowsTable(route, rows, scores) {
+  const labels = scores.map((score) => score.label);
   const head = (name, options) => column(route, name, { ...options, fallback: FALLBACK });
   return h(
     "div",
@@ -257,7 +265,13 @@ function rowsTable(route, rows, labels) {
           head("Input", { className: "first-text" }),
           head("Output"),
           head("Expected"),
-          labels.map((label) => head(label, { sort: `score:${label}`, first: "desc" })),
+          scores.map(({ label, metric_type: type }) =>
+            head(label, {
+              sort: `score:${label}`,
+              first: "desc",
+              className: type === "score" ? "number" : null,
+            }),
+          ),
           head("Status", { sort: "status", first: "desc" }),
           head("Latency", { sort: "duration", first: "desc", className: "number" }),
           head("Began", { sort: "start" }),

@@ -10,7 +10,7 @@ import { changed, go, href } from "./router.js";
 import { tree } from "./tree.js";
 import { value } from "./value.js";
 
-const LIMIT = 1000;
+const LIMIT = 500;
 
 export async function load(route, source, before) {
   const wanted = Math.max(

@@ -1,7 +1,7 @@
 // An address goes in, what it names comes out, and back; all that a page shows is in its address.
 //
 //   /experiments                                  ?q=&offset=&pick=a,b
-//   /experiments/{id}                             ?sort=&order=&status=&failed=&missing=&label=&min=&max=&value=&q=&offset=
+//   /experiments/{id}                             ?sort=&order=&status=&failed=&missing=&label=&min=&max=&below=&value=&q=&offset=
 //   /experiments/{id}/traces/{trace_id}#{span}    ?fold=
 //   /compare?a=&b=[&c=…]                          &changed=&flipped=&sort=&offset=
 //

@@ -5,6 +5,18 @@ import { counted, number, percent } from "./format.js";
 import { categories, histogram } from "./histogram.js";
 import { changed } from "./router.js";
 
+// One thing at a time is asked of the metrics.
+const NONE = {
+  label: null,
+  min: null,
+  max: null,
+  below: null,
+  value: null,
+  failed: null,
+  missing: null,
+  offset: null,
+};
+
 /** A card for each label. A bar of a card leads to the rows in it. */
 export function scoreCards(route, scores) {
   return scores.map((score) =>
@@ -61,17 +73,17 @@ function distribution(route, score) {
     return histogram(score.histogram, {
       title: `Rows by ${score.label}`,
       active: (low) => mine && Number(params.get("min")) === low,
-      address: (low, high) =>
-        changed(route, { label: score.label, min: low, max: high, value: null, offset: null }),
+      address: (low, high, isLast) =>
+        changed(route, { ...NONE, label: score.label, min: low, [isLast ? "max" : "below"]: high }),
     });
   }
   const values = listed(score);
   if (values.length === 0) return null;
   return categories(values, {
+    others: score.histogram?.others ?? 0,
     title: `Rows by ${score.label}`,
     active: (name) => mine && params.get("value") === name,
-    address: (name) =>
-      changed(route, { label: score.label, value: name, min: null, max: null, offset: null }),
+    address: (name) => name !== "" && changed(route, { ...NONE, label: score.label, value: name }),
   });
 }
 
@@ -81,7 +93,7 @@ function counts(route, score) {
     parts.push(
       h(
         "a",
-        { class: "failed", href: changed(route, { failed: 1, missing: null, offset: null }) },
+        { class: "failed", href: changed(route, { ...NONE, label: score.label, failed: 1 }) },
         `${number(score.failed)} failed`,
       ),
     );
@@ -89,7 +101,7 @@ function counts(route, score) {
     parts.push(
       h(
         "a",
-        { class: "missing", href: changed(route, { missing: score.label, failed: null, offset: null }) },
+        { class: "missing", href: changed(route, { ...NONE, missing: score.label }) },
         `${number(score.missing)} missing`,
       ),
     );

@@ -18,7 +18,7 @@ export function embedded(saved) {
       experiments: !q || has(`${experiment.name} ${experiment.id}`, q) ? [experiment] : [],
     }),
     experiment: async (id) => (own(id), saved.experiment),
-    rows: async (id, params) => (own(id), pageOf(saved.rows, params)),
+    rows: async (id, params) => (own(id), pageOf(saved, params)),
     trace: async (id, traceId, { offset = 0, limit = Infinity }) => {
       own(id);
       const found = trace(traceId);
@@ -42,9 +42,11 @@ function has(text, wanted) {
 }
 
 /** The rows that a question asks for, in its order: `{total, rows}`. */
-export function pageOf(rows, params) {
-  const wanted = rows.filter((row) =>
-    TESTS.every(([name, test]) => !given(params[name]) || test(row, params)),
+export function pageOf({ rows, traces }, params) {
+  const wanted = rows.filter(
+    (row) =>
+      TESTS.every(([name, test]) => !given(params[name]) || test(row, params)) &&
+      (!given(params.q) || isFound(traces[row.trace_id]?.spans ?? [row], params.q)),
   );
   const ordered = sorted(wanted, params.sort ?? "start", params.order ?? "asc");
   const offset = Number(params.offset ?? 0);
@@ -57,38 +59,44 @@ function given(value) {
 
 const of = (row, label) => row.metrics.filter((metric) => metric.label === label);
 
+const within = (row, label, test) =>
+  of(row, label).some((metric) => !metric.failed && typeof metric.value === "number" && test(metric.value));
+
 // Parameter → whether a row is as it says.
 const TESTS = [
   ["status", (row, { status }) => row.status === status],
-  ["failed", (row) => row.metrics.some((metric) => metric.failed)],
+  ["failed", (row, { label }) => row.metrics.some((each) => each.failed && (!label || each.label === label))],
   ["missing", (row, { missing }) => of(row, missing).length === 0],
   [
     "value",
-    (row, { label, value }) =>
-      of(row, label).some((metric) => !metric.failed && String(metric.value) === value),
+    (row, { label, value }) => of(row, label).some((each) => !each.failed && String(each.value) === value),
   ],
-  [
-    "min",
-    (row, { label, min }) =>
-      of(row, label).some((metric) => typeof metric.value === "number" && metric.value >= Number(min)),
-  ],
-  [
-    "max",
-    (row, { label, max }) =>
-      of(row, label).some((metric) => typeof metric.value === "number" && metric.value <= Number(max)),
-  ],
-  ["q", (row, { q }) => words(q).every((word) => searched(row).includes(word))],
+  ["min", (row, { label, min }) => within(row, label, (value) => value >= Number(min))],
+  ["max", (row, { label, max }) => within(row, label, (value) => value <= Number(max))],
+  ["below", (row, { label, below }) => within(row, label, (value) => value < Number(below))],
 ];
 
-function words(text) {
-  return text.toLowerCase().split(/\s+/).filter(Boolean);
+/** Whether every word that is asked for begins a word of one of the spans; case and accents don't count. */
+function isFound(spans, asked) {
+  const wanted = words(asked).trim().split(" ");
+  return spans.some((span) => {
+    const text = ` ${words(searched(span))}`;
+    return wanted.every((word) => text.includes(` ${word}`));
+  });
 }
 
-function searched(row) {
-  return [row.name, row.row_id, row.input, row.output, row.expected_output, row.error_type, row.error_message]
+function words(text) {
+  return text
+    .normalize("NFD")
+    .replace(/\p{M}/gu, "")
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, " ");
+}
+
+function searched(span) {
+  return [span.name, span.input, span.output, span.expected_output, span.error_type, span.error_message]
     .filter(given)
-    .join("\n")
-    .toLowerCase();
+    .join("\n");
 }
 
 const KEYS = {

@@ -1,6 +1,5 @@
 // Questions go in, the answers of the server's /api come out.
 
-import { member, parse } from "./json.js";
 import { Missing } from "./missing.js";
 
 /** The source of a page that a server sent. */
@@ -11,7 +10,7 @@ export function http() {
     experiment: (id) => get(["experiments", id]),
     rows: (id, params) => get(["experiments", id, "rows"], params),
     trace: (id, traceId, params) => get(["experiments", id, "traces", traceId], params),
-    span: (id, spanId) => whole(["experiments", id, "spans", spanId]),
+    span: (id, spanId) => get(["experiments", id, "spans", spanId]),
     compare: (ids) => get(["compare"], lettered(ids)),
     compareRows: (ids, params) => get(["compare", "rows"], { ...lettered(ids), ...params }),
     revision: async () => (await get(["revision"])).revision,
@@ -22,18 +21,7 @@ function lettered(ids) {
   return Object.fromEntries(ids.map((id, index) => [String.fromCharCode(97 + index), id]));
 }
 
-/** A span's event as the very text it came as: a parser of the browser's would change numbers in it. */
-async function whole(segments) {
-  const body = await read(segments, {});
-  const event = member(parse(body), "span");
-  return { span: event.type === "string" ? event.value : body.slice(event.from, event.to) };
-}
-
 async function get(segments, params = {}) {
-  return JSON.parse(await read(segments, params));
-}
-
-async function read(segments, params) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(params))
     if (value !== undefined && value !== null && value !== "") query.set(name, value);
@@ -42,7 +30,7 @@ async function read(segments, params) {
     cache: "no-store",
   });
   const body = await answer.text();
-  if (answer.ok) return body;
+  if (answer.ok) return JSON.parse(body);
   throw answer.status === 404 || answer.status === 400
     ? new Missing(said(answer, body))
     : new Error(said(answer, body));
