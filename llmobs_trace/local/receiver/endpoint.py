@@ -13,13 +13,12 @@ from llmobs_trace.errors import StoreError
 from llmobs_trace.local.receiver import bodies, events
 from llmobs_trace.local.receiver.access import Access
 from llmobs_trace.local.receiver.http import Answer, Head, Malformed
+from llmobs_trace.local.receiver.limits import Limits
 from llmobs_trace.local.receiver.problems import bad_body, problem
 from llmobs_trace.local.store import Store
 from llmobs_trace.wire import CONTENT_TYPE, id_problem
 
 METHODS: Final = ("POST",)
-# While another program keeps the file busy: shorter than clients wait.
-_STORE_SECONDS: Final = 10.0
 _RETRY: Final = (("Retry-After", "1"),)
 
 
@@ -46,17 +45,17 @@ def refuse(head: Head, experiment_id: str, access: Access, declared: frozenset[s
     )
 
 
-def take(store: Store, head: Head, experiment_id: str, body: bytearray, max_body_bytes: int) -> Taken:
+def take(store: Store, head: Head, experiment_id: str, body: bytearray, limits: Limits) -> Taken:
     """Take a whole body; the answer is 202 once the store has committed its events."""
     try:
-        content = bodies.decoded(body, head.headers.get("content-encoding", ""), max_body_bytes)
+        content = bodies.decoded(body, head.headers.get("content-encoding", ""), limits.max_body_bytes)
     except Malformed as error:
         return Taken(problem(error.status, str(error), header=error.header))
     read = events.read(content)
     if isinstance(read, events.Refused):
         return Taken(bad_body(read.faults, more=read.more))
     try:
-        store.add(experiment_id, read.spans, read.metrics, timeout_seconds=_STORE_SECONDS)
+        store.add(experiment_id, read.spans, read.metrics, timeout_seconds=limits.store_seconds)
     except StoreError as error:
         return Taken(problem(503, str(error), headers=_RETRY))
     return Taken(Answer(202), len(read.spans), len(read.metrics))

@@ -106,7 +106,12 @@ def answer_head(answer: Answer, *, keep_alive: bool, extra: Iterable[tuple[str, 
         phrase = HTTPStatus(answer.status).phrase
     except ValueError:
         phrase = "Unknown"
-    lines = [f"HTTP/1.1 {answer.status} {phrase}", f"Date: {formatdate(usegmt=True)}", "Server: llmobs-trace"]
+    lines = [
+        f"HTTP/1.1 {answer.status} {phrase}",
+        f"Date: {formatdate(usegmt=True)}",
+        "Server: llmobs-trace",
+        "X-Content-Type-Options: nosniff",
+    ]
     if answer.content_type:
         lines.append(f"Content-Type: {answer.content_type}")
     if answer.status not in (204, 304):

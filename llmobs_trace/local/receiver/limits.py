@@ -20,3 +20,5 @@ class Limits(Struct, frozen=True):
     write_seconds: float = 30.0
     # What is sent after we have answered and closed is thrown away for so long, so that the answer arrives.
     linger_seconds: float = 3.0
+    # While another program keeps the store busy: less than clients wait.
+    store_seconds: float = 10.0

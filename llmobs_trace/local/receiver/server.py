@@ -55,7 +55,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> Totals:
         settings.access,
         settings.experiments,
         Rehearsal(settings.script),
-        settings.limits.max_body_bytes,
+        settings.limits,
     )
     try:
         asyncio.run(_Server(settings, service).run(ready))

@@ -19,6 +19,7 @@ from msgspec import Struct, structs
 from llmobs_trace.local.receiver import endpoint, pages
 from llmobs_trace.local.receiver.access import Access
 from llmobs_trace.local.receiver.http import Answer, Head
+from llmobs_trace.local.receiver.limits import Limits
 from llmobs_trace.local.receiver.problems import problem
 from llmobs_trace.local.receiver.rehearsal import Rehearsal
 from llmobs_trace.local.receiver.routes import experiment_of, is_of_the_api
@@ -50,14 +51,14 @@ class StoreService:
         access: Access,
         declared: frozenset[str],
         rehearsal: Rehearsal,
-        max_body_bytes: int,
+        limits: Limits,
     ) -> None:
         self.totals = Totals()
         self._database = database
         self._access = access
         self._declared = declared
         self._rehearsal = rehearsal
-        self._max_body_bytes = max_body_bytes
+        self._limits = limits
         self._store = Store(database)
         self._of_thread = threading.local()
         self._readers: list[Store] = []  # all that threads have opened; guarded by the interpreter's own lock
@@ -104,7 +105,7 @@ class StoreService:
             return fate.instead
         taken = await _on(
             self._to_write,
-            lambda: endpoint.take(self._store, head, experiment_id, body, self._max_body_bytes),
+            lambda: endpoint.take(self._store, head, experiment_id, body, self._limits),
         )
         if taken.answer.status == 202:
             self.totals.requests += 1
