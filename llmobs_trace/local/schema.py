@@ -6,7 +6,8 @@ refused, unchanged.
 
     experiment ─┬─< scope                   the projects and datasets its spans named
                 ├─< span ─── span_event     one a span id; its event apart: spans are gone through fast
-                └─< metric                  one a distinct metric
+                ├─< metric                  one a distinct metric
+                └─< label                   sums over the metrics of a label and type
     search                                  the words of all spans, where SQLite has FTS5
     state                                   one line: how often the file changed, how far `search` has got
 
@@ -169,6 +170,25 @@ CREATE TABLE metric (
     UNIQUE (experiment, digest)
 )"""
 
+_LABEL: Final = """
+CREATE TABLE label (                        -- what the metrics of a label say, summed up as they are added
+    experiment   INTEGER NOT NULL REFERENCES experiment(key),
+    label        TEXT NOT NULL,
+    metric_type  TEXT NOT NULL,
+    scored       INTEGER NOT NULL,
+    failed       INTEGER NOT NULL,
+    passed       INTEGER NOT NULL,          -- of the scored ones, as all that follows
+    not_passed   INTEGER NOT NULL,
+    numbers      INTEGER NOT NULL,          -- scores; their sum, least and greatest
+    total        REAL NOT NULL,
+    lowest       REAL,
+    highest      REAL,
+    trues        INTEGER NOT NULL,          -- booleans
+    falses       INTEGER NOT NULL,
+    categories   INTEGER NOT NULL,
+    PRIMARY KEY (experiment, label, metric_type)
+) WITHOUT ROWID"""
+
 _STATE: Final = """
 CREATE TABLE state (
     revision  INTEGER NOT NULL,             -- one more with every transaction that changed something
@@ -235,16 +255,18 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # Those that no row has: a child comes before its parent more often than not.
         "CREATE INDEX span_waiting ON span (experiment, parent_id)"
         " WHERE in_row IS NULL AND parent_id IS NOT NULL",
-        "CREATE INDEX row_by_start ON span (experiment, start_ns) WHERE in_row = key",
-        "CREATE INDEX row_by_duration ON span (experiment, duration_ns) WHERE in_row = key",
-        "CREATE INDEX row_by_id ON span (experiment, row_id) WHERE in_row = key",
-        "CREATE INDEX row_by_status ON span (experiment, status, start_ns) WHERE in_row = key",
+        # With the row's key, as `in_row`: what asks for no more is answered without going to the table.
+        "CREATE INDEX row_by_start ON span (experiment, start_ns, in_row) WHERE in_row = key",
+        "CREATE INDEX row_by_duration ON span (experiment, duration_ns, in_row) WHERE in_row = key",
+        "CREATE INDEX row_by_id ON span (experiment, row_id, in_row) WHERE in_row = key",
+        "CREATE INDEX row_by_status ON span (experiment, status, start_ns, in_row) WHERE in_row = key",
         _METRIC_2,
         "CREATE INDEX metric_by_span ON metric (experiment, span_id)",
         "CREATE INDEX metric_by_row ON metric (in_row, label, failed, score_value, boolean_value)",
         "CREATE INDEX metric_by_label ON metric"
-        " (experiment, label, in_row, failed, score_value, boolean_value, metric_type, assessment)",
+        " (experiment, label, in_row, failed, score_value, boolean_value, metric_type)",
         "CREATE INDEX metric_waiting ON metric (experiment, span_id) WHERE in_row IS NULL",
+        _LABEL,
         _STATE,
         "INSERT INTO state VALUES (0, 0)",
         *VIEWS,

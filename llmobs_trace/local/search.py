@@ -89,7 +89,7 @@ class Condition(NamedTuple):
 
 
 def rows_with(store: Store, experiment: int, query: str) -> Condition:
-    """Whether the row of key `r.key` has a span in which every word of the query begins a word.
+    """Whether the row of key `r.in_row` has a span in which every word of the query begins a word.
 
     A query without any word is found nowhere.
     """
@@ -113,7 +113,7 @@ def rows_with(store: Store, experiment: int, query: str) -> Condition:
             f" WHERE s.key > ? AND s.experiment = ? AND {FUNCTION}(v.event, ?)"
         )
         parameters += [searched, experiment, " ".join(wanted)]
-    return Condition(f"r.key IN ({' UNION ALL '.join(found)})", tuple(parameters))
+    return Condition(f"r.in_row IN ({' UNION ALL '.join(found)})", tuple(parameters))
 
 
 FUNCTION: Final = "llmobs_has_words"

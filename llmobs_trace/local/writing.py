@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from llmobs_trace.local import placing, search
+from llmobs_trace.local import placing, search, summing
 from llmobs_trace.local.columns import Indexed, MetricColumns, SpanColumns, indexed
 from llmobs_trace.local.lookup import lookup
 from llmobs_trace.local.placing import Placed
@@ -43,6 +43,7 @@ def write_events(
     new_metrics = _new_metrics(connection, experiment, metrics)
     if new_metrics:
         _write_metrics(connection, experiment, new_metrics)
+        summing.add(connection, experiment, new_metrics)
     if not new_spans and not new_metrics:
         return
     starts = [span.start_ns for span in new_spans.values()]

@@ -26,7 +26,10 @@ class Summary(Struct, frozen=True):
 def summary(store: Store, experiment_id: str, query: Mapping[str, str]) -> Summary:
     key, found = find(store, experiment_id)
     shown = scores(store, key, found.rows)
-    ((others,),) = store.select("SELECT count(*) FROM metric WHERE experiment = ? AND in_row IS NULL", (key,))
+    ((others,),) = store.select(
+        "SELECT count(*) FROM metric INDEXED BY metric_waiting WHERE experiment = ? AND in_row IS NULL",
+        (key,),
+    )
     return Summary(
         revision=revision_of(store),
         experiment=listed(found),

@@ -11,7 +11,7 @@ from msgspec import Struct
 from llmobs_trace.local.store import Store
 from llmobs_trace.local.viewer.histograms import Histogram, growing_edges
 
-_ROWS: Final = "FROM span WHERE experiment = ? AND in_row = key"
+_ROWS: Final = "FROM span INDEXED BY row_by_duration WHERE experiment = ? AND in_row = key"
 
 
 class Latency(Struct, frozen=True):

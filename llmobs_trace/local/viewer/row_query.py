@@ -15,14 +15,14 @@ from llmobs_trace.local.viewer.parameters import Parameters
 from llmobs_trace.local.viewer.response import Refused
 
 _SORTS: Final = {
-    # The key last, so that each page follows on the one before; indexes are in these orders.
-    "start": ("r.start_ns", "r.key"),
-    "duration": ("r.duration_ns", "r.key"),
-    "row_id": ("r.row_id", "r.key"),
-    "status": ("r.status", "r.start_ns", "r.key"),
+    # The row's key last, so that each page follows on the one before; indexes are in these orders.
+    "start": ("r.start_ns", "r.in_row"),
+    "duration": ("r.duration_ns", "r.in_row"),
+    "row_id": ("r.row_id", "r.in_row"),
+    "status": ("r.status", "r.start_ns", "r.in_row"),
 }
 _SCORE: Final = "score:"
-_METRIC: Final = "SELECT 1 FROM metric m WHERE m.in_row = r.key"
+_METRIC: Final = "SELECT 1 FROM metric m WHERE m.in_row = r.in_row"
 
 
 class Clause(Struct):
@@ -30,6 +30,13 @@ class Clause(Struct):
 
     sql: str
     parameters: list[object] = []
+
+
+class Order(Struct):
+    """SQL to order by; `score` is what it calls so."""
+
+    sql: str
+    score: Clause | None = None
 
 
 def wanted(store: Store, experiment: int, parameters: Parameters) -> Clause | None:
@@ -56,27 +63,43 @@ def wanted(store: Store, experiment: int, parameters: Parameters) -> Clause | No
     )
 
 
-def order(store: Store, experiment: int, parameters: Parameters) -> Clause:
+def order(store: Store, experiment: int, parameters: Parameters) -> Order:
     """The order that `sort` and `order` name; a row without the score comes last either way."""
     sort = parameters.text("sort") or "start"
     direction = "DESC" if parameters.choice("order", ("asc", "desc"), "asc") == "desc" else "ASC"
     if sort in _SORTS:
-        return Clause(", ".join(f"{column} {direction}" for column in _SORTS[sort]))
+        return Order(", ".join(f"{column} {direction}" for column in _SORTS[sort]))
     if not sort.startswith(_SCORE):
         raise Refused(400, f'sort is "{sort[:40]}"; expected one of: {", ".join(_SORTS)}, score:<label>')
     label = sort[len(_SCORE) :]
     value = _value(store, experiment, label)
-    by = f"(SELECT {value} FROM metric m WHERE m.in_row = r.key AND m.label = ? AND NOT m.failed)"
+    return Order(
+        f"score IS NULL, score {direction}, start_ns {direction}, in_row {direction}",
+        Clause(
+            f"(SELECT {value} FROM metric m WHERE m.in_row = r.in_row AND m.label = ? AND NOT m.failed)",
+            [label],
+        ),
+    )
+
+
+def keys(experiment: int, wanted: Clause | None, order: Order) -> Clause:
+    """The keys of the rows in their order."""
+    where = "r.experiment = ? AND r.in_row = r.key" + (f" AND {wanted.sql}" if wanted else "")
+    parameters: list[object] = [experiment, *(wanted.parameters if wanted else ())]
+    if order.score is None:
+        return Clause(f"SELECT r.in_row FROM span r WHERE {where} ORDER BY {order.sql}", parameters)
+    # LIMIT -1: a subquery that SQLite does not merge with the outer one, to ask for each score once.
+    scored = f"SELECT r.in_row, r.start_ns, {order.score.sql} AS score FROM span r WHERE {where} LIMIT -1"
     return Clause(
-        f"{by} IS NULL, {by} {direction}, r.start_ns {direction}, r.key {direction}", [label, label]
+        f"SELECT in_row FROM ({scored}) ORDER BY {order.sql}", [*order.score.parameters, *parameters]
     )
 
 
 def _value(store: Store, experiment: int, label: str) -> str:
     """What a label's metrics are ordered by: their numbers, else their categories, else how many pass."""
     ((numbers, categories),) = store.select(
-        "SELECT max(score_value IS NOT NULL OR boolean_value IS NOT NULL), max(metric_type = 'categorical')"
-        " FROM metric WHERE experiment = ? AND label = ? AND NOT failed",
+        "SELECT total(numbers + trues + falses), total(categories) FROM label"
+        " WHERE experiment = ? AND label = ?",
         (experiment, label),
     )
     if numbers:

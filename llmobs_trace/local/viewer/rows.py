@@ -57,21 +57,19 @@ def listing(store: Store, experiment_id: str, query: Mapping[str, str]) -> Rows:
     order = row_query.order(store, experiment, parameters)
     limit = parameters.whole("limit", 100, most=MOST)
     offset = parameters.whole("offset", 0)
-    where = "r.experiment = ? AND r.in_row = r.key" + (f" AND {wanted.sql}" if wanted else "")
-    values: list[object] = [experiment, *(wanted.parameters if wanted else ())]
+    asked = row_query.keys(experiment, wanted, order)
     if wanted is None:
         total = found.rows
+        page = [
+            key
+            for (key,) in store.select(f"{asked.sql} LIMIT ? OFFSET ?", [*asked.parameters, limit, offset])
+        ]
     else:
-        ((total,),) = store.select(f"SELECT count(*) FROM span r WHERE {where}", values)
-    keys = [
-        key
-        for (key,) in store.select(
-            f"SELECT r.key FROM span r WHERE {where} ORDER BY {order.sql} LIMIT ? OFFSET ?",
-            [*values, *order.parameters, limit, offset],
-        )
-    ]
-    by_key = rows_of(store, keys)
-    return Rows(revision=revision_of(store), total=total, rows=[by_key[key] for key in keys])
+        # All of them, once: counting them first would find them twice.
+        keys = [key for (key,) in store.select(asked.sql, asked.parameters)]
+        total, page = len(keys), keys[offset : offset + limit]
+    by_key = rows_of(store, page)
+    return Rows(revision=revision_of(store), total=total, rows=[by_key[key] for key in page])
 
 
 def rows_of(store: Store, keys: Sequence[int]) -> dict[int, Row]:
