@@ -42,9 +42,9 @@ def lines(comparison: Comparison) -> Iterator[str]:
         yield f"- {_code(metric.label)}: {_text(remark(metric))}. {_counts(metric)}"
     yield ""
     yield (
-        f"Paired by row id. Better and worse: at most {comparison.alpha:.0%} false alarms of all metrics"
-        " together (Holm's method). Rows that failed or are missing on one side are taken at their worst and at"
-        " their best: a verdict holds for both."
+        f"Paired by row id. Better and worse: at most {comparison.alpha:.0%} false alarms, of all metrics"
+        " together (Holm's method). A row that failed or is missing on one side is taken at its worst and at"
+        " its best: a verdict holds for both."
     )
     yield ""
     yield "</details>"

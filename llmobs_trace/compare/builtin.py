@@ -8,22 +8,22 @@ import math
 from collections.abc import Sequence
 
 from llmobs_trace.compare.measure import Measured, Pair, State
-from llmobs_trace.compare.pairs import Key, Row, Side, dataset_row
+from llmobs_trace.compare.pairs import Row, RowPair
 from llmobs_trace.compare.results import ROW_ERRORS, ROW_LATENCY
 
 
-def row_errors(keys: Sequence[Key], a: Side, b: Side) -> Measured:
+def row_errors(rows: Sequence[RowPair]) -> Measured:
     """The share of rows whose span has the status `error`."""
-    pairs = [Pair(dataset_row(key), float(a.rows[key].is_error), float(b.rows[key].is_error)) for key in keys]
+    pairs = [Pair(row.dataset_row, float(row.a.is_error), float(row.b.is_error)) for row in rows]
     return Measured(ROW_ERRORS, "errors", "lower", 0.0, 1.0, pairs, builtin=True)
 
 
-def row_latency(keys: Sequence[Key], a: Side, b: Side) -> Measured:
+def row_latency(rows: Sequence[RowPair]) -> Measured:
     """Logarithms of the durations: what is compared is by which factor rows take longer."""
     pairs = []
-    for key in keys:
-        (number_a, state_a), (number_b, state_b) = _log_duration(a.rows[key]), _log_duration(b.rows[key])
-        pairs.append(Pair(dataset_row(key), number_a, number_b, state_a, state_b))
+    for row in rows:
+        (number_a, state_a), (number_b, state_b) = _log_duration(row.a), _log_duration(row.b)
+        pairs.append(Pair(row.dataset_row, number_a, number_b, state_a, state_b))
     numbers = [number for pair in pairs for number in (pair.a, pair.b) if number is not None]
     lowest, highest = min(numbers, default=0.0), max(numbers, default=1.0)
     return Measured(ROW_LATENCY, "latency", "lower", lowest, highest, pairs, builtin=True)

@@ -14,7 +14,7 @@ from llmobs_trace.compare.builtin import row_errors, row_latency
 from llmobs_trace.compare.correction import holm
 from llmobs_trace.compare.evidence import gather
 from llmobs_trace.compare.measure import Measured, measure
-from llmobs_trace.compare.pairs import Side, read_side
+from llmobs_trace.compare.pairs import Side, read_side, row_pairs
 from llmobs_trace.compare.power import POWER
 from llmobs_trace.compare.results import (
     BETTER,
@@ -90,22 +90,22 @@ def compare_sides(a: Side, b: Side, options: Options) -> list[Metric]:
     """A metric a label, by name, then our own. Recorded ones and row errors share alpha between them. Latency
     is the machine's as much as the program's: its verdict is its own, and decides nothing.
     """
-    keys = [key for key in a.rows if key in b.rows]
+    rows = row_pairs(a, b)
     measured = [
-        measure(label, keys, a, b, lower_is_better=label in options.lower_is_better)
+        measure(label, rows, a, b, lower_is_better=label in options.lower_is_better)
         for label in _labels(a, b, options)
     ]
     _check_directions(measured, options)
-    measured.append(row_errors(keys, a, b))
+    measured.append(row_errors(rows))
     family = [each for each in measured if each.kind in _JUDGED]
-    judged = iter(_judged(family, options))
+    judged = iter(judge_together(family, options))
     metrics = [
         next(judged)
         if each.kind in _JUDGED
         else summary.without_numbers(each, options.alpha, _share(each, options))
         for each in measured
     ]
-    return [*metrics, *_judged([row_latency(keys, a, b)], options)]
+    return [*metrics, *judge_together([row_latency(rows)], options)]
 
 
 def overall(metrics: Sequence[Metric]) -> Verdict:
@@ -122,7 +122,7 @@ def overall(metrics: Sequence[Metric]) -> Verdict:
     return BETTER if any(metric.verdict == BETTER for metric in deciding) else NO_DIFFERENT
 
 
-def _judged(family: Sequence[Measured], options: Options) -> list[Metric]:
+def judge_together(family: Sequence[Measured], options: Options) -> list[Metric]:
     """The metrics of labels that share alpha between them."""
     evidences = [gather(each, options.alpha, options.confidence) for each in family]
     least = [evidence.least_p for evidence in evidences]

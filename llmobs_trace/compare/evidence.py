@@ -9,7 +9,6 @@ neither side has a score for speaks for neither.
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Sequence
 from typing import Final
 
@@ -116,7 +115,7 @@ def ask(values: Units, lowest: float, highest: float, alpha: float, confidence: 
     return Asked(
         count=count,
         mean=_finite(mean * unit),
-        deviation=_finite(statistics.stdev(differences) * unit) if count > 1 else 0.0,
+        deviation=_finite(_deviation(differences, mean) * unit),
         p=test.p,
         least_p=test.least_p,
         test=test.method,
@@ -145,6 +144,12 @@ def _interval(
     size = max(abs(each) for each in differences)
     reach = tango(wins, losses, count, level) or (0.0, 0.0)
     return (min(found[0], reach[0] * size), max(found[1], reach[1] * size)), "bootstrap (BCa), score (Tango)"
+
+
+def _deviation(differences: Sequence[float], mean: float) -> float:
+    if len(differences) < 2:
+        return 0.0
+    return math.sqrt(math.fsum([(each - mean) ** 2 for each in differences]) / (len(differences) - 1))
 
 
 def _finite(value: float) -> float:

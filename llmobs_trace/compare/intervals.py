@@ -75,7 +75,7 @@ class _Bootstrap:
 
     def _moment(self, power: int) -> float:
         return math.fsum(
-            share * value**power for value, share in zip(self._values, self._shares, strict=True)
+            [share * value**power for value, share in zip(self._values, self._shares, strict=True)]
         )
 
     def quantile(self, z: float) -> float:

@@ -12,21 +12,22 @@ What is compared of a label:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
 
-from llmobs_trace.compare.pairs import Key, Outcome, Side, dataset_row
+from llmobs_trace.compare.pairs import Outcome, RowPair, Side
 from llmobs_trace.compare.results import Kind
 
 State = Literal["scored", "failed", "missing"]
 Direction = Literal["higher", "lower"]
 
-_NOTHING: Final = Outcome()
+_Read = Callable[[Outcome], "float | None"]
 
 
-class Pair(Struct, frozen=True):
+class Pair(Struct, frozen=True, gc=False):
     """One row on both sides. A number is None where its state isn't `scored`."""
 
     row: str  # of the dataset: repeats share it
@@ -80,12 +81,11 @@ def kind_of(types: Mapping[str, int], has_numbers: bool, assessed: int, scored: 
     return "json" if types.get("json") else "score"
 
 
-def measure(label: str, keys: Sequence[Key], a: Side, b: Side, *, lower_is_better: bool) -> Measured:
+def measure(label: str, rows: Sequence[RowPair], a: Side, b: Side, *, lower_is_better: bool) -> Measured:
     """One label over the rows that both experiments have."""
     of_a, of_b = a.outcomes.get(label, {}), b.outcomes.get(label, {})
-    found = [
-        outcome for of in (of_a, of_b) for key in keys if (outcome := of.get(key)) and not outcome.failed
-    ]
+    both = [(row.dataset_row, of_a.get(row.a.key), of_b.get(row.b.key)) for row in rows]
+    found = [each for _, *sides in both for each in sides if each is not None and not each.failed]
     types: dict[str, int] = {}
     for side in (a, b):
         for name, count in side.types.get(label, {}).items():
@@ -95,7 +95,7 @@ def measure(label: str, keys: Sequence[Key], a: Side, b: Side, *, lower_is_bette
     if kind == "assessment" and lower_is_better and any(outcome.numbers for outcome in found):
         kind = "boolean"  # told what to make of the values
     read = _READERS[kind]
-    pairs = [_pair(key, of_a.get(key), of_b.get(key), read) for key in keys]
+    pairs = [_pair(name, outcome_a, outcome_b, read) for name, outcome_a, outcome_b in both]
     numbers = [each for pair in pairs for each in (pair.a, pair.b) if each is not None]
     lowest, highest = _scale(numbers) if kind == "score" else (0.0, 1.0)
     direction: Direction | None = None
@@ -110,38 +110,42 @@ def measure(label: str, keys: Sequence[Key], a: Side, b: Side, *, lower_is_bette
         lowest=lowest,
         highest=highest,
         pairs=pairs,
-        categories=list(_categories(keys, of_a, of_b)) if kind == "category" else [],
-        passed_a=_passed(keys, of_a) if assessed else None,
-        passed_b=_passed(keys, of_b) if assessed else None,
+        categories=list(_categories(both)) if kind == "category" else [],
+        passed_a=_passed(outcome for _, outcome, _ in both) if assessed else None,
+        passed_b=_passed(outcome for _, _, outcome in both) if assessed else None,
         inferred=inferred,
     )
 
 
 def units(pairs: Sequence[Pair], fill_a: float | None = None, fill_b: float | None = None) -> Units:
     """The pairs scored on both sides; with fillings, also those scored on one, the other filled in."""
-    sums: dict[str, list[float]] = {}
+    filled: dict[str, list[tuple[float, float]]] = {}
     for pair in pairs:
         if pair.a is None and pair.b is None:
             continue
         a = pair.a if pair.a is not None else fill_a
         b = pair.b if pair.b is not None else fill_b
-        if a is None or b is None:
-            continue
-        summed = sums.setdefault(pair.row, [0.0, 0.0, 0.0])
-        # In shares, so that a sum of large numbers is not infinite where their mean is a number.
-        count = summed[2] + 1
-        summed[0] += a / count - summed[0] / count
-        summed[1] += b / count - summed[1] / count
-        summed[2] = count
-    return Units([summed[0] for summed in sums.values()], [summed[1] for summed in sums.values()])
+        if a is not None and b is not None:
+            filled.setdefault(pair.row, []).append((a, b))
+    repeats = filled.values()
+    if len(filled) == sum(map(len, repeats)):
+        return Units([a for ((a, _),) in repeats], [b for ((_, b),) in repeats])
+    return Units(
+        [_mean([a for a, _ in each]) for each in repeats], [_mean([b for _, b in each]) for each in repeats]
+    )
 
 
-def _pair(key: Key, a: Outcome | None, b: Outcome | None, read: Callable[[Outcome], float | None]) -> Pair:
+def _mean(numbers: Sequence[float]) -> float:
+    # In shares, so that a sum of large numbers is not infinite where their mean is a number.
+    return math.fsum(number / len(numbers) for number in numbers)
+
+
+def _pair(name: str, a: Outcome | None, b: Outcome | None, read: _Read) -> Pair:
     (state_a, number_a), (state_b, number_b) = _state(a, read), _state(b, read)
-    return Pair(dataset_row(key), number_a, number_b, state_a, state_b)
+    return Pair(name, number_a, number_b, state_a, state_b)
 
 
-def _state(outcome: Outcome | None, read: Callable[[Outcome], float | None]) -> tuple[State, float | None]:
+def _state(outcome: Outcome | None, read: _Read) -> tuple[State, float | None]:
     if outcome is None:
         return "missing", None
     if outcome.failed:
@@ -150,7 +154,7 @@ def _state(outcome: Outcome | None, read: Callable[[Outcome], float | None]) -> 
     return ("missing", None) if number is None else ("scored", number)
 
 
-_READERS: Final[dict[Kind, Callable[[Outcome], float | None]]] = {
+_READERS: Final[dict[Kind, _Read]] = {
     "score": lambda outcome: outcome.number,
     "boolean": lambda outcome: outcome.number,
     "assessment": lambda outcome: outcome.pass_share,
@@ -179,14 +183,14 @@ def _passes_low(outcomes: Sequence[Outcome]) -> bool:
     return bool(passing and failing) and max(passing) < min(failing)
 
 
-def _passed(keys: Sequence[Key], of: Mapping[Key, Outcome]) -> int:
-    return sum(of[key].pass_share == 1 and not of[key].failed for key in keys if key in of)
+def _passed(outcomes: Iterable[Outcome | None]) -> int:
+    return sum(each is not None and not each.failed and each.pass_share == 1 for each in outcomes)
 
 
-def _categories(
-    keys: Sequence[Key], of_a: Mapping[Key, Outcome], of_b: Mapping[Key, Outcome]
-) -> Iterator[tuple[str, str]]:
-    for key in keys:
-        a, b = of_a.get(key, _NOTHING), of_b.get(key, _NOTHING)
-        if not a.failed and not b.failed and a.category is not None and b.category is not None:
-            yield a.category, b.category
+def _categories(both: Iterable[tuple[str, Outcome | None, Outcome | None]]) -> Iterator[tuple[str, str]]:
+    for _, a, b in both:
+        if a is None or b is None or a.failed or b.failed:
+            continue
+        category_a, category_b = a.category, b.category
+        if category_a is not None and category_b is not None:
+            yield category_a, category_b

@@ -36,7 +36,7 @@ _EVENT: Final = "SELECT CAST(event AS BLOB) FROM span_event WHERE key = ?"
 _REPEAT: Final = re.compile(r"([0-9a-f]{16})-([1-9][0-9]*)")
 
 
-class Outcome(Struct):
+class Outcome(Struct, gc=False):
     """What one row came to under one label; sums, since a tree may have several metrics of it."""
 
     failed: int = 0
@@ -44,7 +44,7 @@ class Outcome(Struct):
     total: float = 0.0
     assessed: int = 0
     passed: int = 0
-    categories: set[str] = msgspec.field(default_factory=set)
+    categories: tuple[str, ...] = ()
     others: int = 0  # JSON values
 
     @property
@@ -57,12 +57,13 @@ class Outcome(Struct):
 
     @property
     def category(self) -> str | None:
-        return " + ".join(sorted(self.categories)) if self.categories else None
+        return " + ".join(sorted({*self.categories})) if self.categories else None
 
 
-class Row(Struct, frozen=True):
+class Row(Struct, frozen=True, gc=False):
     """One row of one experiment."""
 
+    key: int  # the store's
     span_id: str
     duration_ns: int
     is_error: bool
@@ -72,37 +73,47 @@ class Side(Struct, frozen=True):
     """One experiment: its rows, and by label what they came to. `types` counts metrics that didn't fail."""
 
     rows: dict[Key, Row]
-    outcomes: dict[str, dict[Key, Outcome]]
+    outcomes: dict[str, dict[int, Outcome]]  # by the row's key in the store
     types: dict[str, dict[str, int]]
+
+
+class RowPair(Struct, frozen=True, gc=False):
+    """A row that both experiments have."""
+
+    dataset_row: str  # repeats share it
+    a: Row
+    b: Row
 
 
 def read_side(store: Store, experiment_id: str) -> Side:
     """All rows of an experiment and what was measured of them."""
-    rows: dict[Key, Row] = {}
-    by_key: dict[int, Key] = {}
-    for stored_key, key, row in _rows(store, experiment_id):
-        rows[key] = row
-        by_key[stored_key] = key
-    outcomes: dict[str, dict[Key, Outcome]] = {}
+    rows = dict(_rows(store, experiment_id))
+    known = {row.key for row in rows.values()}
+    outcomes: dict[str, dict[int, Outcome]] = {}
     types: dict[str, dict[str, int]] = {}
     for in_row, label, kind, score, boolean, category, assessment, failed in store.select(
         _METRICS, (experiment_id,)
     ):
-        if in_row not in by_key:
+        if in_row not in known:
             continue  # in no row's tree: `show` says how many there are
-        key = by_key[in_row]
-        outcome = outcomes.setdefault(label, {}).setdefault(key, Outcome())
+        of_label = outcomes.get(label)
+        if of_label is None:
+            of_label = outcomes[label] = {}
+            types[label] = {}
+        outcome = of_label.get(in_row)
+        if outcome is None:
+            outcome = of_label[in_row] = Outcome()
         if failed:
             outcome.failed += 1
             continue
-        counts = types.setdefault(label, {})
+        counts = types[label]
         counts[kind] = counts.get(kind, 0) + 1
         number = score if score is not None else boolean
         if number is not None:
             outcome.numbers += 1
             outcome.total += number
         elif category is not None:
-            outcome.categories.add(category)
+            outcome.categories += (category,)
         elif kind == "json":
             outcome.others += 1
         if assessment is not None:
@@ -111,25 +122,29 @@ def read_side(store: Store, experiment_id: str) -> Side:
     return Side(rows, outcomes, types)
 
 
+def row_pairs(a: Side, b: Side) -> list[RowPair]:
+    """The rows that both have, in A's order."""
+    return [RowPair(_dataset_row(key), row, b.rows[key]) for key, row in a.rows.items() if key in b.rows]
+
+
 def row_keys(store: Store, experiment_id: str) -> dict[Key, str]:
     """How an experiment's rows are known to a comparison, each with the id of its span; by start."""
-    return {key: row.span_id for _, key, row in _rows(store, experiment_id)}
+    return {key: row.span_id for key, row in _rows(store, experiment_id)}
 
 
-def dataset_row(key: Key) -> str:
+def _dataset_row(key: Key) -> str:
     """The row of the dataset, the same for all repeats of it."""
     name, ordinal = key
     repeat = _REPEAT.fullmatch(name)
     return repeat[1] if repeat is not None and ordinal == 1 else name
 
 
-def _rows(store: Store, experiment_id: str) -> Iterator[tuple[int, Key, Row]]:
-    """The store's key of each row, how it is known here, and the row; by start."""
+def _rows(store: Store, experiment_id: str) -> Iterator[tuple[Key, Row]]:
     seen: dict[str, int] = {}
     for stored_key, span_id, row_id, duration_ns, status in store.select(_ROWS, (experiment_id,)):
         name = row_id if row_id is not None else _input_hash(next(store.select(_EVENT, (stored_key,)))[0])
         ordinal = seen[name] = seen.get(name, 0) + 1
-        yield stored_key, (name, ordinal), Row(span_id, duration_ns, status == "error")
+        yield (name, ordinal), Row(stored_key, span_id, duration_ns, status == "error")
 
 
 class _Meta(Struct):

@@ -155,14 +155,14 @@ def _saddlepoint(sizes: Sequence[float], total: float) -> float:
     # K'(t) = Σ d·tanh(t·d) = total; concave for t > 0, so Newton's steps from below stay below.
     t = total / variance
     for _ in range(100):
-        slope = math.fsum(count * size * math.tanh(t * size) for size, count in counts)
-        curve = math.fsum(count * size * size / _cosh_squared(t * size) for size, count in counts)
-        step = (total - slope) / curve if curve else 0.0
+        sloping = [(count * size, size, math.tanh(t * size)) for size, count in counts]
+        slope = math.fsum([weight * tanh for weight, _, tanh in sloping])
+        curve = math.fsum([weight * size * (1 - tanh * tanh) for weight, size, tanh in sloping])
+        step = (total - slope) / curve if curve > 0 else 0.0
         t += step
-        if abs(step) <= 1e-12 * t:
+        if abs(step) <= 1e-9 * t:
             break
-    generated = math.fsum(count * _log_cosh(t * size) for size, count in counts)
-    curve = math.fsum(count * size * size / _cosh_squared(t * size) for size, count in counts)
+    generated = math.fsum([count * _log_cosh(t * size) for size, count in counts])
     r = math.sqrt(max(0.0, 2 * (t * total - generated)))
     q = t * math.sqrt(curve)
     if r < 1e-4 or q <= 0:
@@ -173,7 +173,3 @@ def _saddlepoint(sizes: Sequence[float], total: float) -> float:
 def _log_cosh(x: float) -> float:
     x = abs(x)
     return x + math.log1p(math.exp(-2 * x)) - math.log(2)
-
-
-def _cosh_squared(x: float) -> float:
-    return math.cosh(min(abs(x), 300.0)) ** 2

@@ -6,6 +6,7 @@ Each is exact to about ten digits; the tests hold them against SciPy's.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Final
 
@@ -24,6 +25,7 @@ def normal_upper(z: float) -> float:
     return 0.5 * math.erfc(z / math.sqrt(2))
 
 
+@lru_cache(maxsize=256)
 def t_quantile(probability: float, freedom: int) -> float:
     """The quantile of Student's t: bisection on its distribution."""
     if probability < 0.5:
