@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from llmobs_trace.local.store import Store
-from llmobs_trace.local.viewer import assets, experiment, experiments, rows, spans, traces
+from llmobs_trace.local.viewer import assets, compared, experiment, experiments, rows, spans, traces
 from llmobs_trace.local.viewer.response import Refused, Response, as_json, refusal
 
 Query = Mapping[str, str]
@@ -21,6 +21,8 @@ _API: Final[tuple[tuple[str, Answer], ...]] = (
     ("experiments/<id>/rows", rows.listing),
     ("experiments/<id>/traces/<id>", traces.trace),
     ("experiments/<id>/spans/<id>", spans.span),
+    ("compare", compared.comparison),
+    ("compare/rows", compared.rows),
 )
 _PAGES: Final = ("", "experiments", "compare")
 
