@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 # Nothing of the browser's own goes out, and it runs where there is no sandbox for it.
@@ -24,7 +24,8 @@ _FLAGS = (
     "--no-first-run",
 )
 _NOTED = "Failed to load resource: the server responded with a status of 40"
-SOON_MS = 10_000
+SOON_MS = 20_000
+expect.set_options(timeout=SOON_MS)
 
 
 def executable() -> str:

@@ -106,8 +106,7 @@ async function moved({ back = false, replace = false } = {}) {
 }
 
 function up() {
-  const above = document.querySelector("nav.path a:last-of-type");
-  if (above !== null) above.click();
+  [...document.querySelectorAll("nav.path a")].pop()?.click();
 }
 
 function actions() {

@@ -1,18 +1,18 @@
-// A histogram goes in, bars come out, each with its range and count in words; a bar may be a link that filters.
+// A histogram goes in, bars come out, each with its range and count in words; a bar may be one to click on.
+//
+// Bars are too thin to be links: what a click on one does, a list beside the rows does too (see ranges.js).
 
 import { h } from "./dom.js";
 import { counted, number } from "./format.js";
 
 /**
- * `histogram` is `{edges, counts}`. `one(edge)` says an edge; `address(low, high, isLast)` gives where a bar leads,
- * or null: a bar holds what lies from its low edge up to, not including, the high one, the last that too;
- * `active(low)` whether the rows of that bar are what is shown.
+ * `histogram` is `{edges, counts}`. `one(edge)` says an edge; `chosen(index)` is called for a bar that is clicked on;
+ * `active(index)` says whether the rows of that bar are what is shown.
  */
 export function histogram(
-  histogram,
-  { title, one = number, address = () => null, noun = "row", active = () => false },
+  { edges, counts },
+  { title, one = number, chosen = null, noun = "row", active = () => false },
 ) {
-  const { edges, counts } = histogram;
   if (counts.length === 0) return null;
   const most = Math.max(...counts, 1);
   return h(
@@ -22,20 +22,17 @@ export function histogram(
       "ol",
       { "aria-label": title },
       counts.map((count, index) => {
-        const [low, high] = [edges[index], edges[index + 1] ?? edges[index]];
-        const said = `${one(low)} to ${one(high)}: ${counted(count, noun)}`;
-        const bar = h("span", {
-          class: "bar",
-          vars: { "--share": String(count / most) },
-          "aria-hidden": "true",
-        });
-        const to = count > 0 ? address(low, high, index === counts.length - 1) : null;
+        const said = `${one(edges[index])} to ${one(edges[index + 1])}: ${counted(count, noun)}`;
+        const leads = chosen !== null && count > 0;
         return h(
           "li",
-          { class: active(low) ? "active" : null, title: said },
-          to === null
-            ? [bar, h("span", { class: "unseen" }, said)]
-            : h("a", { href: to, "aria-label": `${said}. Show them` }, bar),
+          {
+            class: [active(index) && "active", leads && "leads"].filter(Boolean).join(" ") || null,
+            title: said,
+            on: leads ? { click: () => chosen(index) } : null,
+          },
+          h("span", { class: "bar", vars: { "--share": String(count / most) }, "aria-hidden": "true" }),
+          h("span", { class: "unseen" }, said),
         );
       }),
     ),
@@ -48,33 +45,26 @@ export function histogram(
   );
 }
 
-/** Categories with their counts, the most frequent first: `values` is `[[name, count]…]`, `others` have none of those. */
-export function categories(
-  values,
-  { title, others = 0, address = () => null, active = () => false, noun = "row", limit = 5 },
-) {
-  const sum = (counts) => counts.reduce((all, [, count]) => all + count, 0);
-  const total = sum(values) + others;
-  const shown = values.slice(0, limit);
-  const rest = sum(values.slice(limit)) + others;
+/** Categories with their counts, the most frequent first: `{name, count, address, active}`; `others` are of none. */
+export function categories(found, { title, others = 0, noun = "row", limit = 5 }) {
+  const sum = (some) => some.reduce((all, { count }) => all + count, 0);
+  const total = sum(found) + others;
+  const rest = sum(found.slice(limit)) + others;
   return h(
     "ol",
     { class: "categories", "aria-label": title },
-    shown.map(([name, count]) => {
+    found.slice(0, limit).map(({ name, count, address, active }) => {
       const content = [
-        h("span", { class: "name" }, name === "" ? "(empty)" : name),
+        h("span", { class: "name" }, name),
         h("span", { class: "count" }, number(count)),
-        h("span", {
-          class: "bar",
-          vars: { "--share": String(total ? count / total : 0) },
-          "aria-hidden": "true",
-        }),
+        h("span", { class: "bar", vars: { "--share": String(count / total) }, "aria-hidden": "true" }),
       ];
-      const to = address(name);
       return h(
         "li",
-        { class: active(name) ? "active" : null },
-        !to ? content : h("a", { href: to, title: `Show the ${counted(count, noun)} with ${name}` }, content),
+        { class: active ? "active" : null },
+        address
+          ? h("a", { href: address, title: `Show the ${counted(count, noun)} with ${name}` }, content)
+          : content,
       );
     }),
     rest > 0 ? h("li", { class: "quiet" }, `and ${counted(rest, noun)} with other values`) : null,

@@ -6,7 +6,7 @@ import { counted, duration, number, shortId } from "./format.js";
 import { saying } from "./metric.js";
 import { line, previewCell } from "./preview.js";
 import { Missing } from "./missing.js";
-import { changed, go, href } from "./router.js";
+import { change, changed, href } from "./router.js";
 import { pager, search, whole, wholeRow } from "./table.js";
 import { verdict, verdictTable } from "./verdicts.js";
 
@@ -85,18 +85,17 @@ export function view(route, data) {
     comparisons.map((comparison, index) =>
       h(
         "section",
-        { key: `verdicts-${index}`, class: "against", "aria-label": `B${index || ""} against A` },
+        {
+          key: `verdicts-${index}`,
+          class: "against",
+          "aria-label": `${letters[index + 1].toUpperCase()} against A`,
+        },
         h("h2", {}, `${letters[index + 1].toUpperCase()} against A: `, verdict(comparison.verdict)),
         h("p", { class: "quiet" }, paired(comparison.rows, letters[index + 1].toUpperCase())),
         verdictTable(comparison, ["A", letters[index + 1].toUpperCase()]),
       ),
     ),
-    h(
-      "section",
-      { key: "rows", "aria-label": "Rows" },
-      filters(route, data),
-      rowsPart(route, data, experiments),
-    ),
+    h("div", { key: "rows" }, filters(route, data), rowsPart(route, data, experiments)),
   ];
 }
 
@@ -131,7 +130,7 @@ function paired(rows, other) {
 
 function filters(route, data) {
   const { params } = route;
-  const set = (changes) => go(changed(route, { ...changes, offset: null }), { replace: true });
+  const set = (changes) => change({ ...changes, offset: null });
   const labels = [
     ...new Set(
       data.comparisons.flatMap((each) =>

@@ -5,13 +5,13 @@ import { counted, duration, iso, moment, number, shortId } from "./format.js";
 import { histogram } from "./histogram.js";
 import { metricCell, status } from "./metric.js";
 import { previewCell } from "./preview.js";
-import { changed, go, href } from "./router.js";
+import { ANY, isChosen, ranges } from "./ranges.js";
+import { change, changed, href } from "./router.js";
 import { scoreCards } from "./scores.js";
 import { column, pager, search, sorting, whole, wholeRow } from "./table.js";
 
 const LIMIT = 100;
 const FALLBACK = ["start", "asc"];
-const ANY = { label: null, min: null, max: null, below: null, value: null };
 const FILTERS = ["status", "failed", "missing", "label", "min", "max", "below", "value", "q"];
 
 export async function load(route, source) {
@@ -20,7 +20,7 @@ export async function load(route, source) {
   const params = { sort: order, order: direction, limit: LIMIT, offset: offset || null };
   for (const name of FILTERS) params[name] = route.params.get(name);
   const [summary, found] = await Promise.all([source.experiment(route.id), source.rows(route.id, params)]);
-  return { ...summary, ...found, offset };
+  return { ...summary, ...found, offset, live: source.live };
 }
 
 export function title(route, { experiment }) {
@@ -42,11 +42,17 @@ export function view(route, data) {
     h(
       "div",
       { key: "head", class: "head" },
-      h("div", {}, h("h1", { tabindex: -1, dir: "auto" }, experiment.name ?? "unnamed"), facts(experiment)),
+      h(
+        "div",
+        {},
+        h("h1", { tabindex: -1, dir: "auto" }, experiment.name ?? "unnamed"),
+        facts(experiment, data.other_metrics),
+      ),
       h(
         "div",
         { class: "actions" },
-        h("a", { class: "button", href: href(["experiments"], { pick: experiment.id }) }, "Compare with…"),
+        data.live &&
+          h("a", { class: "button", href: href(["experiments"], { pick: experiment.id }) }, "Compare with…"),
       ),
     ),
     h(
@@ -56,8 +62,8 @@ export function view(route, data) {
       scoreCards(route, cards),
     ),
     h(
-      "section",
-      { key: "rows", "aria-label": "Rows" },
+      "div",
+      { key: "rows" },
       filters(route, data, labels),
       rows.length === 0
         ? h("div", { class: "empty" }, nothing(route, experiment))
@@ -75,7 +81,7 @@ function ordered(scores) {
   return [...scores].sort((one, other) => place(one) - place(other));
 }
 
-function facts(experiment) {
+function facts(experiment, others) {
   const failed = experiment.failed_metrics;
   return h(
     "ul",
@@ -102,6 +108,7 @@ function facts(experiment) {
     ),
     h("li", {}, counted(experiment.metrics, "metric")),
     failed > 0 ? h("li", { class: "failed" }, `${number(failed)} failed`) : null,
+    others > 0 ? h("li", {}, `${number(others)} of spans that are in no row`) : null,
     experiment.dataset_ids.length > 0 ? h("li", {}, `dataset ${experiment.dataset_ids.join(", ")}`) : null,
   );
 }
@@ -124,7 +131,7 @@ function latencyCard(latency, experiment) {
 
 function filters(route, data, labels) {
   const { params } = route;
-  const set = (changes) => go(changed(route, { ...changes, offset: null }), { replace: true });
+  const set = (changes) => change({ ...changes, offset: null });
   const applied = FILTERS.some((name) => params.has(name));
   return h(
     "div",
@@ -163,6 +170,7 @@ function filters(route, data, labels) {
               missing: value.startsWith("missing ") ? value.slice("missing ".length) : null,
             }),
         ),
+    valueSelect(route, data.scores, set),
     h("div", { class: "small" }, sortSelect(route, labels)),
     params.has("label") ? chip(route) : null,
     applied
@@ -195,11 +203,26 @@ function chip(route) {
     "a",
     {
       class: "chip",
-      href: changed(route, { ...ANY, failed: null, offset: null }),
+      href: changed(route, { ...ANY, offset: null }),
       "aria-label": `${params.get("label")} ${range}. Take this filter away`,
     },
     `${params.get("label")} ${range} `,
     h("span", { "aria-hidden": "true" }, "×"),
+  );
+}
+
+/** What a click on a bar does, for everybody. */
+function valueSelect(route, scores, set) {
+  const all = scores.flatMap((score) =>
+    ranges(score)
+      .filter(({ count, filter }) => count > 0 && filter !== null)
+      .map((range) => ({ ...range, name: `${score.label}: ${range.name} (${number(range.count)})` })),
+  );
+  if (all.length === 0) return null;
+  const chosen = all.findIndex((range) => isChosen(route, range));
+  const options = all.map(({ name }, index) => [String(index), name]);
+  return select("Value", chosen === -1 ? "" : String(chosen), [["", "Any value"], ...options], (index) =>
+    set(index === "" ? ANY : all[Number(index)].filter),
   );
 }
 
@@ -225,9 +248,7 @@ function sortSelect(route, labels) {
     options.map(([by, order, text]) => [`${by} ${order}`, text]),
     (value) => {
       const at = value.lastIndexOf(" ");
-      go(changed(route, { sort: value.slice(0, at), order: value.slice(at + 1), offset: null }), {
-        replace: true,
-      });
+      change({ sort: value.slice(0, at), order: value.slice(at + 1), offset: null });
     },
   );
 }
@@ -250,7 +271,7 @@ function rowsTable(route, rows, scores) {
   const head = (name, options) => column(route, name, { ...options, fallback: FALLBACK });
   return h(
     "div",
-    { class: "scrolls", tabindex: 0, role: "region", "aria-label": "Rows" },
+    { class: "scrolls", tabindex: 0, role: "region", "aria-label": "Table of rows" },
     h(
       "table",
       { class: "list rows", role: "table" },

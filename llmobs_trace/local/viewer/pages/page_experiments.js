@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { ago, iso, moment, number, shortId } from "./format.js";
-import { changed, go, href } from "./router.js";
+import { change, changed, current, href } from "./router.js";
 import { column, pager, search, whole, wholeRow } from "./table.js";
 
 const LIMIT = 50;
@@ -11,7 +11,7 @@ export async function load(route, source) {
   const offset = whole(route, "offset");
   // One more than is shown, where the answer does not say how many there are.
   const answer = await source.experiments({ q: route.params.get("q"), limit: LIMIT, offset: offset || null });
-  return { ...answer, offset };
+  return { ...answer, offset, live: source.live };
 }
 
 export function title() {
@@ -22,7 +22,7 @@ export function path() {
   return [["Experiments", href(["experiments"])]];
 }
 
-export function view(route, { experiments, offset, total = offset + experiments.length }) {
+export function view(route, { experiments, offset, total = offset + experiments.length, live }) {
   const chosen = picked(route);
   const asked = route.params.get("q");
   const shown = experiments.slice(0, LIMIT);
@@ -34,15 +34,13 @@ export function view(route, { experiments, offset, total = offset + experiments.
       h(
         "div",
         { class: "actions" },
-        search(route, "Search names and ids", (text) =>
-          go(changed(route, { q: text, offset: null }), { replace: true }),
-        ),
-        compareLink(chosen),
+        search(route, "Search names and ids", (text) => change({ q: text, offset: null })),
+        live && compareLink(chosen),
       ),
     ),
     shown.length === 0
       ? h("div", { key: "empty", class: "empty" }, asked ? nothingFound(route, asked) : nothingYet())
-      : table(route, shown, chosen),
+      : table(route, shown, live ? chosen : null),
     shown.length === 0 ? null : pager(route, { offset, limit: LIMIT, total, noun: "experiment" }),
   ];
 }
@@ -61,7 +59,12 @@ function table(route, experiments, chosen) {
         h(
           "tr",
           {},
-          h("th", { scope: "col", class: "pick" }, h("span", { class: "unseen" }, "Choose for a comparison")),
+          chosen !== null &&
+            h(
+              "th",
+              { scope: "col", class: "pick" },
+              h("span", { class: "unseen" }, "Choose for a comparison"),
+            ),
           column(route, "Name"),
           column(route, "Began"),
           column(route, "Dataset"),
@@ -78,17 +81,18 @@ function table(route, experiments, chosen) {
         experiments.map((each) =>
           h(
             "tr",
-            { key: each.id, on: wholeRow, class: chosen.includes(each.id) ? "chosen" : null },
-            h(
-              "td",
-              { class: "pick" },
-              h("input", {
-                type: "checkbox",
-                checked: chosen.includes(each.id),
-                "aria-label": `Choose ${each.name ?? each.id}, began ${moment(each.began_ns)}, for a comparison`,
-                on: { change: () => pick(route, each.id) },
-              }),
-            ),
+            { key: each.id, on: wholeRow, class: chosen?.includes(each.id) ? "chosen" : null },
+            chosen !== null &&
+              h(
+                "td",
+                { class: "pick" },
+                h("input", {
+                  type: "checkbox",
+                  checked: chosen.includes(each.id),
+                  "aria-label": `Choose ${each.name ?? each.id}, began ${moment(each.began_ns)}, for a comparison`,
+                  on: { change: () => pick(each.id) },
+                }),
+              ),
             h(
               "th",
               { scope: "row" },
@@ -139,13 +143,13 @@ function compareLink(chosen) {
 }
 
 function picked(route) {
-  return (route.params.get("pick") ?? "").split("\n").filter(Boolean); // which no id holds;
+  return (route.params.get("pick") ?? "").split("\n").filter(Boolean); // which no id holds
 }
 
-function pick(route, id) {
-  const chosen = picked(route);
+function pick(id) {
+  const chosen = picked(current());
   const next = chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id];
-  go(changed(route, { pick: next.join("\n") }), { replace: true });
+  change({ pick: next.join("\n") });
 }
 
 function nothingFound(route, asked) {
@@ -162,11 +166,11 @@ function nothingYet() {
   ];
 }
 
-export function keys(route) {
+export function keys() {
   return {
     x: () => {
       const box = document.activeElement?.closest("tr")?.querySelector("input[type=checkbox]");
-      if (box) pick(route, box.closest("tr").querySelector("a.open").id.slice("open-".length));
+      if (box) pick(box.closest("tr").querySelector("a.open").id.slice("open-".length));
     },
   };
 }

@@ -6,7 +6,7 @@ import { brief, member, parse } from "./json.js";
 import { longText } from "./longtext.js";
 import { metricValue, status } from "./metric.js";
 import { neighbours } from "./neighbours.js";
-import { changed, go, href } from "./router.js";
+import { change, changed, href } from "./router.js";
 import { tree } from "./tree.js";
 import { value } from "./value.js";
 
@@ -66,14 +66,14 @@ export function view(route, data) {
   const folded = new Set((route.params.get("fold") ?? "").split(",").filter(Boolean));
   const chosen = spans.find((span) => span.span_id === route.span) ?? spans[0];
   const choose = (id, { focus = false } = {}) => {
-    go(changed(route, {}, id), { replace: true });
+    change({}, id);
     if (focus) focusOn(id);
   };
   const fold = (id, on) => {
     const next = new Set(id === null ? [] : folded);
     if (on) next.add(id);
     else next.delete(id);
-    go(changed(route, { fold: [...next].join(",") }), { replace: true });
+    change({ fold: [...next].join(",") });
     focusOn(chosen?.span_id);
   };
   const errors = spans.filter((span) => span.status === "error").length;

@@ -74,6 +74,12 @@ export function go(address, { replace = false } = {}) {
   dispatchEvent(new CustomEvent("went", { detail: { replace } }));
 }
 
+/** Change parameters of the address that there is now: a handler's page may be older than it. */
+export function change(changes, span) {
+  const route = current();
+  go(changed(route, changes, span ?? route.span), { replace: true });
+}
+
 /** Follow links of ours without loading the page anew; everything else is the browser's. */
 export function followLinks() {
   document.addEventListener("click", (event) => {

@@ -3,19 +3,8 @@
 import { h } from "./dom.js";
 import { counted, number, percent } from "./format.js";
 import { categories, histogram } from "./histogram.js";
-import { changed } from "./router.js";
-
-// One thing at a time is asked of the metrics.
-const NONE = {
-  label: null,
-  min: null,
-  max: null,
-  below: null,
-  value: null,
-  failed: null,
-  missing: null,
-  offset: null,
-};
+import { ANY, isChosen, ranges, values } from "./ranges.js";
+import { changed, go } from "./router.js";
 
 /** A card for each label. A bar of a card leads to the rows in it. */
 export function scoreCards(route, scores) {
@@ -37,18 +26,18 @@ function headline(score) {
   const pass = judged > 0 ? h("span", { class: "quiet" }, ` · ${percent(passed, judged)} pass`) : null;
   if (score.mean !== null && score.mean !== undefined)
     return h("p", { class: "big" }, number(score.mean), h("span", { class: "quiet" }, " mean"), pass);
-  const values = listed(score);
-  const total = values.reduce((sum, [, count]) => sum + count, 0);
+  const listed = values(score);
+  const total = listed.reduce((sum, [, count]) => sum + count, 0);
   if (score.metric_type === "boolean" && total > 0) {
-    const yes = values.find(([name]) => name === "true")?.[1] ?? 0;
+    const yes = listed.find(([name]) => name === "true")?.[1] ?? 0;
     return h("p", { class: "big" }, percent(yes, total), h("span", { class: "quiet" }, " true"), pass);
   }
-  if (values.length > 0)
+  if (listed.length > 0)
     return h(
       "p",
       { class: "big" },
-      number(values.length),
-      h("span", { class: "quiet" }, values.length === 1 ? " value" : " values"),
+      number(listed.length),
+      h("span", { class: "quiet" }, listed.length === 1 ? " value" : " values"),
       pass,
     );
   return h(
@@ -60,31 +49,25 @@ function headline(score) {
   );
 }
 
-/** Values with counts, whichever way they came. */
-function listed(score) {
-  const found = score.histogram?.values ?? Object.entries(score.values ?? {});
-  return Array.isArray(found) ? found : Object.entries(found);
-}
-
 function distribution(route, score) {
-  const { params } = route;
-  const mine = params.get("label") === score.label;
-  if (score.histogram?.edges && score.histogram.counts.length > 0) {
+  const title = `Rows by ${score.label}`;
+  const found = ranges(score);
+  if (found.length === 0) return null;
+  if (score.histogram?.edges) {
     return histogram(score.histogram, {
-      title: `Rows by ${score.label}`,
-      active: (low) => mine && Number(params.get("min")) === low,
-      address: (low, high, isLast) =>
-        changed(route, { ...NONE, label: score.label, min: low, [isLast ? "max" : "below"]: high }),
+      title,
+      active: (index) => isChosen(route, found[index]),
+      chosen: (index) => go(changed(route, { ...found[index].filter, offset: null })),
     });
   }
-  const values = listed(score);
-  if (values.length === 0) return null;
-  return categories(values, {
-    others: score.histogram?.others ?? 0,
-    title: `Rows by ${score.label}`,
-    active: (name) => mine && params.get("value") === name,
-    address: (name) => name !== "" && changed(route, { ...NONE, label: score.label, value: name }),
-  });
+  return categories(
+    found.map((range) => ({
+      ...range,
+      active: isChosen(route, range),
+      address: range.filter && changed(route, { ...range.filter, offset: null }),
+    })),
+    { title, others: score.histogram?.others ?? 0 },
+  );
 }
 
 function counts(route, score) {
@@ -93,7 +76,7 @@ function counts(route, score) {
     parts.push(
       h(
         "a",
-        { class: "failed", href: changed(route, { ...NONE, label: score.label, failed: 1 }) },
+        { class: "failed", href: changed(route, { ...ANY, label: score.label, failed: 1, offset: null }) },
         `${number(score.failed)} failed`,
       ),
     );
@@ -101,7 +84,7 @@ function counts(route, score) {
     parts.push(
       h(
         "a",
-        { class: "missing", href: changed(route, { ...NONE, missing: score.label }) },
+        { class: "missing", href: changed(route, { ...ANY, missing: score.label, offset: null }) },
         `${number(score.missing)} missing`,
       ),
     );
