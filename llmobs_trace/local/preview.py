@@ -34,7 +34,7 @@ class Preview(Struct, omit_defaults=True):
 
 
 class _Error(Struct):
-    stack: msgspec.Raw = _ABSENT  # not a string: half a surrogate pair in it would be refused
+    stack: msgspec.Raw = _ABSENT  # whatever it is: only who refuses events asks for a string
 
 
 class _Meta(Struct):
@@ -84,17 +84,9 @@ def previewed(kept: bytes | None, event: bytes, characters: int) -> Preview:
 
 
 def text_of_string(value: msgspec.Raw) -> str | None:
-    """A JSON string's text, with U+FFFD for half a surrogate pair; None for anything else."""
+    """A JSON string's text; None for anything else."""
     encoded = bytes(value)
-    if not encoded.startswith(b'"'):
-        return None
-    try:
-        return msgspec.json.decode(encoded, type=str)
-    except msgspec.DecodeError:
-        import json
-
-        text: str = json.loads(encoded, strict=False)
-        return text.encode("utf-8", "replace").decode()
+    return msgspec.json.decode(encoded, type=str) if encoded.startswith(b'"') else None
 
 
 def cut(value: msgspec.Raw, characters: int) -> tuple[str | None, bool]:

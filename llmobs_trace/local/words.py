@@ -107,4 +107,4 @@ def _decoded(encoded: bytes) -> object:
         return msgspec.json.decode(encoded)
     except (msgspec.DecodeError, RecursionError):
         # Half a surrogate pair, or deeper than the decoder goes: the text as it stands is better than none.
-        return re.sub(r"\\(?:u[0-9a-fA-F]{4}|.)", " ", encoded.decode(errors="replace"))
+        return re.sub(r'\\(?:u[0-9a-fA-F]{4}|.)|[][{}",:]', " ", encoded.decode(errors="replace"))
