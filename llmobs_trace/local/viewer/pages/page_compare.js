@@ -1,17 +1,15 @@
 // Two or more experiments side by side: a verdict for each metric, then row by row what changed.
 
-import { wordDiff } from "./diff.js";
+import { comparedRows } from "./compared_rows.js";
 import { h } from "./dom.js";
-import { counted, duration, number, shortId } from "./format.js";
-import { saying } from "./metric.js";
-import { line, previewCell } from "./preview.js";
+import { counted, number, shortId } from "./format.js";
 import { Missing } from "./missing.js";
 import { change, changed, href } from "./router.js";
-import { pager, search, whole, wholeRow } from "./table.js";
+import { pager, search, whole } from "./table.js";
 import { verdict, verdictTable } from "./verdicts.js";
 
 const LIMIT = 100;
-const FILTERS = ["q", "changed", "flipped", "sort"];
+const FILTERS = ["q", "changed", "flipped", "sort", "order"];
 
 export async function load(route, source) {
   const ids = chosen(route);
@@ -196,147 +194,9 @@ function filters(route, data) {
 }
 
 function rowsPart(route, data, experiments) {
-  const { rows, letters } = data;
-  if (rows.length === 0) return h("div", { class: "empty" }, h("p", {}, "No row is like that."));
-  const labels = labelsOf(rows, letters);
+  if (data.rows.length === 0) return h("div", { class: "empty" }, h("p", {}, "No row is like that."));
   return [
-    h(
-      "div",
-      { key: "table", class: "scrolls", tabindex: 0, role: "region", "aria-label": "Rows side by side" },
-      h(
-        "table",
-        { class: "list rows compared", role: "table" },
-        h("caption", { class: "unseen" }, "Rows side by side"),
-        h(
-          "thead",
-          { role: "rowgroup" },
-          h(
-            "tr",
-            { role: "row" },
-            ["Row", "Input", ...letters.map(outputOf), ...labels, "Latency"].map((name) =>
-              h("th", { scope: "col", role: "columnheader" }, name),
-            ),
-          ),
-        ),
-        h(
-          "tbody",
-          { role: "rowgroup" },
-          rows.map((row) => comparedRow(row, letters, labels, experiments)),
-        ),
-      ),
-    ),
+    comparedRows(route, data, experiments),
     pager(route, { offset: data.offset, limit: LIMIT, total: data.total, noun: "row" }),
   ];
-}
-
-function outputOf(letter) {
-  return `${letter.toUpperCase()}'s output`;
-}
-
-function labelsOf(rows, letters) {
-  const found = new Set();
-  for (const row of rows)
-    for (const each of letters)
-      for (const metric of row[each]?.metrics ?? [])
-        if (metric.metric_type !== "json") found.add(metric.label);
-  return [...found].sort();
-}
-
-function comparedRow(row, letters, labels, experiments) {
-  const first = letters.findIndex((each) => row[each]);
-  const any = row[letters[first]];
-  const lines = letters.map((each) => (row[each] ? answerOf(row[each]) : null));
-  return h(
-    "tr",
-    { key: `${row.row_id}-${any.span_id}`, role: "row", on: wholeRow },
-    h(
-      "th",
-      { scope: "row", role: "rowheader" },
-      h("a", { class: "open", dir: "auto", href: traceOf(experiments[first], any) }, row.row_id ?? any.name),
-      row.changed ? h("span", { class: "note changed" }, "changed") : null,
-    ),
-    previewCell(any.input, "input", "Input"),
-    letters.map((each, index) => answerCell(row[each], lines, index, experiments[index], outputOf(each))),
-    labels.map((label) => flipCell(row, letters, label)),
-    h(
-      "td",
-      { role: "cell", "data-column": "Latency" },
-      letters.map((each, index) => [
-        index > 0 ? h("span", { class: "quiet" }, " → ") : null,
-        row[each] ? duration(row[each].duration_ns) : "–",
-      ]),
-    ),
-  );
-}
-
-function traceOf(experiment, row) {
-  return href(["experiments", experiment.id, "traces", row.trace_id], {}, row.span_id);
-}
-
-function answerOf(row) {
-  if (row.status === "error") return `${row.error_type ?? "error"}: ${row.error_message ?? ""}`;
-  return line(row.output);
-}
-
-function answerCell(row, lines, index, experiment, column) {
-  if (!row)
-    return h(
-      "td",
-      { class: "text", role: "cell", "data-column": column },
-      h("span", { class: "missing" }, "not in this one"),
-    );
-  const shown =
-    index === 0 && lines[1] !== null
-      ? wordDiff(lines[0], lines[1] ?? "").before
-      : index > 0 && lines[0] !== null
-        ? wordDiff(lines[0], lines[index]).after
-        : [[true, lines[index]]];
-  const tag = index === 0 ? "del" : "ins";
-  const content =
-    lines[index].trim() === ""
-      ? h("span", { class: "missing" }, "empty")
-      : shown.map(([isSame, text]) =>
-          isSame || (lines.length > 2 && index === 0) ? text : h(tag, {}, text),
-        );
-  return h(
-    "td",
-    { class: row.status === "error" ? "text error" : "text", role: "cell", "data-column": column },
-    h(
-      "a",
-      {
-        class: "answer clamp",
-        dir: "auto",
-        href: traceOf(experiment, row),
-        "aria-label": `${lines[index] || "empty"}. Open this trace`,
-      },
-      row.status === "error" ? h("span", { "aria-hidden": "true" }, "✗ ") : null,
-      content,
-    ),
-  );
-}
-
-function flipCell(row, letters, label) {
-  const values = letters.map((each) => said(row[each], label));
-  const same = values.every((value) => value === values[0]);
-  return h(
-    "td",
-    { class: same ? "metric quiet" : "metric flipped", role: "cell", "data-column": label },
-    same
-      ? values[0]
-      : values.map((value, index) => [index > 0 ? h("span", { class: "arrow" }, " → ") : null, value]),
-  );
-}
-
-function said(row, label) {
-  if (!row) return "–";
-  const found = row.metrics.filter((metric) => metric.label === label);
-  if (found.length === 0) return "missing";
-  return found
-    .map((metric) => {
-      const { text } = saying(metric);
-      return [text, metric.assessment && text !== "failed" ? metric.assessment : ""]
-        .filter(Boolean)
-        .join(" ");
-    })
-    .join(", ");
 }

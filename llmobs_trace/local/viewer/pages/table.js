@@ -112,3 +112,26 @@ export const wholeRow = {
     event.currentTarget.querySelector("a.open")?.click();
   },
 };
+
+/**
+ * A table in a region of its own, which scrolls where it is wider than the window. One of class `rows` becomes cards
+ * in a small window: the roles keep it a table to a screen reader.
+ */
+export function table({ name, className, head, body }) {
+  return h(
+    "div",
+    { key: `table-${name}`, class: "scrolls", tabindex: 0, role: "region", "aria-label": name },
+    h(
+      "table",
+      { class: `list ${className}`, role: "table" },
+      h("caption", { class: "unseen" }, name),
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)),
+      h("tbody", { role: "rowgroup" }, body),
+    ),
+  );
+}
+
+/** A cell; `column` is what a card says before it. */
+export function cell(column, props, ...children) {
+  return h("td", { role: "cell", "data-column": column, ...props }, children);
+}

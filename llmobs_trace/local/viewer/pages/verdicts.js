@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { duration, number } from "./format.js";
+import { cell, table } from "./table.js";
 
 const SIGNS = { better: "▲", worse: "▼", "no different": "=", "cannot tell": "?" };
 const SHARES = new Set(["boolean", "assessment", "errors"]);
@@ -19,61 +20,50 @@ export function verdict(word) {
 /** The table. `names`: what to call A and B. */
 export function verdictTable(comparison, [nameA, nameB]) {
   const level = `${number(100 * comparison.confidence)}% interval`;
-  return h(
-    "div",
-    { class: "scrolls", tabindex: 0, role: "region", "aria-label": `Metrics, ${nameB} against ${nameA}` },
-    h(
-      "table",
-      { class: "list verdicts" },
-      h("caption", { class: "unseen" }, `Metrics of ${nameB} against ${nameA}`),
-      h(
-        "thead",
-        {},
-        h(
-          "tr",
-          {},
-          ["Metric", "Verdict"].map((name) => h("th", { scope: "col" }, name)),
-          [nameA, nameB].map((name) => h("th", { scope: "col", class: "number" }, name)),
-          h("th", { scope: "col", class: "number" }, "Difference"),
-          h("th", { scope: "col" }, level),
-          h("th", { scope: "col" }, "Rows better, worse, same"),
-          h("th", { scope: "col" }, "Scored on both sides"),
-        ),
-      ),
-      h(
-        "tbody",
-        {},
-        comparison.metrics.map((metric) => metricRow(metric)),
-      ),
-    ),
-  );
+  const plain = (name, className = null) =>
+    h("th", { scope: "col", role: "columnheader", class: className }, name);
+  return table({
+    name: `Metrics, ${nameB} against ${nameA}`,
+    className: "rows verdicts",
+    head: [
+      plain("Metric"),
+      plain("Verdict"),
+      plain(nameA, "number"),
+      plain(nameB, "number"),
+      plain("Difference", "number"),
+      plain(level),
+      plain("Rows better, worse, same"),
+      plain("Scored on both sides"),
+    ],
+    body: comparison.metrics.map((metric) => metricRow(metric, nameA, nameB, level)),
+  });
 }
 
-function metricRow(metric) {
+function metricRow(metric, nameA, nameB, level) {
   return h(
     "tr",
-    { key: metric.label, class: metric.builtin ? "builtin" : null },
+    { key: metric.label, role: "row", class: metric.builtin ? "builtin" : null },
     h(
       "th",
-      { scope: "row", dir: "auto" },
+      { scope: "row", role: "rowheader", dir: "auto" },
       h("span", { class: "name" }, metric.label),
       h("span", { class: "quiet note" }, note(metric)),
     ),
-    h(
-      "td",
-      { class: "why" },
+    cell(
+      "Verdict",
+      { class: "text why" },
       verdict(metric.verdict),
       h("span", { class: "quiet note" }, metric.reason),
       metric.rows_needed
         ? h("span", { class: "quiet note" }, `about ${number(metric.rows_needed)} rows would settle it`)
         : null,
     ),
-    h("td", { class: "number" }, value(metric, metric.mean_a)),
-    h("td", { class: "number" }, value(metric, metric.mean_b)),
-    h("td", { class: "number" }, difference(metric, metric.difference)),
-    h("td", {}, interval(metric)),
-    h("td", {}, wins(metric)),
-    h("td", {}, counted(metric)),
+    cell(nameA, { class: "number" }, value(metric, metric.mean_a)),
+    cell(nameB, { class: "number" }, value(metric, metric.mean_b)),
+    cell("Difference", { class: "number" }, difference(metric, metric.difference)),
+    cell(level, {}, interval(metric)),
+    cell("Rows", {}, wins(metric)),
+    cell("Scored on both sides", {}, counted(metric)),
   );
 }
 
