@@ -265,6 +265,10 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX metric_by_row ON metric (in_row, label, failed, score_value, boolean_value)",
         "CREATE INDEX metric_by_label ON metric"
         " (experiment, label, in_row, failed, score_value, boolean_value, metric_type)",
+        # Longer ones are texts, not categories.
+        "CREATE INDEX metric_by_category ON metric"
+        " (experiment, label, categorical_value, failed, score_value, boolean_value)"
+        " WHERE length(categorical_value) <= 200",
         "CREATE INDEX metric_waiting ON metric (experiment, span_id) WHERE in_row IS NULL",
         _LABEL,
         _STATE,

@@ -89,16 +89,17 @@ class Condition(NamedTuple):
 
 
 def rows_with(store: Store, experiment: int, query: str) -> Condition:
-    """Whether the row of key `r.in_row` has a span in which every word of the query begins a word.
+    """Whether the row of key `r.in_row` has a span in which every word of the query is, or begins, a word.
 
     A query without any word is found nowhere.
     """
     wanted = list(dict.fromkeys(words(query)))[:MAX_WORDS]
     if not wanted:
         return Condition("0", ())
-    ((searched, last),) = store.select(
+    ((searched, last, experiments),) = store.select(
         "SELECT CASE WHEN EXISTS (SELECT 1 FROM sqlite_master WHERE name = 'search')"
-        " THEN searched ELSE 0 END, (SELECT coalesce(max(key), 0) FROM span) FROM state"
+        " THEN searched ELSE 0 END, (SELECT coalesce(max(key), 0) FROM span),"
+        " (SELECT count(*) FROM experiment) FROM state"
     )
     if not store.has_fts5:
         searched = 0
@@ -106,7 +107,9 @@ def rows_with(store: Store, experiment: int, query: str) -> Condition:
     parameters: list[object] = []
     if searched:
         found.append("SELECT s.in_row FROM search JOIN span s ON s.key = search.rowid WHERE search MATCH ?")
-        parameters.append(" ".join([f'"{_EXPERIMENT}{experiment}"', *(f'"{word}"*' for word in wanted)]))
+        # A word that all spans have narrows nothing down.
+        whose = [f'"{_EXPERIMENT}{experiment}"'] if experiments > 1 else []
+        parameters.append(" ".join([*whose, *map(_asked, wanted)]))
     if searched < last:
         found.append(
             "SELECT s.in_row FROM span s JOIN span_event v ON v.key = s.key"
@@ -114,6 +117,11 @@ def rows_with(store: Store, experiment: int, query: str) -> Condition:
         )
         parameters += [searched, experiment, " ".join(wanted)]
     return Condition(f"r.in_row IN ({' UNION ALL '.join(found)})", tuple(parameters))
+
+
+def _asked(word: str) -> str:
+    # A single letter begins too many words to be of use.
+    return f'"{word}"*' if len(word) > 1 else f'"{word}"'
 
 
 FUNCTION: Final = "llmobs_has_words"

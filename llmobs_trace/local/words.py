@@ -52,9 +52,11 @@ def words(text: str) -> list[str]:
 
 
 def has_words(text: str, wanted: list[str]) -> bool:
-    """Whether each of the wanted words begins one of the text's."""
+    """Whether each of the wanted words begins one of the text's; a single letter must be one of them."""
     there = set(words(text))
-    return all(any(word.startswith(want) for word in there) for want in wanted)
+    return all(
+        want in there or (len(want) > 1 and any(word.startswith(want) for word in there)) for want in wanted
+    )
 
 
 def text_of(strings: list[str], values: list[msgspec.Raw]) -> str:

@@ -39,7 +39,8 @@ def test_folding_is_done_once_and_leaves_nothing_that_sqlite_refuses(text: str) 
 def test_a_text_has_its_own_words_and_their_beginnings(text: str, more: str) -> None:
     found = words(text)
     assert has_words(f"{more} {text}", found)
-    assert has_words(f"{text} {more}", [word[:1] for word in found])
+    assert has_words(f"{text} {more}", [word[:2] for word in found])
+    assert not has_words("about", ["a"])
 
 
 def raw(value: object) -> msgspec.Raw:

@@ -55,10 +55,16 @@ def latency(store: Store, experiment: int, rows: int) -> Latency | None:
 
 def _histogram(store: Store, experiment: int, rows: int, lowest_ns: int, highest_ns: int) -> Histogram:
     edges = growing_edges(lowest_ns, highest_ns)
-    below = [0]
-    for edge in edges[1:-1]:
+    counts = [
         # From the index by duration: each bin is a stretch of it.
-        ((count,),) = store.select(f"SELECT count(*) {_ROWS} AND duration_ns < ?", (experiment, edge))
-        below.append(count)
-    below.append(rows)
-    return Histogram(edges, [after - before for before, after in pairwise(below)])
+        next(
+            store.select(
+                f"SELECT count(*) {_ROWS} AND duration_ns >= ? AND duration_ns < ?", (experiment, *ends)
+            )
+        )
+        for ends in pairwise(edges)
+    ]
+    inside = [count for (count,) in counts]
+    # The last bin includes its end.
+    inside[-1] += rows - sum(inside)
+    return Histogram(edges, inside)

@@ -32,8 +32,9 @@ _ROWS: Final = (
     " WHERE experiment = ? AND label = ? AND in_row IS NOT NULL)"
 )
 _CATEGORIES: Final = (
-    "SELECT categorical_value, count(*) FROM metric WHERE experiment = ? AND label = ? AND NOT failed"
-    " AND score_value IS NULL AND boolean_value IS NULL AND categorical_value IS NOT NULL"
+    "SELECT categorical_value, count(*) FROM metric INDEXED BY metric_by_category"
+    " WHERE experiment = ? AND label = ? AND length(categorical_value) <= 200 AND NOT failed"
+    " AND score_value IS NULL AND boolean_value IS NULL"
     " GROUP BY categorical_value ORDER BY count(*) DESC, categorical_value LIMIT ?"
 )
 
@@ -94,7 +95,10 @@ def _score(store: Store, experiment: int, rows: int, label: str) -> ShownScore:
 def _values(
     store: Store, experiment: int, label: str, by_type: list[_Sums]
 ) -> tuple[list[tuple[str, int]], int]:
-    """Booleans and the most frequent categories with their counts, and how many are of other categories."""
+    """Booleans and the most frequent categories with their counts; and how many others there are.
+
+    Texts longer than categories are, are among the others.
+    """
     trues = sum(each.trues for each in by_type)
     falses = sum(each.falses for each in by_type)
     values = [(name, count) for name, count in (("true", trues), ("false", falses)) if count]
