@@ -48,6 +48,19 @@ export function text(node) {
   return node?.type === "string" ? node.value : undefined;
 }
 
+/** The strings and numbers in a node, however deep. */
+export function leaves(node) {
+  const found = [];
+  const waiting = node === null ? [] : [node];
+  while (waiting.length > 0) {
+    const next = waiting.pop();
+    if (next.type === "string") found.push(next.value);
+    else if (next.type === "number") found.push(next.source);
+    else for (const child of next.items ?? next.entries ?? []) waiting.push(next.items ? child : child[1]);
+  }
+  return found;
+}
+
 /** A short form on one line, of about so many characters. */
 export function brief(node, characters) {
   const out = [];

@@ -1,5 +1,6 @@
 // The answers that were saved into this file go in, answers to questions come out: sorted, filtered and searched here.
 
+import { leaves, parse } from "./json.js";
 import { Missing } from "./missing.js";
 
 /** The source of a saved file: `{experiments, experiment, rows, traces}` as the server would have answered. */
@@ -76,25 +77,32 @@ const TESTS = [
   ["below", (row, { label, below }) => within(row, label, (value) => value < Number(below))],
 ];
 
-/** Whether every word that is asked for begins a word of one of the spans; case and accents don't count. */
+/**
+ * Whether every word that is asked for begins a word of one of the spans, or is one where it is a single letter; case
+ * and accents don't count.
+ */
 function isFound(spans, asked) {
   const wanted = words(asked).trim().split(" ");
   return spans.some((span) => {
-    const text = ` ${words(searched(span))}`;
-    return wanted.every((word) => text.includes(` ${word}`));
+    const text = ` ${words(searched(span))} `;
+    return wanted.every((word) => text.includes(word.length > 1 ? ` ${word}` : ` ${word} `));
   });
 }
 
 function words(text) {
   return text
-    .normalize("NFD")
+    .normalize("NFKD")
     .replace(/\p{M}/gu, "")
     .toLowerCase()
     .replace(/[^\p{L}\p{N}]+/gu, " ");
 }
 
+/** A span's words: its texts, and the strings and numbers in its values, not the names in objects. */
 function searched(span) {
-  return [span.name, span.input, span.output, span.expected_output, span.error_type, span.error_message]
+  const values = [span.input, span.output, span.expected_output]
+    .filter(given)
+    .map((value) => leaves(parse(value)));
+  return [span.name, span.row_id, span.error_type, span.error_message, ...values.flat()]
     .filter(given)
     .join("\n");
 }
