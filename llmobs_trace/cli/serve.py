@@ -49,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=16 * _MIB,
         help="what is larger, once expanded, gets 413 (default: 16 MiB)",
     )
+    parser.add_argument(
+        "--verbose", action="store_true", help="a line on stderr for each post, and what was wrong"
+    )
     group = parser.add_argument_group(
         "rehearsing failures (of posts of events, after their keys were checked)"
     )
@@ -100,7 +103,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         screen.flush()
         screen.say(f"the viewer is at {base_url}/, the store at {settings.database}; Ctrl-C ends")
 
-    totals = serve(settings, ready)
+    totals = serve(settings, ready, screen.say if arguments.verbose else None)
     screen.say(f"took {totals.spans} spans and {totals.metrics} metrics in {totals.requests} requests")
     return DONE
 

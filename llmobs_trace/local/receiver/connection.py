@@ -67,7 +67,7 @@ class Connection:
         """Close it now, whatever there was still to say."""
         self._writer.transport.abort()
 
-    async def turn_away(self, answer: Answer) -> None:
+    async def send_away(self, answer: Answer) -> None:
         """Answer without having been asked, and close."""
         try:
             await self._last(answer, None)

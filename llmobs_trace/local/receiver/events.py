@@ -63,9 +63,12 @@ _ESCAPE: Final = re.compile(
 
 
 def read(body: bytes | bytearray) -> Events | Refused:
-    """Read one whole body."""
+    """Read one whole body; a `bytearray` is emptied on the way, so as not to be held longer."""
     try:
-        return _read(_compact(body))
+        text = _compact(body)
+        if isinstance(body, bytearray):
+            body.clear()
+        return _read(text)
     except _NoJSON as error:
         return Refused([Fault("", f"the body is not JSON: {error}", "json")])
     except RecursionError:
@@ -94,7 +97,7 @@ def _compact(body: bytes | bytearray) -> bytes:
         # Half a character, as of a text that was cut: it can't be kept, and is no reason to lose the event.
         body = _ESCAPE.sub(lambda found: rb"\ufffd" if found[2] else found[0], body)
     try:
-        return msgspec.json.format(bytes(body), indent=-1)
+        return bytes(msgspec.json.format(body, indent=-1))
     except msgspec.DecodeError as error:
         raise _NoJSON(_in_our_words(str(error))) from None
 
@@ -131,8 +134,18 @@ def _is_as_documented(text: bytes) -> bool:
     for metric in attributes.metrics or ():
         if not (_is_object(metric.json_value) and _is_object(metric.metadata)):
             return False
-    # A reader keeps the last of two members of one name: then what was read is shorter.
-    return len(_encode(_raw.decode(text))) == len(text)
+    return _length(text) == len(text)
+
+
+def _length(text: bytes) -> int:
+    """The length of what a reader keeps, who keeps the last of two members of one name."""
+    body = _raw.decode(text)
+    attributes = body.data.attributes
+    lists = [each for each in (attributes.spans, attributes.metrics) if each]
+    attributes.spans, attributes.metrics = (
+        [] if each is not UNSET else each for each in (attributes.spans, attributes.metrics)
+    )
+    return len(_encode(body)) + sum(len(each) - 1 + sum(len(_encode(one)) for one in each) for each in lists)
 
 
 def _is_object(value: Any) -> bool:
@@ -143,7 +156,7 @@ def _is_value(value: Any) -> bool:
     if value is UNSET:
         return True
     view = memoryview(value)
-    return view[0] != 0x5B or faults.unfit_item(view) is None
+    return view[0] != 0x5B or next(faults.unfit_items(view), None) is None
 
 
 def _rewritten(text: bytes) -> Events:

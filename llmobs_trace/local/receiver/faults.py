@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -38,51 +39,47 @@ def find(text: bytes) -> tuple[list[Fault], bool]:
     """The faults, at most `MAX_FAULTS`, and whether there are more."""
     walk = _Walk()
     try:
-        walk.value(text, BODY, "")
+        walk.value(memoryview(text), BODY, "")
     except _Enough:
         return walk.faults, True
     return walk.faults, False
 
 
-def unfit_item(text: bytes | memoryview) -> tuple[int, str] | None:
-    """The first item of an array that may not be in a value: its index and what it is; None for none.
+def unfit_items(text: memoryview) -> Iterator[tuple[int, str]]:
+    """The items of an array that may not be in a value: their indexes and what they are.
 
     The documentation's arrays hold strings, numbers, booleans and objects: no null, and no array directly.
     """
     inner = bytes(text[1:-1])
-    if b"[" not in inner and b"null" not in inner:
-        return None
-    if inner.count(b",") > MAX_ITEMS:
-        return None  # taken as it is
-    for index, item in enumerate(_array.decode(text)):
-        first = bytes(memoryview(item)[:1])
-        if first in (b"[", b"n"):
-            return index, _kind(first)
-    return None
+    # An array that is too large to be taken apart is taken as it is.
+    if (b"[" in inner or b"null" in inner) and inner.count(b",") <= MAX_ITEMS:
+        for index, item in enumerate(_array.decode(text)):
+            first = memoryview(item)[0]
+            if first in _UNFIT_ITEMS:
+                yield index, _KINDS[first]
 
 
 class _Walk:
+    """Values are views of the one text: a copy at each level would be many times its size."""
+
     def __init__(self) -> None:
         self.faults: list[Fault] = []
 
-    def value(self, text: bytes, kind: Any, pointer: str) -> None:
+    def value(self, text: memoryview, kind: Any, pointer: str) -> None:
         match kind:
             case Closed():
                 self._closed(text, kind, pointer)
             case ListOf(item):
                 self._list(text, item, pointer)
             case OneOf(allowed):
-                if text[:1] != b'"' or _string.decode(text) not in allowed:
-                    expected = f"one of: {', '.join(allowed)}"
-                    self._add(
-                        pointer, f"{_subject(pointer)} is to be {expected}; given {_shown(text)}", "enum"
-                    )
+                if text[0] != _QUOTE or _string.decode(text) not in allowed:
+                    self._unfit(pointer, f"one of: {', '.join(allowed)};", _shown(text), "enum")
             case _:
                 self._scalar(text, kind, pointer)
 
-    def _closed(self, text: bytes, closed: Closed, pointer: str) -> None:
-        if text[:1] != b"{":
-            self._add(pointer, f"{_subject(pointer)} is to be an object, given {_kind(text)}", "type")
+    def _closed(self, text: memoryview, closed: Closed, pointer: str) -> None:
+        if text[0] != _BRACE:
+            self._unfit(pointer, "an object,", _kind(text), "type")
             return
         members = closed.members
         found = _object.decode(text)
@@ -94,25 +91,30 @@ class _Walk:
                     f"{_quoted(name)} is not in the schema, which has here: {', '.join(members)}",
                     "unknown",
                 )
-            elif not (closed is METRIC and name == "score_value" and bytes(raw) == PLACEHOLDER):
-                self.value(bytes(raw), members[name], below)
+            elif not (
+                closed is METRIC and name == "score_value" and bytes(memoryview(raw)[:9]) == PLACEHOLDER
+            ):
+                self.value(memoryview(raw), members[name], below)
         for name in _repeated(text, found):
             self._add(_below(pointer, name), f"{_quoted(name)} comes more than once", "duplicate")
         for name in closed.required:
             if name not in found:
                 self._add(_below(pointer, name), f"Missing required attribute in body: {name}", "required")
 
-    def _list(self, text: bytes, item: Closed, pointer: str) -> None:
-        if text[:1] != b"[":
-            self._add(pointer, f"{_subject(pointer)} is to be an array, given {_kind(text)}", "type")
-        elif text.count(b",") > MAX_ITEMS:
+    def _list(self, text: memoryview, item: Closed, pointer: str) -> None:
+        if text[0] != _BRACKET:
+            self._unfit(pointer, "an array,", _kind(text), "type")
+            return
+        if _is_large(text):
             self._first_fault(text, item, pointer)
-        else:
-            for index, raw in enumerate(_array.decode(text)):
-                self.value(bytes(raw), item, f"{pointer}/{index}")
+        for index, raw in enumerate(_array.decode(text)):
+            self.value(memoryview(raw), item, f"{pointer}/{index}")
 
-    def _first_fault(self, text: bytes, item: Closed, pointer: str) -> None:
-        """Of an array that is too large to be taken apart: what a reader of its type says first."""
+    def _first_fault(self, text: memoryview, item: Closed, pointer: str) -> None:
+        """Of an array that may have too many items to be taken apart: what a reader of its type says first.
+
+        Where that says nothing, its items are no small ones, and so not too many.
+        """
         try:
             msgspec.json.decode(text, type=list[item.typed])  # type: ignore[name-defined]
         except msgspec.ValidationError as error:
@@ -120,37 +122,27 @@ class _Walk:
             self._add(pointer + _as_pointer(path.rstrip("`")), said, "first")
             raise _Enough from None
 
-    def _scalar(self, text: bytes, kind: Scalar, pointer: str) -> None:
-        first = text[:1]
-        expected = f"{_subject(pointer)} is to be {kind.value}, given"
-        if first not in _FIRST_BYTES[kind]:
-            self._add(pointer, f"{expected} {_kind(text)}", "type")
+    def _scalar(self, text: memoryview, kind: Scalar, pointer: str) -> None:
+        if text[0] not in _FIRST_BYTES[kind]:
+            self._unfit(pointer, f"{kind.value},", _kind(text), "type")
         elif kind is Scalar.INT64:
-            if not _INTEGER.fullmatch(text) or not INT64_MIN <= int(text) <= INT64_MAX:
-                self._add(pointer, f"{expected} {_shown(text)}", "range")
+            if not _INTEGER.fullmatch(text) or not INT64_MIN <= int(bytes(text)) <= INT64_MAX:
+                self._unfit(pointer, f"{kind.value},", _shown(text), "range")
         elif kind is Scalar.DOUBLE:
-            if not math.isfinite(float(text)):
-                self._add(pointer, f"{expected} one that 64 bits don't hold: {_shown(text)}", "range")
-        elif kind is Scalar.STRINGS:
-            self._strings(text, pointer)
-        elif kind is Scalar.VALUE and first == b"[":
-            unfit = unfit_item(text)
-            if unfit is not None:
-                index, what = unfit
-                self._add(
-                    f"{pointer}/{index}",
-                    f"an array's items are strings, numbers, booleans and objects; given {what}",
-                    "type",
-                )
+            if not math.isfinite(float(bytes(text))):
+                self._unfit(pointer, f"{kind.value} of 64 bits,", _shown(text), "range")
+        elif kind is Scalar.STRINGS and not _is_large(text):
+            for index, raw in enumerate(_array.decode(text)):
+                if memoryview(raw)[0] != _QUOTE:
+                    self._unfit(f"{pointer}/{index}", "a string,", _kind(memoryview(raw)), "type")
+        elif kind is Scalar.VALUE and text[0] == _BRACKET:
+            for index, what in unfit_items(text):
+                self._unfit(f"{pointer}/{index}", f"{Scalar.ITEM.value};", what, "type")
 
-    def _strings(self, text: bytes, pointer: str) -> None:
-        if text.count(b",") > MAX_ITEMS:
-            return
-        for index, raw in enumerate(_array.decode(text)):
-            if bytes(memoryview(raw)[:1]) != b'"':
-                self._add(
-                    f"{pointer}/{index}", f"an item is to be a string, given {_kind(bytes(raw))}", "type"
-                )
+    def _unfit(self, pointer: str, expected: str, given: str, code: str) -> None:
+        name = pointer.rpartition("/")[2]
+        subject = "the body" if not pointer else f"item {name}" if name.isdecimal() else _quoted(name)
+        self._add(pointer, f"{subject} is to be {expected} given {given}", code)
 
     def _add(self, pointer: str, detail: str, code: str) -> None:
         if len(self.faults) == MAX_FAULTS:
@@ -158,42 +150,44 @@ class _Walk:
         self.faults.append(Fault(pointer, detail, code))
 
 
+# --- A value by its first byte ------------------------------------------------------------------------------
+
+_QUOTE, _BRACE, _BRACKET = b'"{['
 _KINDS: Final = {
-    b"{": "an object",
-    b"[": "an array",
-    b'"': "a string",
-    b"t": "true",
-    b"f": "false",
-    b"n": "null",
+    _BRACE: "an object",
+    _BRACKET: "an array",
+    _QUOTE: "a string",
+    ord("t"): "true",
+    ord("f"): "false",
+    ord("n"): "null",
 }
-_NUMBER: Final = frozenset(bytes((byte,)) for byte in b"-0123456789")
+_UNFIT_ITEMS: Final = frozenset(b"[n")
+_NUMBER: Final = frozenset(b"-0123456789")
 _FIRST_BYTES: Final = {
-    Scalar.STRING: frozenset({b'"'}),
+    Scalar.STRING: frozenset({_QUOTE}),
     Scalar.INT64: _NUMBER,
     Scalar.DOUBLE: _NUMBER,
-    Scalar.BOOLEAN: frozenset({b"t", b"f"}),
-    Scalar.OBJECT: frozenset({b"{"}),
-    Scalar.STRINGS: frozenset({b"["}),
+    Scalar.BOOLEAN: frozenset(b"tf"),
+    Scalar.OBJECT: frozenset({_BRACE}),
+    Scalar.STRINGS: frozenset({_BRACKET}),
     Scalar.VALUE: _NUMBER | frozenset(_KINDS),
 }
 
 
-def _kind(text: bytes) -> str:
-    return _KINDS.get(text[:1], "a number")
+def _kind(text: memoryview) -> str:
+    return _KINDS.get(text[0], "a number")
 
 
-def _shown(text: bytes) -> str:
+def _shown(text: memoryview) -> str:
     """A value in an error: itself if it is short, what it is otherwise."""
-    return text.decode() if len(text) <= 60 and text[:1] not in b"[{" else _kind(text)
-
-
-def _subject(pointer: str) -> str:
-    name = pointer.rpartition("/")[2]
-    return "the body" if not pointer else f"item {name}" if name.isdecimal() else _quoted(name)
+    return bytes(text).decode() if len(text) <= 60 and text[0] not in b"[{" else _kind(text)
 
 
 def _quoted(name: str) -> str:
     return json.dumps(name if len(name) <= 60 else name[:60] + "…", ensure_ascii=False)
+
+
+# --- Places -------------------------------------------------------------------------------------------------
 
 
 def _below(pointer: str, name: str) -> str:
@@ -205,9 +199,19 @@ def _as_pointer(path: str) -> str:
     return re.sub(r"\[(\d+)\]|\.([^.\[]+)", lambda part: f"/{part[1] or part[2]}", path)
 
 
-def _repeated(text: bytes, found: dict[str, Raw]) -> list[str]:
+# --- Sizes --------------------------------------------------------------------------------------------------
+
+
+def _is_large(text: memoryview) -> bool:
+    # Two bytes an item are the least.
+    return len(text) > 2 * MAX_ITEMS and bytes(text).count(b",") > MAX_ITEMS
+
+
+def _repeated(text: memoryview, found: dict[str, Raw]) -> list[str]:
     """The names that come more than once in an object, of which a reader keeps the last."""
-    shortest = 1 + sum(len(msgspec.json.encode(name)) + 2 + len(bytes(raw)) for name, raw in found.items())
+    shortest = 1 + sum(
+        len(msgspec.json.encode(name)) + 2 + len(memoryview(raw)) for name, raw in found.items()
+    )
     if len(text) <= max(2, shortest):
         return []
     # Or they are written in a longer way: only a reader of names can tell. The outermost object comes last.
@@ -216,5 +220,5 @@ def _repeated(text: bytes, found: dict[str, Raw]) -> list[str]:
     def keep(pairs: list[tuple[str, object]]) -> None:
         names[:] = [name for name, _ in pairs]
 
-    json.loads(text, object_pairs_hook=keep)
+    json.loads(bytes(text), object_pairs_hook=keep)
     return [name for name, count in Counter(names).items() if count > 1]

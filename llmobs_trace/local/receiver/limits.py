@@ -10,7 +10,7 @@ class Limits(Struct, frozen=True):
 
     max_body_bytes: int = 16 << 20
     # Of all bodies together, as they are read and while they are looked at.
-    max_held_bytes: int = 64 << 20
+    max_held_bytes: int = 24 << 20
     max_connections: int = 512
     head_seconds: float = 10.0
     idle_seconds: float = 75.0

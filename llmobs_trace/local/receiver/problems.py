@@ -62,6 +62,16 @@ def too_many_requests(headers: Headers) -> Answer:
     return Answer(429, body, CONTENT_TYPE, headers)
 
 
+def in_a_line(answer: Answer) -> str:
+    """What is wrong, for a log: the first error, and how many more there are."""
+    errors = msgspec.json.decode(answer.body)["errors"]
+    first, more = errors[0], f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    if isinstance(first, str):
+        return first + more
+    place = "".join(f"{place}: " for place in first.get("source", {}).values())
+    return f"{place}{first['detail']}{more}"
+
+
 def _error(status: int, detail: str, source: APIErrorSource | None, meta: dict[str, object]) -> APIError:
     return APIError(
         detail=detail,

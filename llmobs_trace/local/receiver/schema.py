@@ -30,6 +30,7 @@ class Scalar(enum.Enum):
     OBJECT = "an object"
     STRINGS = "an array of strings"
     VALUE = "a string, a number, a boolean, an object, an array of those, or null"
+    ITEM = "a string, a number, a boolean or an object"
 
 
 class OneOf(Struct, frozen=True):

@@ -20,7 +20,7 @@ from llmobs_trace.local.receiver import endpoint, pages
 from llmobs_trace.local.receiver.access import Access
 from llmobs_trace.local.receiver.http import Answer, Head
 from llmobs_trace.local.receiver.limits import Limits
-from llmobs_trace.local.receiver.problems import problem
+from llmobs_trace.local.receiver.problems import in_a_line, problem
 from llmobs_trace.local.receiver.rehearsal import Rehearsal
 from llmobs_trace.local.receiver.routes import experiment_of, is_of_the_api
 from llmobs_trace.local.store import Store
@@ -52,6 +52,7 @@ class StoreService:
         declared: frozenset[str],
         rehearsal: Rehearsal,
         limits: Limits,
+        tell: Callable[[str], None] | None = None,
     ) -> None:
         self.totals = Totals()
         self._database = database
@@ -59,6 +60,7 @@ class StoreService:
         self._declared = declared
         self._rehearsal = rehearsal
         self._limits = limits
+        self._tell = tell
         self._store = Store(database)
         self._of_thread = threading.local()
         self._readers: list[Store] = []  # all that threads have opened; guarded by the interpreter's own lock
@@ -71,7 +73,10 @@ class StoreService:
             return refusal
         experiment_id = experiment_of(head.path)
         if experiment_id is not None:
-            return endpoint.refuse(head, experiment_id, self._access, self._declared)
+            refusal = endpoint.refuse(head, experiment_id, self._access, self._declared)
+            if refusal is not None:
+                self._log(head, experiment_id, f"{refusal.status} {in_a_line(refusal)}")
+            return refusal
         if is_of_the_api(head.path):
             return problem(404, f"there is nothing at {head.path[:200]}")
         if head.method not in pages.METHODS:
@@ -101,8 +106,12 @@ class StoreService:
         fate = self._rehearsal.next()
         if fate.latency_seconds:
             await asyncio.sleep(fate.latency_seconds)
-        if fate.drop_before or fate.instead is not None:
+        if fate.instead is not None:
+            self._log(head, experiment_id, f"{fate.instead.status} {in_a_line(fate.instead)}")
             return fate.instead
+        if fate.drop_before:
+            self._log(head, experiment_id, "closed without an answer; nothing was kept")
+            return None
         taken = await _on(
             self._to_write,
             lambda: endpoint.take(self._store, head, experiment_id, body, self._limits),
@@ -111,9 +120,18 @@ class StoreService:
             self.totals.requests += 1
             self.totals.spans += taken.spans
             self.totals.metrics += taken.metrics
+            said = f"{taken.spans} spans, {taken.metrics} metrics"
+        else:
+            said = in_a_line(taken.answer)
+        self._log(head, experiment_id, f"{taken.answer.status} {said}")
         if fate.drop_after:
+            self._log(head, experiment_id, "closed without this answer")
             return None
         return structs.replace(taken.answer, headers=taken.answer.headers + fate.headers)
+
+    def _log(self, head: Head, experiment_id: str, said: str) -> None:
+        if self._tell is not None:
+            self._tell(f"{head.method} {experiment_id}: {said}")
 
     async def _page(self, head: Head) -> Answer:
         answer = await _on(self._to_read, lambda: pages.page(self._reading, head))

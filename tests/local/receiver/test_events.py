@@ -52,7 +52,12 @@ def test_a_body_without_events_is_one(empty: dict[str, Any]) -> None:
 def test_all_faults_are_told_each_with_the_pointer_of_its_value() -> None:
     wrong = {**SPAN, "status": "maybe", "duration": 1.5, "tags": ["a", 1, None], "extra/one~": 1}
     del wrong["name"]
-    wrong["meta"] = {"error": {"message": 1}, "input": [1, [2]], "output": [None], "expected_output": []}
+    wrong["meta"] = {
+        "error": {"message": 1},
+        "input": [1, [2], None],
+        "output": [None],
+        "expected_output": [],
+    }
     metric = {**METRIC, "metric_type": "scale", "score_value": "0.5", "timestamp_ms": 2**63, "error": None}
     assert refused(body([SPAN, wrong], [metric, 7])) == {
         "/data/attributes/metrics/0/metric_type": "enum",
@@ -67,6 +72,7 @@ def test_all_faults_are_told_each_with_the_pointer_of_its_value() -> None:
         "/data/attributes/spans/1/extra~1one~0": "unknown",
         "/data/attributes/spans/1/meta/error/message": "type",
         "/data/attributes/spans/1/meta/input/1": "type",
+        "/data/attributes/spans/1/meta/input/2": "type",
         "/data/attributes/spans/1/meta/output/0": "type",
         "/data/attributes/spans/1/meta/expected_output": "type",
         "/data/attributes/spans/1/name": "required",
@@ -168,6 +174,10 @@ def test_of_an_array_too_large_to_be_taken_apart_the_first_fault_is_told() -> No
     found = read(data)
     assert isinstance(found, Refused)
     assert found.faults[0].pointer.startswith("/data/attributes/spans/70000")
+    # What its type says nothing of is found all the same.
+    last = json.dumps({**SPAN, "meta": {"input": [[1]]}}).encode()
+    data = b'{"data":{"type":"events","attributes":{"spans":[' + spans * 70_000 + last + b"]}}}"
+    assert refused(data) == {"/data/attributes/spans/70000/meta/input/0": "type"}
 
 
 # --- The two readers agree, and so does the store -----------------------------------------------------------

@@ -341,3 +341,19 @@ def test_while_another_program_keeps_the_store_busy_it_is_503(serve: Serve) -> N
     other.close()
     assert server.post(spans("a")).status == 202
     assert ids(server) == {"a"}
+
+
+def test_each_post_is_told_in_a_line_to_who_wants_it(serve: Serve) -> None:
+    server = serve("--verbose", "--rehearse-drop", "0")
+    server.post(body([SPAN], [METRIC]), "e\x1b[2J")
+    server.post(body([{}]))
+    server.ask("POST", events_path("e"), spans("a"), **JSON)
+    _, said = server.end()
+    lines = said.splitlines()[1:-1]
+    assert "\x1b" not in said
+    assert lines[0].endswith(
+        "404 experiment_id: there is no such experiment: its id holds a control character"
+    )
+    assert lines[1].startswith("POST e: 400 /data/attributes/spans/0/dataset_id: Missing required attribute")
+    assert lines[1].endswith("(and 7 more)")
+    assert lines[2] == "POST e: 401 DD-API-KEY: the header DD-API-KEY is missing or empty"
