@@ -1,4 +1,4 @@
-"""A number of rows comes in, events of an experiment like real ones go out: trees of ten spans, four metrics."""
+"""A number of rows comes in, events like real ones go out: a tree of ten spans and four metrics for each."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ class MadeUp:
     def _span(self, row: int, place: int) -> bytes:
         parent, kind, name = _TREE[place - 1] if place else (None, "experiment", "answer_question")
         tags = [f"span_kind:{kind}"]
-        tags.append(f"dataset_record_id:row-{row:06}" if parent is None else f"parent_id:{row:012x}{parent:04x}")
+        tags.append(
+            f"dataset_record_id:row-{row:06}" if parent is None else f"parent_id:{row:012x}{parent:04x}"
+        )
         failed = self._random.random() < 0.01
         question = self.text(15)
         given: object = {"question": question}
@@ -81,7 +83,11 @@ class MadeUp:
         values: list[dict[str, object]] = [
             {"label": "f1", "metric_type": "score", "score_value": round(chance(), 3)},
             {"label": "exact", "metric_type": "boolean", "boolean_value": chance() < 0.6},
-            {"label": "tone", "metric_type": "categorical", "categorical_value": self.words[int(chance() * 6)]},
+            {
+                "label": "tone",
+                "metric_type": "categorical",
+                "categorical_value": self.words[int(chance() * 6)],
+            },
             {"label": "helpful", "metric_type": "score", "score_value": int(chance() * 5)},
         ]
         if chance() < 0.02:

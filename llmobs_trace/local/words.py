@@ -8,7 +8,6 @@ searched for, so that the search index itself need know nothing about languages.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any, Final
 from unicodedata import normalize
 
@@ -17,7 +16,8 @@ import msgspec
 # Of one span: what comes later is not found. A prompt of 60 kB is some 10,000 words.
 MAX_CHARACTERS: Final = 1 << 16
 # A longer run of characters without a space in plain ASCII is data: an image, a key, a hash.
-_BLOB: Final = re.compile(r"[!-~]{256,}")
+_BLOB_CHARACTERS: Final = 256
+_BLOB: Final = re.compile(rf"[!-~]{{{_BLOB_CHARACTERS},}}")
 
 _ACCENTS: Final = re.compile("[\u0300-\u036f]")
 # Beyond ASCII, what is no part of a word: controls, Latin-1 signs, punctuation and symbols, halves of
@@ -31,6 +31,7 @@ _ALONE: Final = re.compile(
     "[\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2600-\u27bf\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     "\U0001f000-\U0001faff\U00020000-\U0003ffff]"
 )
+_any = msgspec.json.Decoder()
 _WORD: Final = re.compile("[0-9a-z\x80-\U0010ffff]+")
 
 
@@ -61,52 +62,37 @@ def has_words(text: str, wanted: list[str]) -> bool:
 
 def text_of(strings: list[str], values: list[msgspec.Raw]) -> str:
     """What is searched: texts, and the strings and numbers within JSON values (not the names in objects)."""
-    parts: list[str] = []
-    left = MAX_CHARACTERS
-    for text in strings:
-        left = _keep(text, parts, left)
+    parts = [text for text in strings if text]
     for value in values:
-        if left <= 0:
-            break
-        for text in _texts(bytes(value)):
-            left = _keep(text, parts, left)
-            if left <= 0:
-                break
-    return "\n".join(parts)
+        _gather(bytes(value), parts)
+    text = "\n".join(parts)
+    return text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS]
 
 
-def _keep(text: str, parts: list[str], left: int) -> int:
-    kept = text[: max(left, 0)]
-    if len(kept) >= 256:
-        kept = _BLOB.sub(" ", kept)
-    parts.append(kept)
-    return left - len(kept)
-
-
-def _texts(encoded: bytes) -> Iterator[str]:
+def _gather(encoded: bytes, parts: list[str]) -> None:
     first = encoded[:1]
-    if first in b"ntf":
+    if first in b"ntf":  # null, true, false
         return
     if first not in b'"{[':
-        yield encoded.decode()
+        parts.append(encoded.decode())
         return
     waiting: list[Any] = [_decoded(encoded)]
     # Flat: a value may be nested deeper than Python's stack allows. In order, since the end may be cut off.
     while waiting:
         value = waiting.pop()
         if isinstance(value, str):
-            yield value
+            parts.append(value if len(value) < _BLOB_CHARACTERS else _BLOB.sub(" ", value))
         elif isinstance(value, dict):
             waiting.extend(reversed(value.values()))
         elif isinstance(value, list):
             waiting.extend(reversed(value))
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield str(value)
+            parts.append(str(value))
 
 
 def _decoded(encoded: bytes) -> object:
     try:
-        return msgspec.json.decode(encoded)
+        return _any.decode(encoded)
     except (msgspec.DecodeError, RecursionError):
         # Half a surrogate pair, or deeper than the decoder goes: the text as it stands is better than none.
         return re.sub(r'\\(?:u[0-9a-fA-F]{4}|.)|[][{}",:]', " ", encoded.decode(errors="replace"))
