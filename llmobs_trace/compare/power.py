@@ -29,7 +29,7 @@ def rows_to_find(difference: float, deviation: float, alpha: float, power: float
     reach = NORMAL.inv_cdf(1 - alpha / 2) + NORMAL.inv_cdf(power)
     ratio = deviation / abs(difference)
     # The last term: the deviation is not known but estimated (Guenther, The American Statistician 35, 1981).
-    return _rows((reach * ratio) ** 2 + NORMAL.inv_cdf(1 - alpha / 2) ** 2 / 2)
+    return _rows(_square(reach * ratio) + NORMAL.inv_cdf(1 - alpha / 2) ** 2 / 2)
 
 
 def flips_to_find(wins: float, losses: float, alpha: float, power: float = POWER) -> int | None:
@@ -41,7 +41,7 @@ def flips_to_find(wins: float, losses: float, alpha: float, power: float = POWER
     # Smith's continuity correction (Applied Statistics 27, 1978).
     z, reach = NORMAL.inv_cdf(1 - alpha / 2), NORMAL.inv_cdf(power)
     spread = math.sqrt(max(0.0, flips - difference**2))
-    rows = ((z * math.sqrt(flips) + reach * spread) / difference) ** 2
+    rows = _square((z * math.sqrt(flips) + reach * spread) / difference)
     corrected = rows / 4 * (1 + math.sqrt(1 + 4 / (rows * difference))) ** 2
     # And at least as many rows as flip so often that the exact test can come to the level at all.
     least_flips = math.ceil(1 - math.log2(alpha))
@@ -65,7 +65,7 @@ def rows_to_bound(
     reach = NORMAL.inv_cdf(1 - alpha) + NORMAL.inv_cdf(1 - missed)
     # If no row changed, the score interval still reaches z² / (n + z²) to either side.
     z = NORMAL.inv_cdf(1 - alpha)
-    return _rows(max((reach * deviation / room) ** 2 + z * z / 2, 1))
+    return _rows(max(_square(reach * (deviation / room)) + z * z / 2, 1))
 
 
 def unchanged_rows_to_bound(share: float, alpha: float) -> int | None:
@@ -81,3 +81,7 @@ def unchanged_rows_to_bound(share: float, alpha: float) -> int | None:
 
 def _rows(rows: float) -> int | None:
     return math.ceil(rows) if rows <= _MOST else None
+
+
+def _square(value: float) -> float:
+    return value * value  # infinite, where a power would raise
