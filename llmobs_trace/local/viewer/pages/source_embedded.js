@@ -118,11 +118,12 @@ function sorted(rows, sort, order) {
   const key = sort.startsWith("score:")
     ? (row) => of(row, sort.slice("score:".length)).find((metric) => !metric.failed)?.value
     : (KEYS[sort] ?? KEYS.start);
-  const keyed = rows.map((row) => [key(row), row]);
+  const keyed = rows.map((row, place) => [key(row), place, row]);
   const sign = order === "desc" ? -1 : 1;
-  // What has no value comes last in either order.
-  keyed.sort(([a], [b]) =>
-    given(a) ? (given(b) ? sign * (a < b ? -1 : a > b ? 1 : 0) : -1) : given(b) ? 1 : 0,
-  );
-  return keyed.map(([, row]) => row);
+  // What has no value comes last in either order; rows that are alike, as they were saved: by their start.
+  keyed.sort(([a, placeA], [b, placeB]) => {
+    if (given(a) !== given(b)) return given(a) ? -1 : 1;
+    return sign * (a < b ? -1 : a > b ? 1 : placeA - placeB);
+  });
+  return keyed.map(([, , row]) => row);
 }
