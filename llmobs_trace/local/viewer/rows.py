@@ -74,6 +74,8 @@ def listing(store: Store, experiment_id: str, query: Mapping[str, str]) -> Rows:
 
 def rows_of(store: Store, keys: Sequence[int]) -> dict[int, Row]:
     """Rows as lists show them, by their keys, of which there are at most `MOST`."""
+    if not keys:
+        return {}
     measured = metrics.of_rows(store, list(keys))
     return {
         found[0]: _row(found, measured[found[0]])

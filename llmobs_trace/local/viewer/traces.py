@@ -74,8 +74,8 @@ def trace(store: Store, experiment_id: str, trace_id: str, query: Mapping[str, s
     began_ns = min(span.start_ns for span in spans)
     page = branches[offset : offset + limit]
     ids = [branch.span.span_id for branch in page]
-    previews = _previews(store, experiment, ids)
-    measured = metrics.of_spans(store, experiment, ids)
+    previews = _previews(store, experiment, ids) if ids else {}
+    measured = metrics.of_spans(store, experiment, ids) if ids else {}
     return Trace(
         revision=revision_of(store),
         total=len(branches),
