@@ -1,8 +1,8 @@
 """Every example of README.md is run, or at least held against the library as it is.
 
 Commands run on a store with two demos, an earlier and a later one. Python runs where all its names are
-known; where it speaks of a user's own (`search`, `request`), what it uses of the library must be there, and be
-called as it may be.
+known; where it speaks of a user's own (`search`, `request`), what it uses of the library must be there, and
+be called as it may be.
 """
 
 from __future__ import annotations
