@@ -72,7 +72,13 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     options = _options(arguments)
     with reading(arguments) as store:
         try:
-            comparison = compare(store, arguments.a, arguments.b, options)
+            comparison = compare(
+                store,
+                arguments.a,
+                arguments.b,
+                options,
+                watch=lambda metrics: screen.progress(metrics, None, "metrics read"),
+            )
         except UnknownLabel as error:
             raise Refusal(str(error), MISUSE) from None
     if arguments.format == "json":

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 _DATASET = "facts-1"
 _SLOWEST = 5
 _FLUSH_SECONDS = 30.0
-_BAR = 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,8 +72,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     screen.line(screen.style(f"Asking {len(rows)} questions of a small model, four at a time.", "bold"))
     began = time.perf_counter()
     failed = 0
-    for ended, failed in run_rows(rows, arguments.model):
-        _progress(ended, failed, len(rows), screen)
+    for _, so_far in screen.progress(run_rows(rows, arguments.model), len(rows), "answered"):
+        failed = so_far
     seconds = time.perf_counter() - began
     delivered = flush(_FLUSH_SECONDS)
     stats = delivery_stats()
@@ -91,18 +89,6 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     with Store(config.database, read_only=True) as store:
         _report(store, config.experiment_id, screen)
     return DONE
-
-
-def _progress(ended: int, failed: int, total: int, screen: Screen) -> None:
-    """A line that is written over, on a terminal alone; talk goes to stderr."""
-    if not sys.stderr.isatty():
-        return
-    filled = _BAR * ended // total
-    bar = "#" * filled + "." * (_BAR - filled)
-    sys.stderr.write(f"\r[{bar}] {ended}/{total}, {failed} raised ")
-    if ended == total:
-        sys.stderr.write("\r" + " " * (_BAR + 30) + "\r")
-    sys.stderr.flush()
 
 
 def _report(store: Store, experiment_id: str, screen: Screen) -> None:

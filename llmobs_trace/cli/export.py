@@ -9,7 +9,7 @@ import argparse
 import csv
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -66,7 +66,9 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             for chunk in _chunks(pieces):
                 screen.data(chunk)
         else:
-            _write_file(Path(arguments.output), pieces)
+            total = {"jsonl": experiment.spans + experiment.metrics, "csv": experiment.spans + 1}
+            watched = screen.progress(pieces, total.get(arguments.format), "written")
+            _write_file(Path(arguments.output), watched)
             screen.say(
                 f"wrote {units.counted(experiment.spans, 'span')} and"
                 f" {units.counted(experiment.metrics, 'metric')} of {experiment.id} to {arguments.output}"
@@ -245,7 +247,7 @@ _WRITERS: Final[dict[str, Callable[[Store, str], Iterator[bytes]]]] = {
 # --- Files --------------------------------------------------------------------------------------------------
 
 
-def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in fewer writes."""
     waiting = bytearray()
     for piece in pieces:
@@ -256,7 +258,7 @@ def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield bytes(waiting)
 
 
-def _write_file(path: Path, pieces: Iterator[bytes]) -> None:
+def _write_file(path: Path, pieces: Iterable[bytes]) -> None:
     if path.exists() and not path.is_file():
         # A device or a named pipe is written to, not replaced.
         with path.open("wb") as file:

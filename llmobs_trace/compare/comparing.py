@@ -14,7 +14,7 @@ from llmobs_trace.compare.builtin import row_errors, row_latency
 from llmobs_trace.compare.correction import holm
 from llmobs_trace.compare.evidence import gather
 from llmobs_trace.compare.measure import Measured, measure
-from llmobs_trace.compare.pairs import Side, read_side, row_pairs
+from llmobs_trace.compare.pairs import Side, Watch, read_side, row_pairs
 from llmobs_trace.compare.power import POWER
 from llmobs_trace.compare.results import (
     BETTER,
@@ -58,8 +58,11 @@ class UnknownLabel(LLMObsTraceError, LookupError):
     """An option names a label that neither experiment has, or that has nothing to go by."""
 
 
-def compare(store: Store, a: str, b: str, options: Options | None = None) -> Comparison:
-    """B against A, over the rows that both have. Ids as `find_experiment` takes them.
+def compare(
+    store: Store, a: str, b: str, options: Options | None = None, *, watch: Watch | None = None
+) -> Comparison:
+    """B against A, over the rows that both have. Ids as `find_experiment` takes them; `watch` sees metrics as
+    they are read.
 
     Raises `UnknownExperiment`, `AmbiguousExperiment`, and `UnknownLabel` for a label in the options.
 
@@ -68,8 +71,8 @@ def compare(store: Store, a: str, b: str, options: Options | None = None) -> Com
     """
     options = Options() if options is None else options
     of_a, of_b = queries.find_experiment(store, a), queries.find_experiment(store, b)
-    side_a = read_side(store, of_a.id)
-    side_b = side_a if of_a.id == of_b.id else read_side(store, of_b.id)
+    side_a = read_side(store, of_a.id, watch)
+    side_b = side_a if of_a.id == of_b.id else read_side(store, of_b.id, watch)
     metrics = compare_sides(side_a, side_b, options)
     if side_a is side_b:
         metrics = [_with_itself(metric) for metric in metrics]

@@ -10,9 +10,9 @@ that label, since a mean of the others would hide it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +21,8 @@ from llmobs_trace.local.store import Store
 
 # (the dataset's row, its ordinal)
 Key = tuple[str, int]
+# Goes through the metrics as they are read, to say how far it is.
+Watch = Callable[[Iterable[tuple[Any, ...]]], Iterable[tuple[Any, ...]]]
 
 _OF: Final = "experiment = (SELECT key FROM experiment WHERE id = ?)"
 _ROWS: Final = (
@@ -85,15 +87,14 @@ class RowPair(Struct, frozen=True, gc=False):
     b: Row
 
 
-def read_side(store: Store, experiment_id: str) -> Side:
+def read_side(store: Store, experiment_id: str, watch: Watch | None = None) -> Side:
     """All rows of an experiment and what was measured of them."""
     rows = dict(_rows(store, experiment_id))
     known = {row.key for row in rows.values()}
     outcomes: dict[str, dict[int, Outcome]] = {}
     types: dict[str, dict[str, int]] = {}
-    for in_row, label, kind, score, boolean, category, assessment, failed in store.select(
-        _METRICS, (experiment_id,)
-    ):
+    found: Iterable[tuple[Any, ...]] = store.select(_METRICS, (experiment_id,))
+    for in_row, label, kind, score, boolean, category, assessment, failed in watch(found) if watch else found:
         if in_row not in known:
             continue  # in no row's tree: `show` says how many there are
         of_label = outcomes.get(label)
