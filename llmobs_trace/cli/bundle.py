@@ -62,6 +62,8 @@ def _rewritten(file: str, source: str) -> tuple[str, list[str]]:
     def imported(found: re.Match[str]) -> str:
         if found["whole"]:
             return f'const {found["whole"]} = modules["{found["file"]}"];'
+        if " as " in found["names"]:
+            return found[0]  # refused below
         names = [name.strip() for name in found["names"].split(",") if name.strip()]
         if found["verb"] == "export":
             exported.extend(names)

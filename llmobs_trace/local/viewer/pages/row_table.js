@@ -10,8 +10,13 @@ import { cell, column, table, wholeRow } from "./table.js";
 
 /** The table; `scores` name its columns of evaluations. */
 export function rowsTable(route, rows, scores) {
-  const labels = scores.map((score) => score.label);
+  // Objects, which are wide and say little at a glance, after all else.
+  const [objects, others] = [true, false].map((wide) =>
+    scores.filter((score) => (score.metric_type === "json") === wide),
+  );
   const head = (name, options) => column(route, name, { ...options, fallback: FALLBACK });
+  const evaluation = ({ label, metric_type: type }) =>
+    head(label, { sort: `score:${label}`, first: "desc", className: type === "score" ? "number" : null });
   return table({
     name: "Table of rows",
     className: "rows",
@@ -20,21 +25,21 @@ export function rowsTable(route, rows, scores) {
       head("Input", { className: "first-text" }),
       head("Output"),
       head("Expected"),
-      scores.map(({ label, metric_type: type }) =>
-        head(label, { sort: `score:${label}`, first: "desc", className: type === "score" ? "number" : null }),
-      ),
+      others.map((score) => evaluation(score)),
       head("Status", { sort: "status", first: "desc" }),
       head("Latency", { sort: "duration", first: "desc", className: "number" }),
       head("Began", { sort: "start" }),
+      objects.map((score) => evaluation(score)),
     ],
-    body: rows.map((row) => rowOf(route, row, labels)),
+    body: rows.map((row) => rowOf(route, row, others, objects)),
   });
 }
 
-function rowOf(route, row, labels) {
+function rowOf(route, row, others, objects) {
   const name = row.row_id ?? row.name;
   const byLabel = new Map();
   for (const metric of row.metrics) byLabel.set(metric.label, [...(byLabel.get(metric.label) ?? []), metric]);
+  const evaluated = ({ label }) => metricCell(byLabel.get(label) ?? [], label);
   return h(
     "tr",
     { key: row.span_id, role: "row", on: wholeRow },
@@ -56,7 +61,7 @@ function rowOf(route, row, labels) {
         )
       : previewCell(row.output, "output", "Output"),
     previewCell(row.expected_output, "expectation", "Expected"),
-    labels.map((label) => metricCell(byLabel.get(label) ?? [], label)),
+    others.map(evaluated),
     cell("Status", {}, status(row)),
     cell(
       "Latency",
@@ -75,6 +80,7 @@ function rowOf(route, row, labels) {
       { class: "quiet" },
       h("time", { datetime: iso(row.start_ns), title: iso(row.start_ns) }, moment(row.start_ns)),
     ),
+    objects.map(evaluated),
   );
 }
 

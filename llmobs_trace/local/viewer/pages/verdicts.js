@@ -35,8 +35,14 @@ export function verdictTable(comparison, [nameA, nameB]) {
       plain("Rows better, worse, same"),
       plain("Scored on both sides"),
     ],
-    body: comparison.metrics.map((metric) => metricRow(metric, nameA, nameB, level)),
+    body: inOrder(comparison.metrics).map((metric) => metricRow(metric, nameA, nameB, level)),
   });
+}
+
+/** What has a verdict of better and worse first, then what has none, our own measures last. */
+function inOrder(metrics) {
+  const place = ({ builtin, kind }) => (builtin ? 3 : kind === "json" ? 2 : kind === "category" ? 1 : 0);
+  return [...metrics].sort((one, other) => place(one) - place(other));
 }
 
 function metricRow(metric, nameA, nameB, level) {
@@ -90,10 +96,12 @@ function round(value) {
 /** A difference with its sign and unit: points of a share, percent of a latency, the score's own. */
 function difference(metric, by) {
   if (by === null || by === undefined) return h("span", { class: "quiet" }, "–");
-  const sign = by > 0 ? "+" : by < 0 ? "−" : "±";
+  const sign = by > 0 ? "+" : by < 0 ? "−" : "";
   const size = Math.abs(by);
   if (metric.kind === "latency") return `${sign}${number(round(100 * size))}%`;
-  return SHARES.has(metric.kind) ? `${sign}${number(round(100 * size))} points` : sign + number(size);
+  return SHARES.has(metric.kind)
+    ? `${sign}${number(round(100 * size))} points`
+    : sign + number(Number(size.toPrecision(3)));
 }
 
 function interval(metric) {
