@@ -10,6 +10,7 @@ events     a body → its events as bytes, or its faults
 problems   the error bodies in both documented shapes
 rehearsal  which request is to fail, and how
 endpoint   a whole request of the endpoint → its answer
+questions  what `llmobs-trace doctor` asks → its answer
 pages      a request of the viewer → its answer
 budget     how much of all bodies is held at once
 limits     how long and how much, as data

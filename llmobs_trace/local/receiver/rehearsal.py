@@ -67,7 +67,7 @@ class Rehearsal:
         if not within:
             return Fate(latency_seconds, too_many_requests(headers))
         if drawn < script.too_many_percent:
-            return Fate(latency_seconds, too_many_requests(_told(0, 1, 0, script.retry_after_seconds)))
+            return Fate(latency_seconds, too_many_requests(_told(1, 1, 0, script.retry_after_seconds)))
         drawn -= script.too_many_percent
         if drawn < script.server_error_percent:
             return Fate(latency_seconds, problem(status, _WORDS))

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct, structs
 
-from llmobs_trace.local.receiver import endpoint, pages
+from llmobs_trace.local.receiver import endpoint, pages, questions
 from llmobs_trace.local.receiver.access import Access
 from llmobs_trace.local.receiver.http import Answer, Head
 from llmobs_trace.local.receiver.limits import Limits
@@ -77,6 +77,9 @@ class StoreService:
             if refusal is not None:
                 self._log(head, experiment_id, f"{refusal.status} {in_a_line(refusal)}")
             return refusal
+        answer = questions.answer(head, self._access, self._declared)
+        if answer is not None:
+            return answer
         if is_of_the_api(head.path):
             return problem(404, f"there is nothing at {head.path[:200]}")
         if head.method not in pages.METHODS:

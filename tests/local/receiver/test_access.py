@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import json
 from collections.abc import Callable
 
 import pytest
@@ -130,3 +131,21 @@ def test_it_listens_beyond_this_machine_only_with_keys(serve: Serve) -> None:
     assert server.get("/", **basic(api)).status == 200
     assert server.post(body([SPAN])).status == 202
     assert server.post(body([SPAN]), **{"DD-API-KEY": "x"}).status == 403
+
+
+def test_what_the_doctor_asks_is_answered(serve: Serve) -> None:
+    server = serve(
+        "--api-key", KEYS["DD-API-KEY"], "--app-key", KEYS["DD-APPLICATION-KEY"], "--experiment", "e 1"
+    )
+    keys, experiments = "/api/v2/validate_keys", "/api/v2/llm-obs/v1/experiments"
+    assert json.loads(server.get(keys, **KEYS).body) == {"status": "ok"}
+    assert server.get(keys).status == 401
+    assert server.get(keys, **{**KEYS, "DD-API-KEY": "x"}).status == 403
+    assert server.ask("POST", keys, b"", **KEYS).headers["allow"] == "GET"
+    for query, seen in (
+        ("?filter[id]=e%201&page[limit]=1", ["e 1"]),
+        ("?filter[id]=e%202", []),
+        ("", ["e 1"]),
+    ):
+        answer = server.get(experiments + query, **KEYS)
+        assert (answer.status, [each["id"] for each in json.loads(answer.body)["data"]]) == (200, seen)
