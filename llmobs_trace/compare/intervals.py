@@ -31,7 +31,7 @@ def bca(differences: Sequence[float], confidence: float, *, widened: bool = True
 
     >>> low, high = bca([0.1, 0.2, 0.3, 0.4, 0.2, 0.1, 0.5, 0.3], 0.95)
     >>> round(low, 3), round(high, 3)
-    (0.155, 0.389)
+    (0.16, 0.393)
     """
     if not differences:
         return None

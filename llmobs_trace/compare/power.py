@@ -55,7 +55,7 @@ def rows_to_bound(
     within ±`margin` (Schuirmann, J. Pharmacokinet. Biopharm. 15, 1987).
 
     >>> rows_to_bound(0.0, 0.5, margin=0.1, alpha=0.05)
-    215
+    216
     """
     room = margin - abs(difference)
     if room <= 0:

@@ -13,6 +13,8 @@ from typing import Final
 NORMAL: Final = NormalDist()
 # Φ⁻¹ of less is not told from it in a float.
 _LEAST: Final = 1e-300
+# Coins of so many throws are counted out in whole numbers.
+_COUNTED: Final = 500
 
 
 def normal_quantile(probability: float) -> float:
@@ -57,6 +59,8 @@ def binomial_two_sided(wins: int, losses: int) -> float:
     flips, fewer = wins + losses, min(wins, losses)
     if 2 * fewer >= flips:
         return 1.0
+    if flips <= _COUNTED:
+        return 2 * sum(math.comb(flips, count) for count in range(fewer + 1)) / 2**flips
     log_term = (
         math.lgamma(flips + 1) - math.lgamma(fewer + 1) - math.lgamma(flips - fewer + 1) - flips * math.log(2)
     )
