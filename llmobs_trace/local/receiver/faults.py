@@ -81,6 +81,8 @@ class _Walk:
         if text[0] != _BRACE:
             self._unfit(pointer, "an object,", _kind(text), "type")
             return
+        if _is_large(text):
+            self._first_fault(text, closed.flat, pointer)
         members = closed.members
         found = _object.decode(text)
         for name, raw in found.items():
@@ -106,17 +108,17 @@ class _Walk:
             self._unfit(pointer, "an array,", _kind(text), "type")
             return
         if _is_large(text):
-            self._first_fault(text, item, pointer)
+            self._first_fault(text, list[item.typed], pointer)  # type: ignore[name-defined]
         for index, raw in enumerate(_array.decode(text)):
             self.value(memoryview(raw), item, f"{pointer}/{index}")
 
-    def _first_fault(self, text: memoryview, item: Closed, pointer: str) -> None:
-        """Of an array that may have too many items to be taken apart: what a reader of its type says first.
+    def _first_fault(self, text: memoryview, kind: Any, pointer: str) -> None:
+        """Of what may have too many parts to be taken apart: what a reader of a type says first.
 
-        Where that says nothing, its items are no small ones, and so not too many.
+        Where that says nothing, all members are known, or no item is a small one: then they are not too many.
         """
         try:
-            msgspec.json.decode(text, type=list[item.typed])  # type: ignore[name-defined]
+            msgspec.json.decode(text, type=kind)
         except msgspec.ValidationError as error:
             said, _, path = str(error).partition(" - at `$")
             self._add(pointer + _as_pointer(path.rstrip("`")), said, "first")

@@ -40,12 +40,16 @@ class OneOf(Struct, frozen=True):
 
 
 class Closed(Struct, frozen=True):
-    """An object with these members and no others; `typed` and `raw` read it."""
+    """An object with these members and no others.
+
+    `typed` reads it, `raw` its members' bytes at all depths, `flat` at its own alone.
+    """
 
     required: dict[str, Any]
     optional: dict[str, Any]
     typed: type[Struct]
     raw: type[Struct]
+    flat: type[Struct]
 
     @property
     def members(self) -> dict[str, Any]:
@@ -98,11 +102,13 @@ def _closed(
     fields: list[Any] = [(member, _typed(kind)) for member, kind in required.items()]
     fields += [(member, _typed(kind) | UnsetType, UNSET) for member, kind in optional.items()]
     raws = [(member, _raw(kind) | UnsetType, UNSET) for member, kind in (required | optional).items()]
+    flat = [(member, Raw | UnsetType, UNSET) for member in required | optional]
     return Closed(
         required,
         optional,
         msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False),
         msgspec.defstruct(f"Raw{name}", raws, forbid_unknown_fields=True, gc=False),
+        msgspec.defstruct(f"Flat{name}", flat, forbid_unknown_fields=True, gc=False),
     )
 
 

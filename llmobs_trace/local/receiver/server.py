@@ -89,10 +89,12 @@ class _Server:
         for number in _ENDING:
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
         settings = self._settings
+        # A name with two addresses would get a port for each.
+        host = "127.0.0.1" if settings.host == "localhost" else settings.host
         listener = await asyncio.start_server(
-            self._serve, settings.host, settings.port, limit=MAX_HEAD_BYTES, backlog=256
+            self._serve, host, settings.port, limit=MAX_HEAD_BYTES, backlog=256
         )
-        ready(_base_url(settings.host, listener.sockets[0]))
+        ready(_base_url(listener.sockets[0]))
         await ended.wait()
         listener.close()
         # A second signal doesn't wait.
@@ -129,10 +131,10 @@ class _Server:
             del self._connections[connection]
 
 
-def _base_url(host: str, listening: socket.socket) -> str:
+def _base_url(listening: socket.socket) -> str:
     """How this machine reaches what is listened on; where that is every address, by loopback's."""
     address, port = listening.getsockname()[:2]
-    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address if host != "localhost" else host)
+    name = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
     return f"http://[{name}]:{port}" if ":" in name else f"http://{name}:{port}"
 
 

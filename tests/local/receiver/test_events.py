@@ -180,6 +180,14 @@ def test_of_an_array_too_large_to_be_taken_apart_the_first_fault_is_told() -> No
     assert refused(data) == {"/data/attributes/spans/70000/meta/input/0": "type"}
 
 
+def test_of_an_object_with_too_many_members_the_first_fault_is_told() -> None:
+    members = b",".join(b'"m%d":0' % number for number in range(500_000))
+    data = b'{"data":{"type":"events","attributes":{' + members + b"}}}"
+    found = read(data)
+    assert isinstance(found, Refused)
+    assert (len(found.faults), found.more, found.faults[0].code) == (1, True, "first")
+
+
 # --- The two readers agree, and so does the store -----------------------------------------------------------
 
 _LEAVES = st.one_of(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import signal
+import socket
 import sqlite3
 import threading
 import time
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from support.serving import JSON, KEYS, LONG, METRIC, SPAN, Serving, body, events_path, read_replies
@@ -70,6 +72,21 @@ def test_the_end_waits_for_a_request_that_is_being_answered(serve: Serve) -> Non
         assert idle.recv(1) == b""
     assert server.process.wait(LONG) == 0
     assert ids(server) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [("localhost", "http://127.0.0.1:"), ("127.0.0.2", "http://127.0.0.2:"), ("::1", "http://[::1]:")],
+)
+def test_it_listens_on_any_loopback_address(tmp_path: Path, host: str, url: str) -> None:
+    try:
+        socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        pytest.skip(f"this machine has no {host}: {error}")
+    with Serving(tmp_path / "x.db", "--host", host) as server:
+        assert server.url == f"{url}{server.port}"
+        with urlopen(f"{server.url}/", timeout=LONG) as page:
+            assert page.status == 200
 
 
 def test_a_port_that_is_taken_is_said_to_be(serve: Serve, tmp_path: Path) -> None:
