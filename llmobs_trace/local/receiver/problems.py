@@ -68,7 +68,7 @@ def in_a_line(answer: Answer) -> str:
     first, more = errors[0], f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     if isinstance(first, str):
         return first + more
-    place = "".join(f"{place}: " for place in first.get("source", {}).values())
+    place = "".join(f"{place}: " for place in first.get("source", {}).values() if place)
     return f"{place}{first['detail']}{more}"
 
 

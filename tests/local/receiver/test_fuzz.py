@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.serving import JSON, KEYS, METRIC, SPAN, Serving, body, events_path, read_replies
 
-_MANY = settings(max_examples=200)
+_MANY = settings(max_examples=100)
 
 _WHOLE = body(
     [{**SPAN, "meta": {"input": [1, {"a": None}], "output": "é", "error": {"type": "E"}}, "tags": ["a:b"]}],
@@ -166,7 +166,7 @@ def test_any_body_is_taken_or_refused(fuzzed: Serving, data: bytes) -> None:
 
 
 @given(mutated(gzip.compress(_WHOLE)))
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_any_compressed_body_is_taken_or_refused(fuzzed: Serving, data: bytes) -> None:
     assert fuzzed.post(data, Content_Encoding="gzip").status in (202, 400, 413)
 
@@ -175,7 +175,7 @@ def test_any_compressed_body_is_taken_or_refused(fuzzed: Serving, data: bytes) -
     st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
     st.dictionaries(st.text(max_size=5), st.text(max_size=9)),
 )
-@settings(max_examples=100)
+@settings(max_examples=50)
 def test_any_path_of_the_viewer_is_answered(fuzzed: Serving, path: str, query: dict[str, str]) -> None:
     from urllib.parse import quote, urlencode
 
@@ -210,7 +210,7 @@ def test_bombs_do_not_grow_it(fuzzed: Serving) -> None:
 
 def test_in_ordinary_use_it_stays_small(tmp_path: Path) -> None:
     with Serving(tmp_path / "x.db") as server:
-        for number in range(30):
+        for number in range(10):
             rows = [
                 {**SPAN, "span_id": f"{number}-{row}", "meta": {"input": "x" * 1000}} for row in range(500)
             ]
