@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     examples(
         parser,
         ("llmobs-trace compare 3fd6 latest", "the latest experiment against an earlier one"),
-        ("llmobs-trace compare main latest --fail-if-worse", "a gate: the exit code is 1 where it got worse"),
+        ("llmobs-trace compare 3fd6 latest --fail-if-worse", "a gate: the exit code is 1 where it got worse"),
         (
             "llmobs-trace compare 3fd6 latest --lower-is-better toxicity --margin toxicity=0.1",
             "less is better, and less than 0.1 is no difference",

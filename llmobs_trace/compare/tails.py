@@ -60,7 +60,7 @@ def binomial_two_sided(wins: int, losses: int) -> float:
     if 2 * fewer >= flips:
         return 1.0
     if flips <= _COUNTED:
-        return 2 * sum(math.comb(flips, count) for count in range(fewer + 1)) / 2**flips
+        return 2 * sum(math.comb(flips, count) for count in range(fewer + 1)) / (1 << flips)
     log_term = (
         math.lgamma(flips + 1) - math.lgamma(fewer + 1) - math.lgamma(flips - fewer + 1) - flips * math.log(2)
     )
