@@ -20,7 +20,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.machine import Machine
 from support.serving import METRIC, SPAN, Serving
+
+from llmobs_trace.local import queries
+from llmobs_trace.local.store import Store
 
 # Read before a test's own environment is made.
 _OLD_CLIENT = os.environ.get("LLMOBS_TESTS_OLD_CLIENT", "")
@@ -259,3 +263,21 @@ def test_the_library_itself_delivers_everything(server: Serving) -> None:
     assert (stats.delivered, stats.rejected, stats.dropped) == (1000, 0, 0)
     spans, metrics = server.stored()
     assert len({span["span_id"] for span in spans}) == len(spans) == len(metrics) == 500
+
+
+def test_an_exported_store_posted_line_by_line_is_the_same_store(server: Serving, machine: Machine) -> None:
+    machine.command("demo", "--rows", "12")
+    exported = machine.command("export", "latest", "--format", "events").out
+    for line in exported.splitlines():
+        assert server.post(line.encode(), _EXPERIMENT).status == 202
+    assert len(exported.splitlines()) > 0
+    assert events_of(machine.database) == events_of(server.database)
+
+
+def events_of(database: Path) -> list[tuple[str, str]]:
+    """Every event in a store, as its bytes: a metric is known by them."""
+    with Store(database, read_only=True) as store:
+        [experiment] = queries.experiments(store)
+        spans = [("span", str(span.event)) for span in queries.spans(store, experiment.id)]
+        metrics = [("metric", str(metric.event)) for metric in queries.metrics(store, experiment.id)]
+        return sorted(spans + metrics)

@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -374,3 +377,27 @@ def test_each_post_is_told_in_a_line_to_who_wants_it(serve: Serve) -> None:
     assert lines[1].startswith("POST e: 400 /data/attributes/spans/0/dataset_id: Missing required attribute")
     assert lines[1].endswith("(and 7 more)")
     assert lines[2] == "POST e: 401 DD-API-KEY: the header DD-API-KEY is missing or empty"
+
+
+def test_other_programs_may_write_to_the_same_store(serve: Serve) -> None:
+    server = serve()
+    program = """
+import json, sys
+from pathlib import Path
+from llmobs_trace.local.store import Store
+with Store(Path(sys.argv[1])) as store:
+    for number in range(50):
+        span = {**json.loads(sys.argv[3]), "span_id": f"{sys.argv[2]}-{number}"}
+        store.add("e", [json.dumps(span).encode()], [])
+"""
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    words = [sys.executable, "-c", program, str(server.database)]
+    programs = [subprocess.Popen([*words, name, json.dumps(SPAN)], env=environ) for name in ("a", "b")]
+
+    def client(number: int) -> set[int]:
+        return {server.post(spans(f"{number}-{post}")).status for post in range(25)}
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(client, range(4))) == [{202}] * 4
+    assert [program.wait(60) for program in programs] == [0, 0]
+    assert len(ids(server)) == 2 * 50 + 4 * 25
