@@ -8,7 +8,7 @@ refused, unchanged.
                 ├─< span ─── span_event     one a span id; its event apart: spans are gone through fast
                 ├─< metric                  one a distinct metric
                 └─< label                   sums over the metrics of a label and type
-    search                                  the words of all spans, where SQLite has FTS5
+    search                                  the words of all rows, where SQLite has FTS5
     state                                   one line: how often the file changed, how far `search` has got
 
 Every event is kept as it came, in the column `event`. All else is taken from the events, to be found and

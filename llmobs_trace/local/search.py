@@ -43,13 +43,28 @@ def prepare(connection: sqlite3.Connection) -> None:
         connection.execute("UPDATE state SET searched = 0")
 
 
-def add(connection: sqlite3.Connection, texts: Iterable[tuple[int, int, str]]) -> None:
-    """Index new spans, `(key, experiment, text)` by ascending key, if the index reaches up to them."""
-    rows = [(key, f"{_EXPERIMENT}{experiment} {fold(text)}") for key, experiment, text in texts]
+def add(connection: sqlite3.Connection, texts: Iterable[tuple[int, int, int | None, str]]) -> None:
+    """Index new spans, `(key, experiment, row, text)` by ascending key, if the index reaches up to them.
+
+    What comes at once of one row is one entry, under the key of one of its spans: a word that a row's every
+    span has is then found once a row.
+    """
+    entries: dict[tuple[bool, int], tuple[int, list[str]]] = {}
+    last = None
+    for key, experiment, row, text in texts:
+        of = (True, row) if row is not None else (False, key)
+        _, parts = entries.setdefault(of, (key, [f"{_EXPERIMENT}{experiment}"]))
+        parts.append(fold(text))
+        last = key
+    if last is None or not has_fts5(connection):
+        return
     (searched,) = connection.execute("SELECT searched FROM state").fetchone()
-    if rows and searched == rows[0][0] - 1 and has_fts5(connection):
-        connection.executemany("INSERT INTO search (rowid, words) VALUES (?,?)", rows)
-        connection.execute("UPDATE state SET searched = ?", rows[-1][:1])
+    if searched == next(iter(entries.values()))[0] - 1:
+        connection.executemany(
+            "INSERT INTO search (rowid, words) VALUES (?,?)",
+            [(key, "\n".join(parts)) for key, parts in entries.values()],
+        )
+        connection.execute("UPDATE state SET searched = ?", (last,))
 
 
 def catch_up(connection: sqlite3.Connection) -> bool:
@@ -57,14 +72,15 @@ def catch_up(connection: sqlite3.Connection) -> bool:
     if not has_fts5(connection):
         return False
     found = connection.execute(
-        "SELECT s.key, s.experiment, CAST(v.event AS BLOB) FROM span s JOIN span_event v ON v.key = s.key"
+        "SELECT s.key, s.experiment, s.in_row, CAST(v.event AS BLOB)"
+        " FROM span s JOIN span_event v ON v.key = s.key"
         " WHERE s.key > (SELECT searched FROM state) ORDER BY s.key LIMIT ?",
         (_AT_ONCE,),
     ).fetchall()
     if found:
         # The keys in between are of nothing.
         connection.execute("UPDATE state SET searched = ?", (found[0][0] - 1,))
-        add(connection, ((key, experiment, span_columns(event)[0].text) for key, experiment, event in found))
+        add(connection, ((*span, span_columns(event)[0].text) for *span, event in found))
     return len(found) == _AT_ONCE
 
 
@@ -89,7 +105,7 @@ class Condition(NamedTuple):
 
 
 def rows_with(store: Store, experiment: int, query: str) -> Condition:
-    """Whether the row of key `r.in_row` has a span in which every word of the query is, or begins, a word.
+    """Whether every word of the query is, or begins, a word of some span in the tree of the row `r.in_row`.
 
     A query without any word is found nowhere.
     """
@@ -103,20 +119,25 @@ def rows_with(store: Store, experiment: int, query: str) -> Condition:
     )
     if not store.has_fts5:
         searched = 0
+    # A word that all spans have narrows nothing down.
+    whose = f'"{_EXPERIMENT}{experiment}" ' if experiments > 1 else ""
     found: list[str] = []
     parameters: list[object] = []
-    if searched:
-        found.append("SELECT s.in_row FROM search JOIN span s ON s.key = search.rowid WHERE search MATCH ?")
-        # A word that all spans have narrows nothing down.
-        whose = [f'"{_EXPERIMENT}{experiment}"'] if experiments > 1 else []
-        parameters.append(" ".join([*whose, *map(_asked, wanted)]))
-    if searched < last:
-        found.append(
-            "SELECT s.in_row FROM span s JOIN span_event v ON v.key = s.key"
-            f" WHERE s.key > ? AND s.experiment = ? AND {FUNCTION}(v.event, ?)"
-        )
-        parameters += [searched, experiment, " ".join(wanted)]
-    return Condition(f"r.in_row IN ({' UNION ALL '.join(found)})", tuple(parameters))
+    for word in wanted:
+        ways: list[str] = []
+        if searched:
+            ways.append(
+                "SELECT s.in_row FROM search JOIN span s ON s.key = search.rowid WHERE search MATCH ?"
+            )
+            parameters.append(whose + _asked(word))
+        if searched < last:
+            ways.append(
+                "SELECT s.in_row FROM span s JOIN span_event v ON v.key = s.key"
+                f" WHERE s.key > ? AND s.experiment = ? AND {FUNCTION}(v.event, ?)"
+            )
+            parameters += [searched, experiment, word]
+        found.append(f"r.in_row IN ({' UNION ALL '.join(ways)})")
+    return Condition(" AND ".join(found), tuple(parameters))
 
 
 def _asked(word: str) -> str:
@@ -124,14 +145,14 @@ def _asked(word: str) -> str:
     return f'"{word}"*' if len(word) > 1 else f'"{word}"'
 
 
-FUNCTION: Final = "llmobs_has_words"
+FUNCTION: Final = "llmobs_has_word"
 
 
 def register(connection: sqlite3.Connection) -> None:
-    """Let the connection's queries say `llmobs_has_words(event, words)`."""
-    connection.create_function(FUNCTION, 2, _event_has_words, deterministic=True)
+    """Let the connection's queries say `llmobs_has_word(event, word)`."""
+    connection.create_function(FUNCTION, 2, _event_has_word, deterministic=True)
 
 
-def _event_has_words(event: str, wanted: str) -> bool:
+def _event_has_word(event: str, wanted: str) -> bool:
     columns, _ = span_columns(event.encode())
-    return has_words(columns.text, wanted.split(" "))
+    return has_words(columns.text, [wanted])

@@ -93,7 +93,7 @@ def _write_spans(
         "INSERT INTO span_event (key, preview, event) VALUES (?,?,?)",
         [(key, span.preview, span.event) for key, span in spans.items()],
     )
-    search.add(connection, ((key, experiment, span.text) for key, span in spans.items()))
+    search.add(connection, ((key, experiment, rows[key], span.text) for key, span in spans.items()))
     placed = [
         Placed(span.span_id, span.trace_id, row)
         for key, span in spans.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -134,6 +135,7 @@ def test_programs_that_open_an_old_file_at_once_bring_it_over_once(tmp_path: Pat
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
         for _ in range(3)
     ]

@@ -112,7 +112,7 @@ def fits(row: ModelRow, query: dict[str, str]) -> bool:
         return False
     if query.get("q"):
         wanted = words(query["q"])
-        if not wanted or not any(has_words(text_of(event), wanted) for event in row.spans):
+        if not wanted or not has_words("\n".join(text_of(event) for event in row.spans), wanted):
             return False
     of_metrics = {"label", "min", "max", "below", "value", "assessment"} & query.keys()
     if query.get("failed") == "1" or of_metrics:
