@@ -85,9 +85,11 @@ def catch_up(connection: sqlite3.Connection) -> bool:
 
 
 def lags(connection: sqlite3.Connection) -> bool:
-    """Whether there are spans that the index lacks."""
+    """Whether there is no index yet, or spans that it lacks, and this SQLite can mend that."""
+    if not has_fts5(connection):
+        return False
     found = connection.execute("SELECT (SELECT max(key) FROM span) > searched FROM state").fetchone()
-    return bool(found[0]) and has_fts5(connection)
+    return bool(found[0]) or not _is_there(connection)
 
 
 def _is_there(connection: sqlite3.Connection) -> bool:

@@ -289,6 +289,24 @@ def test_spans_that_the_index_lacks_are_found_by_reading_them(
     assert totals() == [2, 2, 1, 0]
 
 
+def test_a_store_that_was_made_without_an_index_gets_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def index(store: Store) -> list[tuple[str]]:
+        return list(store.select("SELECT name FROM sqlite_master WHERE name = 'search'"))
+
+    for name, spans in (("empty.db", []), ("full.db", [span("a", input="capital")])):
+        with monkeypatch.context() as without:
+            without.setattr(search, "has_fts5", lambda connection: False)
+            with Store(tmp_path / name) as store:
+                store.add("e", spans, [])
+                assert index(store) == []
+        with Store(tmp_path / name) as store:
+            assert index(store) == [("search",)]
+            store.add("e", [span("b", input="capital")], [])
+            assert answer(store, "/api/experiments/e/rows", q="capital")["total"] == len(spans) + 1
+
+
 # --- Histograms ---------------------------------------------------------------------------------------------
 
 _numbers = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(
