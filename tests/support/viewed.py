@@ -29,8 +29,9 @@ HOSTILE = (
 
 
 def fill(database: Path) -> None:
-    """`before` and `after` share rows; `many` has some pages of them; `hostile` holds what its name says."""
+    """`before` and `after` share rows; `many` has pages of them, `wide` a large trace, `hostile` harm."""
     with Store(database) as store:
+        _add_run(store, "wide", _wide(), name="a large trace")
         _add_run(store, "many", _many(), name="many rows")
         _add_run(store, "hostile", _hostile(), name=HOSTILE[0])
         _add_run(store, "before", _run(better=False, start_ns=START_NS + 10**12), name="answers")
@@ -129,6 +130,15 @@ def _run(*, better: bool, start_ns: int) -> Events:
 
 def _many() -> Events:
     return _joined([row_events(n, run="m", start_ns=START_NS) for n in range(1, MANY + 1)])
+
+
+def _wide() -> Events:
+    root = span("w-0", trace_id="w", kind="experiment", row="wide", name="step 0", duration_ns=1200 * MS)
+    steps = [
+        span(f"w-{n}", trace_id="w", parent="w-0", name=f"step {n}", start_ns=START_NS + n * MS)
+        for n in range(1, 1200)
+    ]
+    return [root, *steps], []
 
 
 def _hostile() -> Events:

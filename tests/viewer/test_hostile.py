@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-import pytest
 from playwright.sync_api import Page, expect
 from support.viewed import BIG_CHARACTERS, HOSTILE
 
@@ -23,12 +22,12 @@ def test_names_and_ids_are_shown_as_they_are(page: Page, server: str) -> None:
     assert page.locator("main script, main img, main svg").count() == 0
 
 
-@pytest.mark.parametrize("text", [HOSTILE[0], HOSTILE[1], HOSTILE[2], HOSTILE[3], HOSTILE[4], HOSTILE[7]])
-def test_markup_in_values_and_stacks_is_text(page: Page, server: str, text: str) -> None:
+def test_markup_in_values_and_stacks_is_text(page: Page, server: str) -> None:
     page.goto(f"{server}{TRACE}#h1")
     detail = page.locator("section.detail")
-    expect(detail.locator(".part.failure")).to_contain_text(text)
-    expect(detail.locator(".json").first).to_contain_text(text.strip())
+    for text in (HOSTILE[0], HOSTILE[1], HOSTILE[2], HOSTILE[3], HOSTILE[4], HOSTILE[7]):
+        expect(detail.locator(".part.failure")).to_contain_text(text)
+        expect(detail.locator(".json").first).to_contain_text(text.strip())
 
 
 def test_characters_that_reorder_or_hide_are_named(page: Page, server: str) -> None:

@@ -22,8 +22,14 @@ def test_the_list_has_every_experiment_the_latest_first(page: Page, server: str)
     page.goto(server)
     expect(page.get_by_role("heading", level=1)).to_have_text("Experiments")
     rows = page.get_by_role("rowheader")
-    expect(rows).to_have_count(4)
-    assert [text.split()[-1] for text in rows.all_inner_texts()] == ["after", "before", "many", "hostile"]
+    expect(rows).to_have_count(5)
+    assert [text.split()[-1] for text in rows.all_inner_texts()] == [
+        "after",
+        "before",
+        "many",
+        "wide",
+        "hostile",
+    ]
     row = page.get_by_role("row").filter(has_text="answers, new prompt")
     # rows, spans, errors, metrics, failed
     expect(row.get_by_role("cell")).to_have_text(["", re.compile("2025"), "d", "12", "35", "2", "32", "1"])
@@ -167,6 +173,16 @@ def test_a_trace_opens_at_the_span_in_its_address(page: Page, server: str) -> No
     expect(page.get_by_role("region", name="Span look up")).to_contain_text("limit: 9007199254740993")
     page.reload()
     expect(page.get_by_role("treeitem", selected=True)).to_contain_text("look up")
+
+
+def test_a_large_trace_comes_in_parts_and_a_span_in_its_address_is_found(page: Page, server: str) -> None:
+    page.goto(f"{server}/experiments/wide/traces/w")
+    expect(page.get_by_role("treeitem")).to_have_count(500)
+    page.get_by_role("link", name="Show more: 700 spans are left").click()
+    expect(page.get_by_role("treeitem")).to_have_count(1000)
+    page.goto(f"{server}/experiments/wide/traces/w#w-1199")
+    expect(page.get_by_role("treeitem", selected=True)).to_contain_text("step 1199")
+    expect(page.get_by_role("treeitem")).to_have_count(1200)
 
 
 def test_an_error_is_shown_with_its_stack(page: Page, server: str) -> None:

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from support.browser import faults, watched
 
 TRACE = "/experiments/after/traces/b-t003#b-r003-a"
-PAGES = ("/experiments", "/experiments/after", TRACE, "/compare?a=before&b=after")
+PAGES = ("/experiments", "/experiments/after", TRACE, "/compare?a=before&b=after", "/experiments/no-such")
 SMALL = {"width": 400, "height": 800}
 
 
@@ -86,6 +86,19 @@ def test_a_whole_visit_by_keyboard(page: Page, server: str) -> None:
     page.keyboard.press("g")
     page.keyboard.press("e")
     expect(page.locator("main h1")).to_have_text("Experiments")
+
+
+def test_experiments_are_chosen_by_key(page: Page, server: str) -> None:
+    shown(page, server)
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.get_by_role("checkbox").first).to_be_checked()
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.get_by_role("link", name="Compare 2")).to_be_visible()
+    page.keyboard.press("k")
+    page.keyboard.press("x")
+    expect(page.get_by_role("checkbox").first).not_to_be_checked()
 
 
 def test_going_back_finds_the_row_that_was_left(page: Page, server: str) -> None:

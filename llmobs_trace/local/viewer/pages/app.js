@@ -145,10 +145,10 @@ keys.listen(actions);
 addEventListener("went", (event) => moved(event.detail));
 addEventListener("popstate", () => moved({ back: true }));
 addEventListener("redraw", draw);
-addEventListener("themed", draw);
 draw();
 await show();
 if (source.live) {
+  setInterval(() => document.hidden || draw(), 30_000); // "2 min ago" becomes three
   watch(
     source,
     () => show({ keep: true }),

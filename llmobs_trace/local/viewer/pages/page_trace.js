@@ -5,37 +5,44 @@ import { counted, duration, iso, moment, number, shortId } from "./format.js";
 import { neighbours } from "./neighbours.js";
 import { change, changed, href } from "./router.js";
 import { detail } from "./span_detail.js";
+import { whole } from "./table.js";
 import { tree } from "./tree.js";
 
 const LIMIT = 500;
 
+// A span that an address names is looked for among so many.
+const MOST = 20_000;
+
 export async function load(route, source, before) {
-  const wanted = Math.max(
-    LIMIT,
-    route.params.has("spans") ? Number(route.params.get("spans")) || LIMIT : LIMIT,
-  );
+  const page = (offset) => source.trace(route.id, route.traceId, { limit: LIMIT, offset: offset || null });
+  const known = before !== null && before.traceId === route.traceId;
   const [first, summary, beside] = await Promise.all([
-    source.trace(route.id, route.traceId, { limit: LIMIT }),
-    before?.experiment?.id === route.id
-      ? before.experiment
-      : source.experiment(route.id).then((found) => found.experiment),
-    neighbours(route, source).catch(() => ({})),
+    page(0),
+    known ? before.experiment : source.experiment(route.id).then((found) => found.experiment),
+    // While an experiment runs, rows are added at the end: what came before and after stays.
+    known && before.beside.next ? before.beside : neighbours(route, source).catch(() => ({})),
   ]);
   const spans = [...first.spans];
-  while (spans.length < Math.min(wanted, first.total ?? spans.length)) {
-    const more = await source.trace(route.id, route.traceId, { limit: LIMIT, offset: spans.length });
+  const wanted = whole(route, "spans", LIMIT);
+  const isSought = () =>
+    route.span !== "" && spans.length < MOST && !spans.some((span) => span.span_id === route.span);
+  while (spans.length < first.total && (spans.length < wanted || isSought())) {
+    const more = await page(spans.length);
     if (more.spans.length === 0) break;
     spans.push(...more.spans);
   }
-  return { ...timed(first, spans), experiment: summary, beside, source, row: first.row_id ?? null };
-}
-
-function timed(answer, spans) {
-  const began_ns = answer.began_ns ?? spans.reduce((least, span) => Math.min(least, span.start_ns), Infinity);
-  const placed = spans.map((span) => ({ ...span, offset_ns: span.offset_ns ?? span.start_ns - began_ns }));
-  const duration_ns =
-    answer.duration_ns ?? placed.reduce((most, span) => Math.max(most, span.offset_ns + span.duration_ns), 0);
-  return { spans: placed, began_ns, duration_ns, total: answer.total ?? placed.length };
+  const { row_id: row, began_ns, duration_ns, total } = first;
+  return {
+    traceId: route.traceId,
+    spans,
+    row,
+    began_ns,
+    duration_ns,
+    total,
+    experiment: summary,
+    beside,
+    source,
+  };
 }
 
 export function title(route, data) {

@@ -78,15 +78,13 @@ const TESTS = [
 ];
 
 /**
- * Whether every word that is asked for begins a word of one of the spans, or is one where it is a single letter; case
+ * Whether each word that is asked for begins a word in one of the spans, or is one where it is a single letter; case
  * and accents don't count.
  */
 function isFound(spans, asked) {
+  const text = ` ${words(spans.map(searched).join("\n"))} `;
   const wanted = words(asked).trim().split(" ");
-  return spans.some((span) => {
-    const text = ` ${words(searched(span))} `;
-    return wanted.every((word) => text.includes(word.length > 1 ? ` ${word}` : ` ${word} `));
-  });
+  return wanted.every((word) => text.includes(word.length > 1 ? ` ${word}` : ` ${word} `));
 }
 
 function words(text) {

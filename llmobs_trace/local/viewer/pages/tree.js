@@ -1,8 +1,7 @@
 // The spans of a trace in tree order go in, a tree comes out with its waterfall, moved through with the arrows.
 
 import { h } from "./dom.js";
-import { duration } from "./format.js";
-import { number } from "./format.js";
+import { duration, number } from "./format.js";
 
 /** Which spans are seen when those in `folded` (a set of span ids) hide what is below them. */
 export function seen(spans, folded) {
@@ -16,25 +15,18 @@ export function seen(spans, folded) {
   return found;
 }
 
-/** Whether the span at a place has any below it. */
-export function hasChildren(spans, index) {
-  return index + 1 < spans.length && spans[index + 1].depth > spans[index].depth;
-}
-
 /**
  * The tree. `selected` is the span id that is looked at, `choose(id)` looks at another, `fold(id, folded)` folds.
  * `began_ns`, `duration_ns`: of the whole trace.
  */
 export function tree(spans, { selected, folded, choose, fold, duration_ns }) {
-  const at = new Map(spans.map((span, index) => [span.span_id, index]));
   const visible = seen(spans, folded);
-  const onKey = (event) => move(event, { spans, visible, at, folded, selected, choose, fold });
+  const onKey = (event) => move(event, { visible, folded, selected, choose, fold });
   return h(
     "ul",
     { class: "tree", role: "tree", "aria-label": "Spans", on: { keydown: onKey } },
     visible.map((span) => {
-      const index = at.get(span.span_id);
-      const parent = hasChildren(spans, index);
+      const parent = span.has_children;
       const isFolded = folded.has(span.span_id);
       const isSelected = span.span_id === selected;
       const start = duration_ns > 0 ? span.offset_ns / duration_ns : 0;
@@ -118,13 +110,12 @@ function label(span) {
   return words.filter(Boolean).join(", ");
 }
 
-function move(event, { spans, visible, at, folded, selected, choose, fold }) {
+function move(event, { visible, folded, selected, choose, fold }) {
   const here = Math.max(
     0,
     visible.findIndex((span) => span.span_id === selected),
   );
   const span = visible[here];
-  const index = at.get(span.span_id);
   const to = {
     ArrowDown: () => visible[here + 1],
     j: () => visible[here + 1],
@@ -135,13 +126,11 @@ function move(event, { spans, visible, at, folded, selected, choose, fold }) {
     ArrowRight: () =>
       folded.has(span.span_id)
         ? fold(span.span_id, false)
-        : hasChildren(spans, index)
+        : span.has_children
           ? visible[here + 1]
           : undefined,
     ArrowLeft: () =>
-      hasChildren(spans, index) && !folded.has(span.span_id)
-        ? fold(span.span_id, true)
-        : parentOf(visible, here),
+      span.has_children && !folded.has(span.span_id) ? fold(span.span_id, true) : parentOf(visible, here),
     "*": () => fold(null, false),
   }[event.key];
   if (to === undefined || event.metaKey || event.ctrlKey || event.altKey) return;
