@@ -26,9 +26,17 @@ _ROWS_OF: Final = (
     " AND in_row IS NOT NULL"
 )
 _CHILDREN: Final = (
-    "SELECT key, span_id, trace_id, parent_id FROM span"
-    " WHERE experiment = ? AND parent_id IN (ids) AND in_row IS NULL"
+    "SELECT key, trace_id, parent_id FROM span WHERE experiment = ? AND parent_id IN (ids) AND in_row IS NULL"
 )
+# A span has one parent, so that going down from spans that have a row meets none twice.
+_BELOW: Final = (
+    "WITH RECURSIVE below (experiment, key, span_id, trace_id, in_row) AS ("
+    "SELECT experiment, key, span_id, trace_id, in_row FROM span WHERE experiment = ? AND key IN (ids)"
+    " UNION ALL SELECT c.experiment, c.key, c.span_id, c.trace_id, b.in_row FROM below b CROSS JOIN span c"
+    " WHERE c.experiment = b.experiment AND c.parent_id = b.span_id AND c.trace_id = b.trace_id"
+    " AND c.in_row IS NULL) SELECT key, span_id, trace_id, in_row FROM below"
+)
+_PLACE: Final = "UPDATE span SET in_row = ? WHERE key = ?"
 _WAITING_METRICS: Final = (
     "SELECT key, span_id FROM metric WHERE experiment = ? AND span_id IN (ids) AND in_row IS NULL"
 )
@@ -85,20 +93,18 @@ def rows_of_spans(
 
 def place_waiting(connection: sqlite3.Connection, experiment: int, placed: Sequence[Placed]) -> list[Placed]:
     """Give the placed spans' row to those below them that waited, however deep; says which those were."""
-    below: list[Placed] = []
-    newest = {span.span_id: span for span in placed}
-    while newest:
-        updates: list[tuple[int, int]] = []
-        next_below: dict[str, Placed] = {}
-        for key, span_id, trace_id, parent_id in lookup(connection, _CHILDREN, experiment, newest):
-            parent = newest[parent_id]
-            if parent.trace_id == trace_id:
-                updates.append((parent.row, key))
-                next_below[span_id] = Placed(span_id, trace_id, parent.row)
-        connection.executemany("UPDATE span SET in_row = ? WHERE key = ?", updates)
-        below += next_below.values()
-        newest = next_below
-    return below
+    above = {span.span_id: span for span in placed}
+    children = [
+        (above[parent_id].row, key)
+        for key, trace_id, parent_id in lookup(connection, _CHILDREN, experiment, above)
+        if above[parent_id].trace_id == trace_id
+    ]
+    if not children:
+        return []
+    connection.executemany(_PLACE, children)
+    below = list(lookup(connection, _BELOW, experiment, [key for _, key in children]))
+    connection.executemany(_PLACE, [(row, key) for key, _, _, row in below])
+    return [Placed(span_id, trace_id, row) for _, span_id, trace_id, row in below]
 
 
 def rows_of_metrics(

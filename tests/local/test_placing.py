@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support import stores
 from support.events import metric, span
@@ -50,6 +50,7 @@ def by_row(store: Store, table: str, column: str) -> dict[str | None, list[str]]
     return {row: sorted(each) for row, each in found.items() if row is not None}
 
 
+@settings(max_examples=40)
 @given(batches=_batches)
 def test_whatever_comes_first_everything_finds_its_row(shared: Store, batches: list[stores.Batch]) -> None:
     stores.empty(shared)
@@ -64,6 +65,7 @@ def test_whatever_comes_first_everything_finds_its_row(shared: Store, batches: l
     }
 
 
+@settings(max_examples=40)
 @given(batches=_batches)
 def test_what_is_counted_as_it_comes_is_what_counting_finds(
     shared: Store, batches: list[stores.Batch]
@@ -83,6 +85,7 @@ def test_what_is_counted_as_it_comes_is_what_counting_finds(
         assert (found.metrics, found.failed_metrics) == counted
 
 
+@settings(max_examples=40)
 @given(batches=_batches)
 def test_scores_from_the_sums_are_those_of_reading_every_trace(
     shared: Store, batches: list[stores.Batch]
@@ -115,6 +118,16 @@ def test_a_metric_and_children_that_come_before_their_row_are_its_own(shared: St
     shared.add("e", [span("root")], [])
     assert by_row(shared, "metric", "label") == {"root": ["f1"]}
     assert by_row(shared, "span", "span_id") == {"root": ["leaf", "middle", "root"]}
+
+
+def test_a_tree_that_comes_from_its_leaf_up_may_be_deeper_than_the_stack(shared: Store) -> None:
+    stores.empty(shared)
+    depth = 5_000
+    chain = [span(f"{n}", parent=f"{n - 1}" if n else None) for n in range(depth)]
+    for start in range(depth, 0, -500):
+        shared.add("e", chain[start - 500 : start][::-1], [metric(f"{start - 1}", "f1", 1)])
+    assert list(shared.select("SELECT count(DISTINCT in_row), count(in_row) FROM span")) == [(1, depth)]
+    assert list(shared.select("SELECT count(*) FROM metric WHERE in_row IS NULL")) == [(0,)]
 
 
 def test_only_a_change_is_another_revision(shared: Store) -> None:
