@@ -30,7 +30,12 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("llmobs_trace.cli.demo", "run a real small experiment on the local store, offline"),
     "experiments": ("llmobs_trace.cli.experiments", "list the experiments in the local store"),
     "show": ("llmobs_trace.cli.show", "show one experiment: rows as trees, metrics, errors"),
-    "export": ("llmobs_trace.cli.export", "write one experiment as JSON lines, request bodies or CSV"),
+    "compare": ("llmobs_trace.cli.compare", "judge one experiment against another, row by row"),
+    "export": ("llmobs_trace.cli.export", "write one experiment as JSON lines, request bodies, CSV or pages"),
+    "serve": (
+        "llmobs_trace.cli.serve",
+        "receive experiments as the endpoint does, and show them in a browser",
+    ),
     "resend": ("llmobs_trace.cli.resend", "deliver what ended processes left behind"),
     "doctor": ("llmobs_trace.cli.doctor", "check the set-up without sending data, and whether all arrived"),
 }

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -17,23 +16,31 @@ from llmobs_trace.cli.screen import Screen
 from llmobs_trace.cli.table import Cell, Column
 from llmobs_trace.cli.table import lines as table_lines
 from llmobs_trace.cli.text import harmless
+from llmobs_trace.demo.model import MODELS
 
 if TYPE_CHECKING:
     from llmobs_trace.local.forest import Tree
     from llmobs_trace.local.queries import StoredSpan
     from llmobs_trace.local.store import Store
 
+_DATASET = "facts-1"
 _SLOWEST = 5
 _FLUSH_SECONDS = 30.0
-_BAR = 30
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", metavar="N", type=int, default=None, help="only the first N of its rows")
+    parser.add_argument(
+        "--model",
+        choices=MODELS,
+        default=MODELS[0],
+        help="which of its two models answers (default: %(default)s); the other makes something to compare",
+    )
     add_database(parser)
     examples(
         parser,
         ("llmobs-trace demo", "run it, offline, in a second or two"),
+        ("llmobs-trace demo --model extractive-2", "the same questions to another model"),
         ("llmobs-trace demo --rows 5", "a shorter one"),
     )
 
@@ -53,9 +60,9 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         **named,
         "destination": "local",
         "experiment_id": str(uuid4()),
-        "experiment_name": "demo",
+        "experiment_name": "demo" if arguments.model == MODELS[0] else f"demo {arguments.model}",
         "project_id": "demo",
-        "dataset_id": "facts-1",
+        "dataset_id": _DATASET,
         "sample_rate": 1.0,
         "enabled": True,
     }
@@ -65,8 +72,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     screen.line(screen.style(f"Asking {len(rows)} questions of a small model, four at a time.", "bold"))
     began = time.perf_counter()
     failed = 0
-    for ended, failed in run_rows(rows):
-        _progress(ended, failed, len(rows), screen)
+    for _, so_far in screen.progress(run_rows(rows, arguments.model), len(rows), "answered"):
+        failed = so_far
     seconds = time.perf_counter() - began
     delivered = flush(_FLUSH_SECONDS)
     stats = delivery_stats()
@@ -82,18 +89,6 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     with Store(config.database, read_only=True) as store:
         _report(store, config.experiment_id, screen)
     return DONE
-
-
-def _progress(ended: int, failed: int, total: int, screen: Screen) -> None:
-    """A line that is written over, on a terminal alone; talk goes to stderr."""
-    if not sys.stderr.isatty():
-        return
-    filled = _BAR * ended // total
-    bar = "#" * filled + "." * (_BAR - filled)
-    sys.stderr.write(f"\r[{bar}] {ended}/{total}, {failed} raised ")
-    if ended == total:
-        sys.stderr.write("\r" + " " * (_BAR + 30) + "\r")
-    sys.stderr.flush()
 
 
 def _report(store: Store, experiment_id: str, screen: Screen) -> None:
@@ -123,10 +118,29 @@ def _report(store: Store, experiment_id: str, screen: Screen) -> None:
         for line in tree_lines.lines(shown, metrics, screen):
             screen.line(line)
     _heading("Next", "", screen)
+    for command, purpose in _following(store, experiment_id):
+        screen.line(f"{command:<42}{purpose}")
+
+
+def _following(store: Store, experiment_id: str) -> list[tuple[str, str]]:
+    """What to type next, and what for."""
+    from llmobs_trace.local import queries
+
     short = experiment_id[:8]
-    screen.line(f"llmobs-trace show {short} --errors        what went wrong")
-    screen.line(f"llmobs-trace show {short}                 every row as a tree")
-    screen.line("llmobs-trace experiments                   run the demo again, and see both")
+    others = [
+        each
+        for each in queries.experiments(store)
+        if each.id != experiment_id and _DATASET in each.dataset_ids
+    ]
+    if others:
+        last = (f"llmobs-trace compare {others[0].id[:8]} {short}", "this one against the demo before it")
+    else:
+        last = (f"llmobs-trace demo --model {MODELS[1]}", "ask another model, then compare the two")
+    return [
+        (f"llmobs-trace show {short} --errors", "what went wrong"),
+        (f"llmobs-trace show {short}", "every row as a tree"),
+        last,
+    ]
 
 
 def _heading(title: str, remark: str, screen: Screen) -> None:

@@ -9,7 +9,7 @@ import argparse
 import csv
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -49,6 +49,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "llmobs-trace export latest --format csv --output spans.csv",
             "a line a span, a column a label; text that a spreadsheet would run gets a ' before it",
         ),
+        (
+            "llmobs-trace export latest --format html --output experiment.html",
+            "the viewer's pages of it as one file, to open or to send; it holds all that was recorded",
+        ),
     )
 
 
@@ -62,7 +66,9 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             for chunk in _chunks(pieces):
                 screen.data(chunk)
         else:
-            _write_file(Path(arguments.output), pieces)
+            total = {"jsonl": experiment.spans + experiment.metrics, "csv": experiment.spans + 1}
+            watched = screen.progress(pieces, total.get(arguments.format), "written")
+            _write_file(Path(arguments.output), watched)
             screen.say(
                 f"wrote {units.counted(experiment.spans, 'span')} and"
                 f" {units.counted(experiment.metrics, 'metric')} of {experiment.id} to {arguments.output}"
@@ -224,17 +230,24 @@ def _csv_line(cells: list[str]) -> bytes:
     return line.getvalue().encode()
 
 
+def _html(store: Store, experiment_id: str) -> Iterator[bytes]:
+    from llmobs_trace.cli.page import page
+
+    return page(store, experiment_id)
+
+
 _WRITERS: Final[dict[str, Callable[[Store, str], Iterator[bytes]]]] = {
     "jsonl": _jsonl,
     "events": _events,
     "csv": _csv,
+    "html": _html,
 }
 
 
 # --- Files --------------------------------------------------------------------------------------------------
 
 
-def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes in fewer writes."""
     waiting = bytearray()
     for piece in pieces:
@@ -245,7 +258,7 @@ def _chunks(pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield bytes(waiting)
 
 
-def _write_file(path: Path, pieces: Iterator[bytes]) -> None:
+def _write_file(path: Path, pieces: Iterable[bytes]) -> None:
     if path.exists() and not path.is_file():
         # A device or a named pipe is written to, not replaced.
         with path.open("wb") as file:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping
-from typing import Final, TextIO
+from collections.abc import Iterable, Mapping
+from typing import Final, TextIO, TypeVar
 
 from llmobs_trace.cli.text import harmless
+
+_Item = TypeVar("_Item")
 
 _STYLES: Final = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 # Of the same width each, so that what was aligned stays so.
@@ -28,7 +30,8 @@ class Screen:
         self._err = stderr
         self._terminal = stdout is not None and stdout.isatty()
         self._plain = not _can_encode(stdout, "├└│─…·µ")
-        self.colours = self._terminal and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
+        self._dumb = environ.get("TERM") == "dumb"
+        self.colours = self._terminal and not environ.get("NO_COLOR") and not self._dumb
         # None: as wide as it gets.
         self.columns: int | None = max(20, shutil.get_terminal_size().columns) if self._terminal else None
 
@@ -68,6 +71,14 @@ class Screen:
         with contextlib.suppress(OSError, ValueError):
             self._err.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
             self._err.flush()
+
+    def progress(self, items: Iterable[_Item], total: int | None, what: str) -> Iterable[_Item]:
+        """The items, with a bar on a terminal's stderr where they take a while; none in a pipe or a file."""
+        if self._err is None or not self._err.isatty() or self._dumb:
+            return items
+        from llmobs_trace.cli.progress import watched
+
+        return watched(items, total, what, self._err)
 
     def flush(self) -> None:
         """Now rather than at exit, where a closed pipe can't be told from anything else."""

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from llmobs_trace import Span, experiment_span
 from llmobs_trace.demo.dataset import PASSAGES, Row
-from llmobs_trace.demo.model import Passage, Retriever, answer_tokens, kind_of_answer
+from llmobs_trace.demo.model import MODELS, Passage, Retriever, answer_tokens, kind_of_answer
 
 retriever = Retriever(PASSAGES)
 
@@ -25,17 +25,17 @@ def retrieve(question: str) -> list[Passage]:
 
 
 @experiment_span
-def stream(prompt: list[dict[str, str]]) -> Iterator[str]:
-    yield from answer_tokens(prompt)
+def stream(prompt: list[dict[str, str]], model: str) -> Iterator[str]:
+    yield from answer_tokens(prompt, model)
 
 
-def ask_model(question: str, passages: Sequence[Passage]) -> str:
+def ask_model(question: str, passages: Sequence[Passage], model: str) -> str:
     prompt = [
         {"role": "system", "content": "\n".join(passage.text for passage in passages)},
         {"role": "user", "content": question},
     ]
-    with experiment_span("model", kind="llm", input=prompt, tags={"model": "extractive-1"}) as span:
-        answer = "".join(stream(prompt))
+    with experiment_span("model", kind="llm", input=prompt, tags={"model": model}) as span:
+        answer = "".join(stream(prompt, model))
         span.set_output({"role": "assistant", "content": answer})
     return answer
 
@@ -63,22 +63,22 @@ def token_f1(answer: str, expected: str) -> float:
     return 2 * shared / (len(given) + len(wanted)) if shared else 0.0
 
 
-def answer_question(row: Row) -> str:
+def answer_question(row: Row, model: str) -> str:
     with experiment_span(
         "answer_question", input=row.question, expected_output=row.expected, row_id=row.row_id
     ) as span:
         passages = retrieve(row.question)
-        answer = ask_model(row.question, passages)
+        answer = ask_model(row.question, passages, model)
         span.set_output(answer)
         score(row, span, answer, passages)
     return answer
 
 
-def run(rows: Sequence[Row]) -> Iterator[tuple[int, int]]:
+def run(rows: Sequence[Row], model: str = MODELS[0]) -> Iterator[tuple[int, int]]:
     """Run all rows, four at a time; yields how many have ended and how many of those raised."""
     failed = 0
     with ThreadPoolExecutor(max_workers=4) as pool:
-        futures = [pool.submit(answer_question, row) for row in rows]
+        futures = [pool.submit(answer_question, row, model) for row in rows]
         for ended, future in enumerate(as_completed(futures), start=1):
             failed += future.exception() is not None
             yield ended, failed

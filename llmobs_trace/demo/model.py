@@ -3,7 +3,9 @@ sometimes wrong.
 
 Sentences are ranked by the cosine of their TF-IDF vectors with the question's (Salton and Buckley,
 "Term-weighting approaches in automatic text retrieval", 1988); the answer is a phrase of the best one, chosen
-by what the question asks for.
+by what the question asks for. There are two models: `extractive-1` takes the first phrase of the right kind
+in the best sentence; `extractive-2` looks for what the question names (which *sea*, which *lake*), and where
+a sentence has no phrase that would do, goes on to the next.
 """
 
 from __future__ import annotations
@@ -14,11 +16,17 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+MODELS = ("extractive-1", "extractive-2")
+
 _WORD = re.compile(r"[a-z0-9]+")
 _NUMBER = re.compile(r"\d+")
 # Capitalised words in a row, with the small ones that stand inside names: "Leonardo da Vinci", "Tim
 # Berners-Lee".
 _NAME = re.compile(r"[A-Z][\w-]*(?:(?: (?:da|de|van|of the|of))? [A-Z][\w-]*)*")
+# What the question asks for by its kind: "which sea", "what is the deepest lake".
+_ASKED_FOR = re.compile(r"(?:which|what)(?: is the \w+est)? ([a-z]+)")
+# "The cheetah is the", "is the femur.": the other side of what the question says.
+_SUBJECT = re.compile(r"^The ([a-z]+) is the|is the ([a-z]+)\.$")
 _ARTICLE = re.compile(r"^(?:The|A|An|Its|His|Her)(?: |$)")
 # fmt: off
 _COMMON = frozenset({
@@ -66,11 +74,11 @@ class Retriever:
         return {word: weight / length for word, weight in weights.items()}
 
 
-def answer_tokens(prompt: Sequence[dict[str, str]]) -> Iterator[str]:
+def answer_tokens(prompt: Sequence[dict[str, str]], model: str = MODELS[0]) -> Iterator[str]:
     """What a model does with a chat: read the passages and the question in it, and answer word by word."""
     passages = prompt[0]["content"].splitlines()
     question = prompt[-1]["content"]
-    answer = _extract(question, passages[0])
+    answer = _extract(question, passages[0]) if model == MODELS[0] else _search(question, passages)
     for number, word in enumerate(answer.split()):
         yield word if number == 0 else f" {word}"
 
@@ -86,17 +94,38 @@ def kind_of_answer(question: str) -> str:
 
 
 def _extract(question: str, sentence: str) -> str:
-    """The phrase of the sentence that answers: of the right kind, and not already in the question."""
+    """The first phrase of the sentence that answers."""
+    return next(iter(_candidates(question, sentence)), "")
+
+
+def _search(question: str, sentences: Sequence[str]) -> str:
+    """What the question names, or else the first phrase that answers, of the first sentence that has one."""
+    asked_for = _ASKED_FOR.search(question.lower())
+    for sentence in sentences:
+        if asked_for is not None and kind_of_answer(question) == "name":
+            names = (_ARTICLE.sub("", name) for name in _NAME.findall(sentence))
+            named = [name for name in names if asked_for[1] in _words(name)]
+            if named:
+                return named[0]
+        candidates = _candidates(question, sentence)
+        if candidates:
+            return candidates[0]
+        subject = _SUBJECT.search(sentence)
+        if subject is not None:
+            return subject[1] or subject[2]
+    return ""
+
+
+def _candidates(question: str, sentence: str) -> list[str]:
+    """Phrases of the kind that is asked for, and not already in the question."""
     kind = kind_of_answer(question)
     if kind == "year":
-        candidates = [number for number in _NUMBER.findall(sentence) if len(number) == 4]
-    elif kind == "number":
-        candidates = _NUMBER.findall(sentence)
-    else:
-        asked = set(_words(question))
-        names = [_ARTICLE.sub("", name) for name in _NAME.findall(sentence)]
-        candidates = [name for name in names if _words(name) and not asked & set(_words(name))]
-    return candidates[0] if candidates else ""
+        return [number for number in _NUMBER.findall(sentence) if len(number) == 4]
+    if kind == "number":
+        return _NUMBER.findall(sentence)
+    asked = set(_words(question))
+    names = [_ARTICLE.sub("", name) for name in _NAME.findall(sentence)]
+    return [name for name in names if _words(name) and not asked & set(_words(name))]
 
 
 def _words(text: str) -> list[str]:

@@ -1,17 +1,18 @@
 """One event as it came goes in, the columns that the store indexes come out; the store's thread.
 
-Only what the columns need is decoded: inputs and outputs are passed over. Unknown fields are let through,
-since the file keeps the event itself; who must refuse them, does so before.
+Unknown fields are let through, since the file keeps the event itself; who must refuse them, does so before.
 """
 
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Struct
 
+from llmobs_trace.local.preview import LARGE_BYTES, preview_of
+from llmobs_trace.local.words import text_of
 from llmobs_trace.wire import KIND_TAG, PARENT_TAG, ROW_TAG, Assessment, Int64, MetricType, Status
 
 _PARENT = PARENT_TAG + ":"
@@ -27,6 +28,9 @@ class _Error(Struct):
 
 class _Meta(Struct):
     error: _Error | None = None
+    input: msgspec.Raw = _ABSENT
+    output: msgspec.Raw = _ABSENT
+    expected_output: msgspec.Raw = _ABSENT
 
 
 class _Span(Struct):
@@ -55,15 +59,48 @@ class _Metric(Struct):
     error: _Error | None = None
 
 
+_NO_ERROR = _Error()
+_NO_META = _Meta()
+
 _span = msgspec.json.Decoder(_Span)
 _metric = msgspec.json.Decoder(_Metric)
 
-SpanColumns = tuple[
-    str, str, str | None, str | None, str | None, str, int, int, str, str | None, str | None, str
-]  # in the order of the table's columns, from span_id on
-MetricColumns = tuple[
-    bytes, str, str, str, int, float | None, str | None, bool | None, str | None, str | None, bool, str
-]  # likewise, from digest on
+
+class SpanColumns(NamedTuple):
+    """A span, ready to be written."""
+
+    span_id: str
+    trace_id: str
+    parent_id: str | None
+    kind: str | None
+    row_id: str | None
+    name: str
+    start_ns: int
+    duration_ns: int
+    status: str
+    output_hash: int | None
+    error_type: str | None
+    error_message: str | None
+    event: str
+    preview: bytes | None  # of a large event
+    text: str  # what a search looks at
+
+
+class MetricColumns(NamedTuple):
+    """A metric, ready to be written."""
+
+    digest: bytes
+    span_id: str
+    label: str
+    metric_type: str
+    timestamp_ms: int
+    score_value: float | None
+    categorical_value: str | None
+    boolean_value: bool | None
+    assessment: str | None
+    error_message: str | None
+    failed: bool
+    event: str
 
 
 class Indexed(Struct, frozen=True):
@@ -86,29 +123,44 @@ def span_columns(event: bytes) -> tuple[SpanColumns, tuple[str, str]]:
             kind = kind or tag[len(_KIND) :] or None
         elif tag.startswith(_ROW):
             row = row or tag[len(_ROW) :] or None
-    error = span.meta.error if span.meta is not None else None
-    columns = (
-        span.span_id,
-        span.trace_id,
-        parent,
-        kind,
-        row,
-        span.name,
-        span.start_ns,
-        span.duration,
-        span.status,
-        error.type if error is not None else None,
-        error.message if error is not None else None,
-        text,
+    meta = span.meta or _NO_META
+    error = meta.error or _NO_ERROR
+    output = bytes(meta.output)
+    columns = SpanColumns(
+        span_id=span.span_id,
+        trace_id=span.trace_id,
+        parent_id=parent,
+        kind=kind,
+        row_id=row,
+        name=span.name,
+        start_ns=span.start_ns,
+        duration_ns=span.duration,
+        status=span.status,
+        output_hash=None if output == b"null" else _hash(output),
+        error_type=error.type,
+        error_message=error.message,
+        event=text,
+        preview=preview_of(text) if len(text) > LARGE_BYTES else None,
+        text=text_of(
+            [span.name, row or "", error.type or "", error.message or ""],
+            [meta.input, meta.output, meta.expected_output],
+        ),
     )
     return columns, (span.project_id, span.dataset_id)
+
+
+def _hash(value: bytes) -> int:
+    """Of a value's JSON without spaces, as SQLite's integers are: the same answer has the same one."""
+    if value[:1] in b"{[" and (b" " in value or b"\n" in value):
+        value = msgspec.json.format(value, indent=-1)
+    return int.from_bytes(blake2b(value, digest_size=8).digest(), "big", signed=True)
 
 
 def metric_columns(event: bytes) -> MetricColumns:
     """A metric's columns; raises `ValueError` where it isn't a metric."""
     text, metric = _decoded(_metric, event)
     message = None if metric.error is None else metric.error.message or ""
-    return (
+    return MetricColumns(
         blake2b(text.encode(), digest_size=16).digest(),
         metric.span_id,
         metric.label,

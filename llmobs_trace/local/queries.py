@@ -83,16 +83,16 @@ _SPAN = (
     "span_id, trace_id, parent_id, kind, row_id, name, start_ns, duration_ns, status, error_type,"
     " error_message"
 )
+_EVENT = "CAST(v.event AS BLOB)"
 _BY_START = "ORDER BY start_ns, duration_ns DESC, span_id"
 _METRIC = (
     "m.span_id, m.label, m.metric_type, m.timestamp_ms, m.score_value, m.categorical_value, m.boolean_value,"
     " m.assessment, m.error_message, m.failed, CAST(m.event AS BLOB)"
 )
 _OF = "experiment = (SELECT key FROM experiment WHERE id = ?)"
-_IS_ROW = "parent_id IS NULL AND coalesce(kind, 'experiment') = 'experiment'"
 
-_ACTIVE = "coalesce((SELECT max(start_ns) FROM span WHERE experiment = e.key), e.created_ns)"
-_LATEST = f"SELECT key FROM experiment e ORDER BY {_ACTIVE} DESC, key DESC LIMIT 1"
+_ACTIVE = "coalesce(active_ns, created_ns)"
+_LATEST = f"SELECT key FROM experiment ORDER BY {_ACTIVE} DESC, key DESC LIMIT 1"
 
 
 def experiments(store: Store) -> list[Experiment]:
@@ -113,7 +113,8 @@ def find_experiment(store: Store, text: str) -> Experiment:
         if latest is None:
             raise UnknownExperiment(f"the store at {store.path} holds no experiment yet")
         return latest
-    beginning = list(_experiments(store, "WHERE substr(e.id, 1, length(?1)) = ?1", (text,))) if text else []
+    begins = "WHERE substr(e.id, 1, length(?)) = ?"
+    beginning = list(_experiments(store, begins, (text, text))) if text else []
     if len(beginning) == 1:
         return beginning[0]
     if beginning:
@@ -127,13 +128,16 @@ def find_experiment(store: Store, text: str) -> Experiment:
 
 def spans(store: Store, experiment_id: str) -> Iterator[StoredSpan]:
     """All spans with their events, by start."""
-    query = f"SELECT {_SPAN}, CAST(event AS BLOB) FROM span WHERE {_OF} {_BY_START}"
+    query = f"SELECT {_SPAN}, {_EVENT} FROM span s JOIN span_event v ON v.key = s.key WHERE {_OF} {_BY_START}"
     return (StoredSpan(*found) for found in store.select(query, (experiment_id,)))
 
 
 def rows(store: Store, experiment_id: str) -> Iterator[StoredSpan]:
     """The experiment's rows with their events, by start."""
-    query = f"SELECT {_SPAN}, CAST(event AS BLOB) FROM span WHERE {_OF} AND {_IS_ROW} {_BY_START}"
+    query = (
+        f"SELECT {_SPAN}, {_EVENT} FROM span s JOIN span_event v ON v.key = s.key"
+        f" WHERE {_OF} AND in_row = s.key {_BY_START}"
+    )
     return (StoredSpan(*found) for found in store.select(query, (experiment_id,)))
 
 
@@ -157,8 +161,12 @@ def trace_ids(store: Store, experiment_id: str) -> Iterator[str]:
 
 def trace(store: Store, experiment_id: str, trace_id: str, *, events: bool = False) -> list[StoredSpan]:
     """The spans of one trace; with their events where `events` says so."""
-    event = "CAST(event AS BLOB)" if events else "x''"
-    query = f"SELECT {_SPAN}, {event} FROM span WHERE {_OF} AND trace_id = ?"
+    query = (
+        f"SELECT {_SPAN}, {_EVENT} FROM span s JOIN span_event v ON v.key = s.key"
+        if events
+        else f"SELECT {_SPAN} FROM span"
+    )
+    query += f" WHERE {_OF} AND trace_id = ?"
     return [StoredSpan(*found) for found in store.select(query, (experiment_id, trace_id))]
 
 
@@ -181,7 +189,7 @@ def trace_metrics(store: Store, experiment_id: str, trace_id: str) -> dict[str, 
 def homeless_metrics(store: Store, experiment_id: str) -> Iterator[StoredMetric]:
     """Metrics of spans that are not in the store: not yet, or sent elsewhere."""
     query = (
-        f"SELECT {_METRIC} FROM metric m WHERE {_OF} AND NOT EXISTS"
+        f"SELECT {_METRIC} FROM metric m WHERE {_OF} AND in_row IS NULL AND NOT EXISTS"
         " (SELECT 1 FROM span s WHERE s.experiment = m.experiment AND s.span_id = m.span_id)"
         " ORDER BY timestamp_ms, key"
     )
@@ -189,16 +197,10 @@ def homeless_metrics(store: Store, experiment_id: str) -> Iterator[StoredMetric]
 
 
 def _experiments(store: Store, where: str, parameters: tuple[str, ...] = ()) -> Iterator[Experiment]:
-    query = f"""
-        SELECT e.key, e.id, e.name, e.created_ns,
-               (SELECT min(start_ns) FROM span WHERE experiment = e.key),
-               {_ACTIVE},
-               (SELECT count(*) FROM span WHERE experiment = e.key AND {_IS_ROW}),
-               (SELECT count(*) FROM span WHERE experiment = e.key),
-               (SELECT count(*) FROM span WHERE experiment = e.key AND status = 'error'),
-               (SELECT count(*) FROM metric WHERE experiment = e.key),
-               (SELECT count(*) FROM metric WHERE experiment = e.key AND failed)
-        FROM experiment e {where} ORDER BY e.key DESC"""
+    query = (
+        f"SELECT e.key, id, name, created_ns, began_ns, {_ACTIVE}, rows, spans, errors, metrics,"
+        f" failed_metrics FROM experiment e {where} ORDER BY e.key DESC"
+    )
     for found in store.select(query, parameters):
         scopes = list(
             store.select("SELECT project_id, dataset_id FROM scope WHERE experiment = ?", found[:1])

@@ -4,13 +4,21 @@ The schema is numbered by `PRAGMA user_version`: the number of migrations a file
 gets the rest, in one transaction; a file with more was written by a newer version of the library and is
 refused, unchanged.
 
-    experiment ─┬─< scope      the projects and datasets its spans named
-                ├─< span       one a span id
-                └─< metric     one a distinct metric
+    experiment ─┬─< scope                   the projects and datasets its spans named
+                ├─< span ─── span_event     one a span id; its event apart: spans are gone through fast
+                ├─< metric                  one a distinct metric
+                └─< label                   sums over the metrics of a label and type
+    search                                  the words of all rows, where SQLite has FTS5
+    state                                   one line: how often the file changed, how far `search` has got
 
-The views `experiments`, `spans`, `experiment_rows` and `metrics` are for people with a SQL shell: they speak
-in ids and seconds. Every event is kept as it came, in the column `event`; the other columns are taken from
-it, to be indexed.
+Every event is kept as it came, in the column `event`. All else is taken from the events, to be found and
+counted by, and can be made again from them: a migration that changes what is taken moves the old tables aside
+as `old_span` and `old_metric`, and whoever opens the file adds their events again (`REFILLED`).
+
+A *row* of an experiment is a root span of kind `experiment`. Every span of its tree, and every metric of
+those spans, has the row's key in `in_row`; the row itself has its own there.
+
+The views are for people with a SQL shell: see `views`.
 """
 
 from __future__ import annotations
@@ -19,12 +27,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from llmobs_trace.errors import StoreError
+from llmobs_trace.local.views import VIEWS
 
 if TYPE_CHECKING:
     import sqlite3
 
 # "llmo": tells our files from other SQLite databases, as `file` and the CLI do.
 APPLICATION_ID: Final = 0x6C6C6D6F
+
+# --- Version 1 ---------------------------------------------------------------------------------------------
 
 _EXPERIMENT: Final = """
 CREATE TABLE experiment (
@@ -110,6 +121,94 @@ SELECT e.id AS experiment_id, m.span_id, m.label, m.metric_type,
        datetime(m.timestamp_ms / 1000, 'unixepoch') AS recorded_utc, m.event
 FROM metric m JOIN experiment e ON e.key = m.experiment"""
 
+# --- Version 2: rows know their spans and metrics, search, counts that need no counting ---------------------
+
+_SPAN_2: Final = """
+CREATE TABLE span (
+    key            INTEGER PRIMARY KEY,     -- in the order of arrival
+    experiment     INTEGER NOT NULL REFERENCES experiment(key),
+    in_row         INTEGER,                 -- the key of the row in whose tree it is; a row's is its own
+    span_id        TEXT NOT NULL,
+    trace_id       TEXT NOT NULL,
+    parent_id      TEXT,                    -- from the tag parent_id:, absent for a root
+    kind           TEXT,                    -- from the tag span_kind:
+    row_id         TEXT,                    -- from the tag dataset_record_id:
+    name           TEXT NOT NULL,
+    start_ns       INTEGER NOT NULL,        -- since the Unix epoch
+    duration_ns    INTEGER NOT NULL,
+    status         TEXT NOT NULL,           -- ok, error
+    output_hash    INTEGER,                 -- of the output's JSON: the same answer has the same one
+    error_type     TEXT,
+    error_message  TEXT,
+    UNIQUE (experiment, span_id)
+)"""
+
+_SPAN_EVENT: Final = """
+CREATE TABLE span_event (
+    key      INTEGER PRIMARY KEY REFERENCES span(key),
+    preview  BLOB,                          -- of a large event, what lists show of it
+    event    TEXT NOT NULL                  -- the span as it came, JSON; last: reading the preview skips it
+)"""
+
+_METRIC_2: Final = """
+CREATE TABLE metric (
+    key                INTEGER PRIMARY KEY, -- in the order of arrival
+    experiment         INTEGER NOT NULL REFERENCES experiment(key),
+    in_row             INTEGER,             -- the key of the row in whose tree its span is
+    digest             BLOB NOT NULL,       -- of the event: a metric is known by its bytes
+    span_id            TEXT NOT NULL,
+    label              TEXT NOT NULL,
+    metric_type        TEXT NOT NULL,       -- score, categorical, boolean, json
+    timestamp_ms       INTEGER NOT NULL,    -- since the Unix epoch
+    score_value        REAL,
+    categorical_value  TEXT,
+    boolean_value      INTEGER,
+    assessment         TEXT,                -- pass, fail
+    error_message      TEXT,                -- '' where there is an error that says nothing
+    failed             INTEGER NOT NULL,    -- 1: its error says something, or neither value nor assessment
+    event              TEXT NOT NULL,       -- the metric as it came, JSON
+    UNIQUE (experiment, digest)
+)"""
+
+_LABEL: Final = """
+CREATE TABLE label (                        -- what the metrics of a label say, summed up as they are added
+    experiment   INTEGER NOT NULL REFERENCES experiment(key),
+    label        TEXT NOT NULL,
+    metric_type  TEXT NOT NULL,
+    scored       INTEGER NOT NULL,
+    failed       INTEGER NOT NULL,
+    passed       INTEGER NOT NULL,          -- of the scored ones, as all that follows
+    not_passed   INTEGER NOT NULL,
+    numbers      INTEGER NOT NULL,          -- scores; their sum, least and greatest
+    total        REAL NOT NULL,
+    lowest       REAL,
+    highest      REAL,
+    trues        INTEGER NOT NULL,          -- booleans
+    falses       INTEGER NOT NULL,
+    categories   INTEGER NOT NULL,
+    PRIMARY KEY (experiment, label, metric_type)
+) WITHOUT ROWID"""
+
+_STATE: Final = """
+CREATE TABLE state (
+    revision  INTEGER NOT NULL,             -- one more with every transaction that changed something
+    searched  INTEGER NOT NULL              -- the key up to which spans are in `search`
+)"""
+
+# Kept by whoever adds events, in the same transaction: a list of experiments counts nothing.
+_COUNTS: Final = tuple(
+    f"ALTER TABLE experiment ADD COLUMN {column}"
+    for column in (
+        "rows INTEGER NOT NULL DEFAULT 0",
+        "spans INTEGER NOT NULL DEFAULT 0",
+        "errors INTEGER NOT NULL DEFAULT 0",
+        "metrics INTEGER NOT NULL DEFAULT 0",
+        "failed_metrics INTEGER NOT NULL DEFAULT 0",
+        "began_ns INTEGER",
+        "active_ns INTEGER",
+    )
+)
+
 # Never edit an entry that was released: append one.
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -129,7 +228,56 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         _ROWS_VIEW,
         _METRICS_VIEW,
     ),
+    (
+        "DROP VIEW experiments",
+        "DROP VIEW experiment_rows",
+        "DROP VIEW spans",
+        "DROP VIEW metrics",
+        *(
+            f"DROP INDEX {index}"
+            for index in (
+                "span_by_trace",
+                "span_by_start",
+                "span_rows",
+                "span_errors",
+                "metric_by_span",
+                "metric_by_label",
+                "metric_failed",
+            )
+        ),
+        "ALTER TABLE span RENAME TO old_span",
+        "ALTER TABLE metric RENAME TO old_metric",
+        *_COUNTS,
+        _SPAN_2,
+        _SPAN_EVENT,
+        "CREATE INDEX span_by_trace ON span (experiment, trace_id, start_ns)",
+        "CREATE INDEX span_by_start ON span (experiment, start_ns, duration_ns)",
+        # Those that no row has: a child comes before its parent more often than not.
+        "CREATE INDEX span_waiting ON span (experiment, parent_id)"
+        " WHERE in_row IS NULL AND parent_id IS NOT NULL",
+        # With the row's key, as `in_row`: what asks for no more is answered without going to the table.
+        "CREATE INDEX row_by_start ON span (experiment, start_ns, in_row) WHERE in_row = key",
+        "CREATE INDEX row_by_duration ON span (experiment, duration_ns, in_row) WHERE in_row = key",
+        "CREATE INDEX row_by_id ON span (experiment, row_id, in_row) WHERE in_row = key",
+        "CREATE INDEX row_by_status ON span (experiment, status, start_ns, in_row) WHERE in_row = key",
+        _METRIC_2,
+        "CREATE INDEX metric_by_span ON metric (experiment, span_id)",
+        "CREATE INDEX metric_by_row ON metric (in_row, label, failed, score_value, boolean_value)",
+        "CREATE INDEX metric_by_label ON metric"
+        " (experiment, label, in_row, failed, score_value, boolean_value, metric_type)",
+        # Longer ones are texts, not categories.
+        "CREATE INDEX metric_by_category ON metric"
+        " (experiment, label, categorical_value, failed, score_value, boolean_value)"
+        " WHERE length(categorical_value) <= 200",
+        "CREATE INDEX metric_waiting ON metric (experiment, span_id) WHERE in_row IS NULL",
+        _LABEL,
+        _STATE,
+        "INSERT INTO state VALUES (0, 0)",
+        *VIEWS,
+    ),
 )
+# The migrations after which the events of the old tables must be added to the new ones.
+REFILLED: Final = frozenset({2})
 
 
 def version(connection: sqlite3.Connection) -> int:
@@ -157,15 +305,19 @@ def check(
 
 def migrate(
     connection: sqlite3.Connection, path: object, migrations: Sequence[Sequence[str]] = MIGRATIONS
-) -> None:
-    """Bring the file to the newest schema, in a transaction that is open already; the caller commits."""
+) -> bool:
+    """Bring the file to the newest schema, in a transaction that is open already; the caller commits.
+
+    Says whether the events in `old_span` and `old_metric` must be added again before that.
+    """
     # Inside the transaction: another process may have done it while this one waited.
     check(connection, path, migrations)
     found = version(connection)
     if found == len(migrations):
-        return
+        return False
     for statements in migrations[found:]:
         for statement in statements:
             connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {len(migrations)}")
+    return any(number in REFILLED for number in range(found + 1, len(migrations) + 1))

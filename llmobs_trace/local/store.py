@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from llmobs_trace.errors import StoreError
-from llmobs_trace.local import forks, schema
+from llmobs_trace.local import forks, schema, search, writing
 from llmobs_trace.local.columns import Indexed, indexed
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class Store:
         else:
             self._connection = _open_to_write(self.path, deadline)
         forks.opened(self)
+        self.has_fts5 = search.has_fts5(self._connection)
+        search.register(self._connection)
 
     def select(self, query: str, parameters: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """Answer a query, a row at a time; raises `StoreError` where the file can't be read."""
@@ -69,7 +71,13 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Within the block every query sees the store as at the first one, whoever writes meanwhile."""
+        """Within the block every query sees the store as at the first one, whoever writes meanwhile.
+
+        One within another is part of that one.
+        """
+        if self._connection.in_transaction:
+            yield
+            return
         self._connection.execute("BEGIN")
         try:
             yield
@@ -122,48 +130,8 @@ class Store:
     def _write(self, experiment_id: str, batch: Indexed, name: str | None, deadline: float) -> None:
         connection = self._connection
         _wait_for(connection, deadline)
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            key = self._experiment_key(experiment_id, name)
-            connection.executemany(
-                "INSERT INTO scope VALUES (?,?,?) ON CONFLICT DO NOTHING",
-                [(key, *scope) for scope in batch.scopes],
-            )
-            # A conflict on the id alone is a repeat; any other constraint that fails must be heard of.
-            connection.executemany(
-                "INSERT INTO span (experiment, span_id, trace_id, parent_id, kind, row_id, name, start_ns,"
-                " duration_ns, status, error_type, error_message, event) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
-                " ON CONFLICT (experiment, span_id) DO NOTHING",
-                [(key, *columns) for columns in batch.spans],
-            )
-            connection.executemany(
-                "INSERT INTO metric (experiment, digest, span_id, label, metric_type, timestamp_ms,"
-                " score_value, categorical_value, boolean_value, assessment, error_message, failed, event)"
-                " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"
-                " ON CONFLICT (experiment, digest) DO NOTHING",
-                [(key, *columns) for columns in batch.metrics],
-            )
-            connection.execute("COMMIT")
-        except BaseException:
-            _roll_back(connection)
-            raise
-
-    def _experiment_key(self, experiment_id: str, name: str | None) -> int:
-        connection = self._connection
-        found = connection.execute(
-            "SELECT key, name FROM experiment WHERE id = ?", (experiment_id,)
-        ).fetchone()
-        if found is None:
-            made = connection.execute(
-                "INSERT INTO experiment (id, name, created_ns) VALUES (?,?,?)",
-                (experiment_id, name, time.time_ns()),
-            )
-            assert made.lastrowid is not None
-            return made.lastrowid
-        key: int = found[0]
-        if name is not None and name != found[1]:
-            connection.execute("UPDATE experiment SET name = ? WHERE key = ?", (name, key))
-        return key
+        with _transaction(connection):
+            writing.write(connection, experiment_id, batch, name)
 
 
 # --- Opening ------------------------------------------------------------------------------------------------
@@ -184,13 +152,14 @@ def _open_to_write(path: Path, deadline: float) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
             if schema.version(connection) < len(schema.MIGRATIONS):
-                connection.execute("BEGIN IMMEDIATE")
-                try:
-                    schema.migrate(connection, path)
-                    connection.execute("COMMIT")
-                except BaseException:
-                    _roll_back(connection)
-                    raise
+                with _transaction(connection):
+                    if schema.migrate(connection, path):
+                        search.prepare(connection)
+                        writing.refill(connection)
+            while search.lags(connection):
+                with _transaction(connection):
+                    search.prepare(connection)
+                    search.catch_up(connection)
 
         _when_free(prepare, path, "open", deadline)
     except BaseException:
@@ -287,6 +256,18 @@ def _when_free(work: Callable[[], _Result], path: Path, what: str, deadline: flo
                 ) from error
         time.sleep(pause_seconds)
         pause_seconds = min(pause_seconds * 2, 0.05)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that the block writes, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        _roll_back(connection)
+        raise
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -57,15 +57,15 @@ def test_events_are_in_the_store_with_the_experiments_name(tmp_path: Path) -> No
         ("another", None),
         ("e", "my program"),
     ]
-    assert len(rows(database, "SELECT event FROM span")) == 2
-    assert len(rows(database, "SELECT event FROM metric")) == 2
+    assert len(rows(database, "SELECT event FROM spans")) == 2
+    assert len(rows(database, "SELECT event FROM metrics")) == 2
 
 
 def test_a_batch_sent_twice_is_there_once(tmp_path: Path) -> None:
     database = tmp_path / "experiments.db"
     assert deliver(LocalDestination(database), batch(), batch()) == [Verdict.ACCEPTED] * 2
-    assert len(rows(database, "SELECT event FROM span")) == 1
-    assert len(rows(database, "SELECT event FROM metric")) == 1
+    assert len(rows(database, "SELECT event FROM spans")) == 1
+    assert len(rows(database, "SELECT event FROM metrics")) == 1
 
 
 def test_a_store_that_can_not_be_opened_is_an_answer_and_is_tried_again(tmp_path: Path) -> None:

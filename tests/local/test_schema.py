@@ -12,6 +12,7 @@ from support.events import metric, span
 from llmobs_trace.errors import StoreError
 from llmobs_trace.local import queries, schema
 from llmobs_trace.local.store import Store
+from llmobs_trace.local.viewer import respond
 
 # A store as the first version of the library made it, with one row and one metric in it. It must always open.
 VERSION_1 = Path(__file__).parent / "store_version_1.sql"
@@ -142,14 +143,11 @@ def plans(store: Watched, ask: Callable[[], object]) -> list[str]:
         for each in store.asked
         for row in Store.select(store, f"EXPLAIN QUERY PLAN {each[0]}", each[1])
     ]
-    return [step for step in steps if re.match(r"(SEARCH|SCAN) (span|metric|s|m)\b", step)]
+    return [step for step in steps if re.match(r"(SEARCH|SCAN) (span|metric|s|m|r)\b", step)]
 
 
 def test_every_question_about_one_experiment_is_answered_from_an_index(tmp_path: Path) -> None:
     questions: list[Callable[[Watched], object]] = [
-        lambda store: queries.experiments(store),
-        lambda store: queries.find_experiment(store, "latest"),
-        lambda store: queries.find_experiment(store, "e"),
         lambda store: list(queries.spans(store, "e")),
         lambda store: list(queries.rows(store, "e")),
         lambda store: list(queries.metrics(store, "e")),
@@ -164,6 +162,72 @@ def test_every_question_about_one_experiment_is_answered_from_an_index(tmp_path:
             steps = plans(store, lambda question=question: question(store))  # type: ignore[misc]
             assert steps
             assert not [step for step in steps if step.startswith("SCAN")]
+
+
+def test_a_list_of_experiments_is_answered_without_counting(tmp_path: Path) -> None:
+    with Watched(tmp_path / "x.db") as store:
+        store.asked = []
+        store.add("e", [span("a")], [metric("a", "f1", 1)])
+        assert (
+            plans(store, lambda: (queries.experiments(store), queries.find_experiment(store, "latest"))) == []
+        )
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("experiments/e", {}),
+        ("experiments/e/rows", {}),
+        *(("experiments/e/rows", {"sort": sort}) for sort in ("duration", "row_id", "status", "score:f1")),
+        ("experiments/e/rows", {"status": "error"}),
+        ("experiments/e/rows", {"failed": "1"}),
+        ("experiments/e/rows", {"missing": "f1"}),
+        ("experiments/e/rows", {"label": "f1", "min": "0.5"}),
+        ("experiments/e/traces/t1", {}),
+        ("experiments/e/spans/a", {}),
+        ("compare/rows", {"a": "e", "b": "e"}),
+    ],
+)
+def test_every_question_of_the_viewer_is_answered_from_an_index(
+    tmp_path: Path, path: str, query: dict[str, str]
+) -> None:
+    with Watched(tmp_path / "x.db") as store:
+        store.asked = []
+        store.add("e", [span("a", row="r")], [metric("a", "f1", 1), metric("a", "tone", "warm")])
+        steps = plans(store, lambda: respond(store, f"/api/{path}", query, {}))
+        assert steps
+        assert not [step for step in steps if step.startswith("SCAN")]
+
+
+def test_the_rows_of_a_page_come_in_order_without_being_sorted(tmp_path: Path) -> None:
+    with Watched(tmp_path / "x.db") as store:
+        store.add("e", [span("a", row="r")], [])
+        for sort in ("start", "duration", "row_id", "status"):
+            for order in ("asc", "desc"):
+                store.asked = []
+                respond(store, "/api/experiments/e/rows", {"sort": sort, "order": order}, {})
+                (keys,) = [each for each in store.asked if "LIMIT" in each[0] and "ORDER BY" in each[0]]
+                plan = [row[3] for row in Store.select(store, f"EXPLAIN QUERY PLAN {keys[0]}", keys[1])]
+                assert plan == [
+                    f"SEARCH r USING COVERING INDEX row_by_{sort.removeprefix('row_')} (experiment=?)"
+                ]
+
+
+def test_the_views_are_read_by_pandas(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    with Store(tmp_path / "x.db") as store:
+        spans = [span(f"{n}", trace_id=f"t{n}", row=f"r{n}") for n in range(3)]
+        store.add("e", spans, [*(metric(f"{n}", "f1", n / 2) for n in range(3)), metric("0", "tone", "warm")])
+    connection = sqlite3.connect(tmp_path / "x.db")
+    metrics = pandas.read_sql("SELECT row_id, label, value FROM metrics", connection)
+    wide = metrics.pivot(index="row_id", columns="label", values="value")
+    assert list(wide["f1"]) == [0.0, 0.5, 1.0]
+    scores = pandas.read_sql("SELECT * FROM scores", connection).set_index("label")
+    assert list(scores.loc["tone", ["rows", "scored", "failed", "missing"]]) == [3, 1, 0, 2]
+    assert scores.loc["f1", "mean"] == 0.5
+    for view in ("experiments", "spans", "experiment_rows"):
+        assert len(pandas.read_sql(f"SELECT * FROM {view}", connection)) in (1, 3)
+    connection.close()
 
 
 def test_a_trace_is_found_without_going_through_the_rest_of_its_experiment(tmp_path: Path) -> None:

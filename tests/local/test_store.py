@@ -7,7 +7,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import events
 from support.events import metric, span
+from support.stores import empty, temporary_store
 
 from llmobs_trace.errors import StoreError
 from llmobs_trace.local import queries
@@ -69,13 +69,8 @@ def expected(batches: list[Batch]) -> dict[str, tuple[list[bytes], list[bytes], 
 @pytest.fixture(scope="module")
 def emptied() -> Iterator[Store]:
     """One store for all examples: making a file takes longer than an example."""
-    with tempfile.TemporaryDirectory() as directory, Store(Path(directory, "x.db")) as store:
+    with temporary_store() as store:
         yield store
-
-
-def empty(store: Store) -> None:
-    for table in ("metric", "span", "scope", "experiment"):
-        list(store.select(f"DELETE FROM {table}"))
 
 
 @given(batches=_batches)
@@ -239,6 +234,7 @@ import sys
 from pathlib import Path
 from llmobs_trace.local.store import Store
 from support.events import metric, span
+from support.stores import empty, temporary_store
 
 worker, batches = sys.argv[2], int(sys.argv[3])
 print("ready", flush=True)

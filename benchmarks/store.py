@@ -1,0 +1,276 @@
+"""What the local store costs: keeping events, taking them from many clients at once, and showing them.
+
+    python -m benchmarks.store                       1,000, 100,000 and 1,000,000 spans: about half an hour
+    python -m benchmarks.store --quick               1,000 and 20,000: about a minute
+    python -m benchmarks.store --spans 1000 50000    others
+
+Times are of the wall clock and depend on what else the machine does; beside them is what the processor was
+busy for. Pages are asked of `llmobs-trace serve`, in a process of its own, over one connection.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import multiprocessing
+import os
+import platform
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from benchmarks.made_up import METRICS_A_ROW, SPANS_A_ROW, MadeUp
+from llmobs_trace.local import queries
+from llmobs_trace.local.store import Store
+from llmobs_trace.wire import API_KEY_HEADER, APP_KEY_HEADER, events_path
+
+ROWS_A_BATCH = 70
+CLIENTS = 8
+ASKED = 5
+EXPERIMENT = "made-up"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.store", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="1,000 and 20,000 spans")
+    parser.add_argument("--spans", type=int, nargs="+", metavar="N", help="how many, instead")
+    parser.add_argument("--directory", type=Path, help="where to keep the stores (default: a temporary one)")
+    arguments = parser.parse_args()
+    sizes = arguments.spans or ([1_000, 20_000] if arguments.quick else [1_000, 100_000, 1_000_000])
+    print(
+        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} processors\n"
+    )
+    with tempfile.TemporaryDirectory(prefix="llmobs-bench-", dir=arguments.directory) as scratch:
+        directory = Path(scratch)
+        print("### Keeping events, beside the bare inserts of the same ones\n")
+        print(*ingest(directory, 2_000 if arguments.quick else 10_000), sep="\n", end="\n\n")
+        print(f"### {CLIENTS} clients at once through the receiver, while a viewer reads\n")
+        print(*concurrent(directory / "served.db", 200 if arguments.quick else 1_000), sep="\n", end="\n\n")
+        print("### Pages, in milliseconds: the first time, then the median\n")
+        print(*pages(directory, sizes), sep="\n")
+    return 0
+
+
+# --- Keeping events -----------------------------------------------------------------------------------------
+
+
+def ingest(directory: Path, rows: int) -> list[str]:
+    """`Store.add` and bare inserts, in the same transactions, in turns."""
+    batches = list(_batches(0, rows))
+    count = rows * (SPANS_A_ROW + METRICS_A_ROW)
+    taken: dict[str, list[tuple[float, float]]] = {"bare": [], "Store.add": []}
+    size_bytes: dict[str, int] = {}
+    for number in range(3):
+        for name, keep in (("bare", _bare), ("Store.add", _kept)):
+            path = directory / f"{name}-{number}.db"
+            wall, busy = time.perf_counter(), time.process_time()
+            keep(path, batches)
+            taken[name].append((time.perf_counter() - wall, time.process_time() - busy))
+            size_bytes[name] = path.stat().st_size
+            path.unlink()
+    event_bytes = sum(len(event) for batch in batches for events in batch for event in events) / count
+    bare = min(busy for _, busy in taken["bare"])
+    lines = [
+        f"{count:,} events of {event_bytes:.0f} bytes, {ROWS_A_BATCH * 14} a transaction; the best of 3.",
+        "",
+        "| what | events/s | processor µs each | ÷ bare | bytes each on disk |",
+        "|---|---|---|---|---|",
+    ]
+    for name, each in taken.items():
+        wall, busy = min(wall for wall, _ in each), min(busy for _, busy in each)
+        lines.append(
+            f"| {name} | {count / wall:,.0f} | {busy / count * 1e6:.1f} | {busy / bare:.1f}"
+            f" | {size_bytes[name] / count:.0f} |"
+        )
+    return lines
+
+
+def _batches(first: int, rows: int, seed: int = 1) -> Iterator[tuple[list[bytes], list[bytes]]]:
+    made_up = MadeUp(seed)
+    for start in range(first, first + rows, ROWS_A_BATCH):
+        spans: list[bytes] = []
+        metrics: list[bytes] = []
+        for of_row, of_metrics in made_up.rows(start, min(ROWS_A_BATCH, first + rows - start)):
+            spans += of_row
+            metrics += of_metrics
+        yield spans, metrics
+
+
+def _kept(path: Path, batches: list[tuple[list[bytes], list[bytes]]]) -> None:
+    with Store(path) as store:
+        for spans, metrics in batches:
+            store.add(EXPERIMENT, spans, metrics)
+
+
+def _bare(path: Path, batches: list[tuple[list[bytes], list[bytes]]]) -> None:
+    """The events alone, each by a number, in one table: what SQLite needs to keep them at all."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("CREATE TABLE event (key INTEGER PRIMARY KEY, event TEXT NOT NULL)")
+    for spans, metrics in batches:
+        connection.execute("BEGIN IMMEDIATE")
+        events = [(event.decode(),) for event in (*spans, *metrics)]
+        connection.executemany("INSERT INTO event (event) VALUES (?)", events)
+        connection.execute("COMMIT")
+    connection.close()
+
+
+# --- Many clients -------------------------------------------------------------------------------------------
+
+
+def concurrent(path: Path, rows: int) -> list[str]:
+    """Each client posts so many rows of its own; somebody looks at the pages until all have."""
+    spawning = multiprocessing.get_context("spawn")
+    with serving(path) as port:
+        barrier = spawning.Barrier(CLIENTS + 1)
+        clients = [
+            spawning.Process(target=_post_all, args=(port, number, rows, barrier))
+            for number in range(CLIENTS)
+        ]
+        for client in clients:
+            client.start()
+        done = threading.Event()
+        looked: list[float] = []
+        viewer = threading.Thread(target=_look, args=(port, done, looked))
+        barrier.wait()
+        began = time.perf_counter()
+        viewer.start()
+        for client in clients:
+            client.join()
+        seconds = time.perf_counter() - began
+        done.set()
+        viewer.join()
+    with Store(path, read_only=True) as store:
+        found = queries.find_experiment(store, EXPERIMENT)
+    posted = CLIENTS * rows * SPANS_A_ROW, CLIENTS * rows * METRICS_A_ROW
+    kept = found.spans, found.metrics
+    return [
+        f"{sum(posted):,} events posted in {seconds:.1f} s, {sum(posted) / seconds:,.0f} a second;"
+        f" {sum(posted) - sum(kept):,} lost, {found.rows:,} of {CLIENTS * rows:,} rows.",
+        f"{len(looked):,} pages read meanwhile: median {statistics.median(looked) * 1e3:.0f} ms,"
+        f" slowest {max(looked) * 1e3:.0f} ms.",
+    ]
+
+
+def _post_all(port: int, number: int, rows: int, barrier: Any) -> None:
+    bodies = [
+        b'{"data":{"type":"events","attributes":{"spans":[%b],"metrics":[%b]}}}'
+        % (b",".join(spans), b",".join(metrics))
+        for spans, metrics in _batches(number * rows, rows, seed=number)
+    ]
+    headers = {API_KEY_HEADER: "k", APP_KEY_HEADER: "k", "Content-Type": "application/json"}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    barrier.wait()
+    for body in bodies:
+        connection.request("POST", events_path(EXPERIMENT), body, headers)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 202, answer.status
+
+
+def _look(port: int, done: threading.Event, looked: list[float]) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    while not done.is_set():
+        for path in (
+            "/api/revision",
+            "/api/experiments",
+            f"/api/experiments/{EXPERIMENT}/rows?sort=duration",
+        ):
+            began = time.perf_counter()
+            connection.request("GET", path)
+            connection.getresponse().read()
+            looked.append(time.perf_counter() - began)
+    connection.close()
+
+
+# --- Pages --------------------------------------------------------------------------------------------------
+
+
+def pages(directory: Path, sizes: list[int]) -> list[str]:
+    """A line for each question, a column for each size."""
+    measured: dict[str, list[str]] = {}
+    for size in sizes:
+        path = directory / f"{size}.db"
+        began = time.perf_counter()
+        with Store(path) as store:
+            for spans, metrics in _batches(0, size // SPANS_A_ROW):
+                store.add(EXPERIMENT, spans, metrics)
+        print(f"{size:,} spans made and kept in {time.perf_counter() - began:.0f} s", file=sys.stderr)
+        with serving(path) as port:
+            for name, asked in questions().items():
+                first, median = _timed(port, asked)
+                measured.setdefault(name, []).append(f"{first * 1e3:.0f} · {median * 1e3:.0f}")
+        path.unlink()
+    lines = [f"| page | {' | '.join(f'{size:,} spans' for size in sizes)} |", f"|---|{'---|' * len(sizes)}"]
+    return lines + [f"| {name} | {' | '.join(times)} |" for name, times in measured.items()]
+
+
+def questions() -> dict[str, str]:
+    """What the viewer asks, as paths, by what it is for."""
+    words = MadeUp().words
+    experiment = f"/api/experiments/{quote(EXPERIMENT, safe='')}"
+
+    def rows(**query: object) -> str:
+        return f"{experiment}/rows?{urlencode(query)}"
+
+    return {
+        "whether anything changed": "/api/revision",
+        "the experiments": "/api/experiments",
+        "one experiment: scores, histograms, latency": experiment,
+        "its first 100 rows": rows(),
+        "the last 100": rows(order="desc"),
+        "the slowest first": rows(sort="duration", order="desc"),
+        "the lowest score first": rows(sort="score:f1"),
+        "those that raised": rows(status="error"),
+        "those whose score failed": rows(failed=1, label="f1"),
+        "those scored between 0.5 and 0.6": rows(label="f1", min=0.5, below=0.6),
+        "a word in nearly every span": rows(q=words[0]),
+        "a rare word": rows(q=words[3000]),
+        "two words, the lowest score first": rows(q=f"{words[20]} {words[90]}", sort="score:f1"),
+        "one trace": f"{experiment}/traces/{1:032x}",
+        "one span": f"{experiment}/spans/{1:012x}{0:04x}",
+    }
+
+
+def _timed(port: int, path: str) -> tuple[float, float]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    taken = []
+    for _ in range(ASKED + 1):
+        began = time.perf_counter()
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == 200, (path, answer.status)
+        taken.append(time.perf_counter() - began)
+    connection.close()
+    return taken[0], statistics.median(taken[1:])
+
+
+@contextmanager
+def serving(path: Path) -> Iterator[int]:
+    """`llmobs-trace serve` on a store; gives its port."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "llmobs_trace", "serve", "--database", str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        yield int(server.stdout.readline().rpartition(":")[2])
+    finally:
+        server.terminate()
+        server.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+"""Two experiments come in, four verdicts go out: better, worse, no different, or cannot tell. The way of a
+comparison:
+
+    pairs       a store → rows side by side, and what each came to under each label
+    measure     the outcomes of one label → comparable pairs of numbers
+    builtin     the rows themselves → the same: whether they raised, how long they took
+    evidence    pairs of numbers → test and intervals, failed rows at their worst and at their best
+      signflip    the exact paired test
+      intervals   the bootstrap and the score interval
+      tails       the distributions they need
+    correction  several p → what holds for all of them together
+    verdict     evidence → a verdict, why, and how many rows would settle it
+      power       rows that settle a question
+    categories  pairs of categories → what changed
+    summary     all of that → one `Metric`
+    results     what a comparison says, as types
+    comparing   the whole way
+
+Nothing here draws a random number: the same two experiments give the same answer, to the last digit.
+"""
+
+from __future__ import annotations
+
+from llmobs_trace.compare.comparing import DEFAULT_MARGIN, Options, UnknownLabel, compare
+from llmobs_trace.compare.results import Comparison, Metric, Verdict
+
+__all__ = ["DEFAULT_MARGIN", "Comparison", "Metric", "Options", "UnknownLabel", "Verdict", "compare"]

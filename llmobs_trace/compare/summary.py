@@ -1,0 +1,121 @@
+"""What was measured, what it says and what that means come in; one `Metric` for people and programs goes out;
+pure.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import msgspec
+
+from llmobs_trace.compare import categories
+from llmobs_trace.compare.evidence import Evidence
+from llmobs_trace.compare.intervals import Interval, tango
+from llmobs_trace.compare.measure import Measured
+from llmobs_trace.compare.results import CANNOT_TELL, NO_DIFFERENT, Metric
+from llmobs_trace.compare.verdict import Judged
+
+_SHOWN: Final = 50  # categories, and ways from one to another
+
+
+def with_numbers(
+    measured: Measured, evidence: Evidence, p_adjusted: float, margin: float, judged: Judged
+) -> Metric:
+    """The metric of a label that has a verdict."""
+    counted = _counted(measured, judged)
+    scored = evidence.scored
+    if not scored.count:
+        return counted
+    wins, losses = scored.wins, scored.losses
+    if measured.direction == "lower":
+        wins, losses = losses, wins
+    both = [(pair.a, pair.b) for pair in measured.pairs if pair.a is not None and pair.b is not None]
+    mean_a, mean_b = (sum(each[side] / len(both) for each in both) for side in (0, 1))
+    relative = measured.kind == "latency"
+    return msgspec.structs.replace(
+        counted,
+        dataset_rows=scored.count,
+        mean_a=math.exp(mean_a) if relative else mean_a,
+        mean_b=math.exp(mean_b) if relative else mean_b,
+        difference=math.expm1(scored.mean) if relative else scored.mean,
+        interval=_shown(scored.interval, relative),
+        interval_method=scored.interval_method,
+        bounds=_shown(evidence.bounds, relative),
+        margin=math.expm1(margin) if relative else margin,
+        p=scored.p,
+        p_adjusted=p_adjusted,
+        test=f"sign flips: {scored.test}",
+        wins=wins,
+        losses=losses,
+        ties=scored.count - wins - losses,
+    )
+
+
+def without_numbers(measured: Measured, alpha: float, share: float) -> Metric:
+    """The metric of a category or of JSON: what changed, and nothing that is better or worse."""
+    pairs = measured.categories
+    if measured.kind != "category":
+        return _counted(measured, Judged(CANNOT_TELL, "JSON is counted, not compared"))
+    if not pairs:
+        return _counted(measured, Judged(CANNOT_TELL, "no row was scored on both sides"))
+    changed = sum(a != b for a, b in pairs)
+    most = tango(changed, 0, len(pairs), 1 - 2 * alpha)
+    if most is not None and most[1] <= share:
+        judged = Judged(NO_DIFFERENT, "surely fewer rows changed than the margin's share")
+    elif changed:
+        judged = Judged(
+            CANNOT_TELL, "no category is better than another; with assessments there is a verdict"
+        )
+    else:
+        judged = Judged(CANNOT_TELL, "none changed, of too few rows to say that none would")
+    p, test = categories.symmetry(pairs)
+    return msgspec.structs.replace(
+        _counted(measured, judged),
+        dataset_rows=len(pairs),
+        wins=changed,
+        ties=len(pairs) - changed,
+        margin=share,
+        p=p,
+        test=test,
+        agreement=1 - changed / len(pairs),
+        categories=categories.table(pairs, _SHOWN),
+        flips=categories.flips(pairs, _SHOWN),
+    )
+
+
+def _counted(measured: Measured, judged: Judged) -> Metric:
+    states = [(pair.state_a, pair.state_b) for pair in measured.pairs]
+    reason = judged.reason
+    if measured.inferred:
+        reason += "; lower is better, as its assessments say"
+    return Metric(
+        label=measured.label,
+        builtin=measured.builtin,
+        kind=measured.kind,
+        direction=measured.direction,
+        decides=measured.direction is not None and measured.kind != "latency",
+        n=sum(state == ("scored", "scored") for state in states),
+        failed=sum("failed" in state for state in states),
+        missing=sum("missing" in state and "failed" not in state for state in states),
+        failed_a=sum(a == "failed" for a, _ in states),
+        failed_b=sum(b == "failed" for _, b in states),
+        missing_a=sum(a == "missing" for a, _ in states),
+        missing_b=sum(b == "missing" for _, b in states),
+        dataset_rows=0,
+        passed_a=measured.passed_a,
+        passed_b=measured.passed_b,
+        verdict=judged.verdict,
+        reason=reason,
+        rows_needed=judged.rows_needed,
+    )
+
+
+def _shown(interval: Interval | None, relative: bool) -> Interval | None:
+    if interval is None or not relative:
+        return interval
+    return (_factor(interval[0]), _factor(interval[1]))
+
+
+def _factor(logarithm: float) -> float:
+    return math.expm1(min(logarithm, 700.0))

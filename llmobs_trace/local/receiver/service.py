@@ -1,0 +1,153 @@
+"""Whole requests come in, threads do their work, answers go out; the loop's thread, which never waits itself.
+
+Two threads take events (SQLite writes one batch at a time; the other reads its body meanwhile), three answer
+the viewer, each with a connection of its own to the store: readers wait for no writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+from msgspec import Struct, structs
+
+from llmobs_trace.local.receiver import endpoint, pages, questions
+from llmobs_trace.local.receiver.access import Access
+from llmobs_trace.local.receiver.http import Answer, Head
+from llmobs_trace.local.receiver.limits import Limits
+from llmobs_trace.local.receiver.problems import in_a_line, problem
+from llmobs_trace.local.receiver.rehearsal import Rehearsal
+from llmobs_trace.local.receiver.routes import experiment_of, is_of_the_api
+from llmobs_trace.local.store import Store
+
+_WRITERS: Final = 2
+_READERS: Final = 3
+_log = logging.getLogger("llmobs_trace")
+_Result = TypeVar("_Result")
+
+
+class Totals(Struct):
+    """What was taken: requests answered with 202, and their events, repeats included."""
+
+    requests: int = 0
+    spans: int = 0
+    metrics: int = 0
+
+
+class StoreService:
+    """The endpoint and the viewer on the store at `database`, which is made where it isn't there.
+
+    `declared`: the experiments that there are; none: whichever is posted to.
+    """
+
+    def __init__(
+        self,
+        database: Path,
+        access: Access,
+        declared: frozenset[str],
+        rehearsal: Rehearsal,
+        limits: Limits,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        self.totals = Totals()
+        self._database = database
+        self._access = access
+        self._declared = declared
+        self._rehearsal = rehearsal
+        self._limits = limits
+        self._tell = tell
+        self._store = Store(database)
+        self._of_thread = threading.local()
+        self._readers: list[Store] = []  # all that threads have opened; guarded by the interpreter's own lock
+        self._to_write = ThreadPoolExecutor(_WRITERS, "llmobs-trace-writer")
+        self._to_read = ThreadPoolExecutor(_READERS, "llmobs-trace-reader")
+
+    def refuse(self, head: Head) -> Answer | None:
+        refusal = self._access.refuses_host(head)
+        if refusal is not None:
+            return refusal
+        experiment_id = experiment_of(head.path)
+        if experiment_id is not None:
+            refusal = endpoint.refuse(head, experiment_id, self._access, self._declared)
+            if refusal is not None:
+                self._log(head, experiment_id, f"{refusal.status} {in_a_line(refusal)}")
+            return refusal
+        answer = questions.answer(head, self._access, self._declared)
+        if answer is not None:
+            return answer
+        if is_of_the_api(head.path):
+            return problem(404, f"there is nothing at {head.path[:200]}")
+        if head.method not in pages.METHODS:
+            return problem(
+                405, f"{head.method} is not answered here", headers=(("Allow", ", ".join(pages.METHODS)),)
+            )
+        return self._access.refuses_viewer(head.headers)
+
+    async def answer(self, head: Head, body: bytearray) -> Answer | None:
+        try:
+            experiment_id = experiment_of(head.path)
+            if experiment_id is None:
+                return await self._page(head)
+            return await self._events(head, experiment_id, body)
+        except Exception:
+            _log.exception("llmobs-trace serve: %s %s", head.method, head.path[:200])
+            return problem(500, "the server has a fault; its own output says which")
+
+    def close(self) -> None:
+        """Finish what was begun, then give the store up."""
+        for pool in (self._to_write, self._to_read):
+            pool.shutdown(wait=True, cancel_futures=True)
+        for store in (*self._readers, self._store):
+            store.close()
+
+    async def _events(self, head: Head, experiment_id: str, body: bytearray) -> Answer | None:
+        fate = self._rehearsal.next()
+        if fate.latency_seconds:
+            await asyncio.sleep(fate.latency_seconds)
+        if fate.instead is not None:
+            self._log(head, experiment_id, f"{fate.instead.status} {in_a_line(fate.instead)}")
+            return fate.instead
+        if fate.drop_before:
+            self._log(head, experiment_id, "closed without an answer; nothing was kept")
+            return None
+        taken = await _on(
+            self._to_write,
+            lambda: endpoint.take(self._store, head, experiment_id, body, self._limits),
+        )
+        if taken.answer.status == 202:
+            self.totals.requests += 1
+            self.totals.spans += taken.spans
+            self.totals.metrics += taken.metrics
+            said = f"{taken.spans} spans, {taken.metrics} metrics"
+        else:
+            said = in_a_line(taken.answer)
+        self._log(head, experiment_id, f"{taken.answer.status} {said}")
+        if fate.drop_after:
+            self._log(head, experiment_id, "closed without this answer")
+            return None
+        return structs.replace(taken.answer, headers=taken.answer.headers + fate.headers)
+
+    def _log(self, head: Head, experiment_id: str, said: str) -> None:
+        if self._tell is not None:
+            self._tell(f"{head.method} {experiment_id}: {said}")
+
+    async def _page(self, head: Head) -> Answer:
+        answer = await _on(self._to_read, lambda: pages.page(self._reading, head))
+        return structs.replace(answer, headers=answer.headers + pages.SECURITY)
+
+    def _reading(self) -> Store:
+        """This thread's own connection."""
+        store: Store | None = getattr(self._of_thread, "store", None)
+        if store is None:
+            store = self._of_thread.store = Store(self._database, read_only=True)
+            self._readers.append(store)
+        return store
+
+
+async def _on(pool: ThreadPoolExecutor, work: Callable[[], _Result]) -> _Result:
+    return await asyncio.get_running_loop().run_in_executor(pool, work)

@@ -1,0 +1,193 @@
+"""The ids of experiments come in, their comparison and their rows side by side go out; the store's thread.
+
+Rows are paired, and judged, by `llmobs_trace.compare`: the pages and the command line say the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from llmobs_trace.local import search
+from llmobs_trace.local.store import Store
+from llmobs_trace.local.viewer.experiments import find, revision_of
+from llmobs_trace.local.viewer.flips import flips, said_of
+from llmobs_trace.local.viewer.parameters import Parameters
+from llmobs_trace.local.viewer.response import Refused
+from llmobs_trace.local.viewer.rows import MOST, Row, rows_of
+
+if TYPE_CHECKING:
+    from llmobs_trace.compare import Comparison
+
+_LETTERS: Final = "abcdefgh"
+_SCORE: Final = "score:"
+_SORTS: Final = ("start", "row_id", "duration")
+
+# A dataset's row, and which of its repeats.
+_Key = tuple[str, int]
+
+
+class Comparisons(Struct, frozen=True):
+    """Each of the others against the first."""
+
+    comparisons: list[Comparison]
+
+
+class ComparedRows(Struct, frozen=True):
+    """A page of rows; each has `row_id`, an experiment's row or null by its letter, `changed` and `flips`."""
+
+    revision: str
+    total: int
+    rows: list[dict[str, object]]
+
+
+class _Side(Struct, frozen=True):
+    """One experiment: its rows by what they are paired by, as their keys in the store."""
+
+    experiment: int
+    id: str
+    rows: dict[_Key, int]
+    outputs: dict[int, int | None]  # by the row's key, the hash of its output
+    durations: dict[int, int]
+
+
+def comparison(store: Store, query: Mapping[str, str]) -> Comparison | Comparisons:
+    """Of two experiments what `llmobs-trace compare --format json` says; of more, a list of that."""
+    from llmobs_trace.compare import compare
+
+    first, *others = _ids(store, query)
+    found = [compare(store, first, other) for other in others]
+    return found[0] if len(found) == 1 else Comparisons(found)
+
+
+def rows(store: Store, query: Mapping[str, str]) -> ComparedRows:
+    """The rows of the first experiment in their order, then those that only others have."""
+    parameters = Parameters(query)
+    limit = parameters.whole("limit", 100, most=MOST)
+    offset = parameters.whole("offset", 0)
+    sides = [_read(store, each) for each in _ids(store, query)]
+    keys = list(dict.fromkeys(key for side in sides for key in side.rows))
+    for keep in _filters(store, sides, parameters):
+        keys = [key for key in keys if keep(key)]
+    _sort(store, sides, parameters, keys)
+    page = keys[offset : offset + limit]
+    by_letter = [
+        {key: found[side.rows[key]] for key in page if key in side.rows}
+        for side in sides
+        for found in [rows_of(store, [side.rows[key] for key in page if key in side.rows])]
+    ]
+    return ComparedRows(
+        revision=revision_of(store),
+        total=len(keys),
+        rows=[_row(key, [of_side.get(key) for of_side in by_letter], _changed(sides, key)) for key in page],
+    )
+
+
+def _ids(store: Store, query: Mapping[str, str]) -> list[str]:
+    given = [query[letter] for letter in _LETTERS if query.get(letter)]
+    if len(given) < 2:
+        raise Refused(400, "name the experiments to compare: a=<id>&b=<id>, and c= to h= for more")
+    return [find(store, each)[1].id for each in given]
+
+
+def _read(store: Store, experiment_id: str) -> _Side:
+    from llmobs_trace.compare.pairs import row_keys
+
+    experiment, _ = find(store, experiment_id)
+    stored = {
+        span_id: (key, output, duration_ns)
+        for span_id, key, output, duration_ns in store.select(
+            "SELECT span_id, key, output_hash, duration_ns FROM span WHERE experiment = ? AND in_row = key",
+            (experiment,),
+        )
+    }
+    return _Side(
+        experiment=experiment,
+        id=experiment_id,
+        rows={key: stored[span_id][0] for key, span_id in row_keys(store, experiment_id).items()},
+        outputs={key: output for key, output, _ in stored.values()},
+        durations={key: duration_ns for key, _, duration_ns in stored.values()},
+    )
+
+
+def _filters(store: Store, sides: list[_Side], parameters: Parameters) -> Iterable[Callable[[_Key], bool]]:
+    if parameters.flag("changed"):
+        yield lambda key: _changed(sides, key)
+    flipped = parameters.text("flipped")
+    if flipped is not None:
+        said = [said_of(store, side.experiment, flipped) for side in sides]
+        yield lambda key: _differ(said[n].get(side.rows.get(key, 0)) for n, side in enumerate(sides))
+    text = parameters.text("q")
+    if text is not None:
+        found = [_found(store, side, text) for side in sides]
+        yield lambda key: any(side.rows.get(key) in found[n] for n, side in enumerate(sides))
+
+
+def _found(store: Store, side: _Side, text: str) -> set[int]:
+    condition = search.rows_with(store, side.experiment, text)
+    return {
+        key
+        for (key,) in store.select(
+            f"SELECT r.in_row FROM span r WHERE r.experiment = ? AND r.in_row = r.key AND {condition.sql}",
+            (side.experiment, *condition.parameters),
+        )
+    }
+
+
+def _sort(store: Store, sides: list[_Side], parameters: Parameters, keys: list[_Key]) -> None:
+    """By the difference of the second from the first where it is of numbers; rows without one come last."""
+    sort = parameters.text("sort") or "start"
+    descending = parameters.choice("order", ("asc", "desc"), "asc") == "desc"
+    if sort == "row_id":
+        keys.sort(reverse=descending)
+    elif sort == "start":
+        if descending:
+            keys.reverse()
+    elif sort == "duration" or sort.startswith(_SCORE):
+        numbers: list[dict[int, Any]] = [
+            side.durations
+            if sort == "duration"
+            else {
+                key: value
+                for key, value in said_of(store, side.experiment, sort[len(_SCORE) :]).items()
+                if not isinstance(value, str)
+            }
+            for side in sides[:2]
+        ]
+
+        def difference(key: _Key) -> tuple[bool, float]:
+            first, second = (numbers[n].get(sides[n].rows.get(key, 0)) for n in (0, 1))
+            if first is None or second is None:
+                return True, 0.0
+            return False, (first - second) if descending else (second - first)
+
+        keys.sort(key=difference)
+    else:
+        raise Refused(400, f'sort is "{sort[:40]}"; expected one of: {", ".join(_SORTS)}, score:<label>')
+
+
+def _changed(sides: list[_Side], key: _Key) -> bool:
+    """Whether those that have the row have different outputs."""
+    there = [side.outputs[side.rows[key]] for side in sides if key in side.rows]
+    return any(output != there[0] for output in there)
+
+
+def _differ(values: Iterable[object]) -> bool:
+    there = [value for value in values if value is not None]
+    return any(value != there[0] for value in there)
+
+
+def _row(key: _Key, found: list[Row | None], changed: bool) -> dict[str, object]:
+    first = found[0]
+    by_letter = {
+        letter: flips(first.metrics, other.metrics) if first is not None and other is not None else []
+        for letter, other in zip(_LETTERS[1:], found[1:], strict=False)
+    }
+    return {
+        "row_id": key[0],
+        **dict(zip(_LETTERS, found, strict=False)),
+        "changed": changed,
+        "flips": by_letter["b"] if len(found) == 2 else by_letter,
+    }

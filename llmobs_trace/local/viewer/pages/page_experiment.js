@@ -1,0 +1,143 @@
+// One experiment: its scores and latency at the top, then its rows, sorted and filtered as the address says.
+
+import { h } from "./dom.js";
+import { counted, duration, iso, moment, number, shortId } from "./format.js";
+import { histogram } from "./histogram.js";
+import { href } from "./router.js";
+import { FALLBACK, FILTERS, filters } from "./row_filters.js";
+import { rowsTable } from "./row_table.js";
+import { scoreCards } from "./scores.js";
+import { pager, sorting, whole } from "./table.js";
+
+const LIMIT = 100;
+
+export async function load(route, source) {
+  const [order, direction] = sorting(route, FALLBACK);
+  const offset = whole(route, "offset");
+  const params = { sort: order, order: direction, limit: LIMIT, offset: offset || null };
+  for (const name of FILTERS) params[name] = route.params.get(name);
+  const [summary, found] = await Promise.all([source.experiment(route.id), source.rows(route.id, params)]);
+  return { ...summary, ...found, offset, live: source.live };
+}
+
+export function title(route, { experiment }) {
+  return `${experiment.name ?? "unnamed"} ${shortId(experiment.id)}`;
+}
+
+export function path(route, { experiment }) {
+  return [
+    ["Experiments", href(["experiments"])],
+    [experiment.name ?? shortId(experiment.id), href(["experiments", route.id])],
+  ];
+}
+
+export function view(route, data) {
+  const { experiment, scores, latency, rows } = data;
+  const cards = ordered(scores);
+  const labels = cards.map((score) => score.label);
+  return [
+    h(
+      "div",
+      { key: "head", class: "head" },
+      h(
+        "div",
+        {},
+        h("h1", { tabindex: -1, dir: "auto" }, experiment.name ?? "unnamed"),
+        facts(experiment, data.other_metrics),
+      ),
+      h(
+        "div",
+        { class: "actions" },
+        data.live &&
+          h("a", { class: "button", href: href(["experiments"], { pick: experiment.id }) }, "Compare with…"),
+      ),
+    ),
+    h(
+      "section",
+      { key: "summary", class: "cards", "aria-label": "Scores and latency" },
+      latencyCard(latency, experiment),
+      scoreCards(route, cards),
+    ),
+    h(
+      "div",
+      { key: "rows" },
+      filters(route, data, labels),
+      rows.length === 0
+        ? h("div", { class: "empty" }, nothing(route, experiment))
+        : rowsTable(route, rows, cards),
+      rows.length === 0
+        ? null
+        : pager(route, { offset: data.offset, limit: LIMIT, total: data.total, noun: "row" }),
+    ),
+  ];
+}
+
+/** The scores as cards and columns: what reads at a glance first, objects last. */
+function ordered(scores) {
+  const place = (score) => ["boolean", "score", "categorical", "json"].indexOf(score.metric_type);
+  return [...scores].sort((one, other) => place(one) - place(other));
+}
+
+function facts(experiment, others) {
+  const failed = experiment.failed_metrics;
+  return h(
+    "ul",
+    { class: "facts" },
+    h("li", {}, h("code", {}, experiment.id)),
+    h(
+      "li",
+      {},
+      "began ",
+      h(
+        "time",
+        { datetime: iso(experiment.began_ns), title: iso(experiment.began_ns) },
+        moment(experiment.began_ns),
+      ),
+    ),
+    h("li", {}, counted(experiment.rows, "row")),
+    h("li", {}, counted(experiment.spans, "span")),
+    h(
+      "li",
+      { class: experiment.errors > 0 ? "error" : null },
+      experiment.errors === 0
+        ? "no errors"
+        : counted(experiment.errors, "span with an error", "spans with errors"),
+    ),
+    h("li", {}, counted(experiment.metrics, "metric")),
+    failed > 0 ? h("li", { class: "failed" }, `${number(failed)} failed`) : null,
+    others > 0 ? h("li", {}, `${number(others)} of spans that are in no row`) : null,
+    experiment.dataset_ids.length > 0 ? h("li", {}, `dataset ${experiment.dataset_ids.join(", ")}`) : null,
+  );
+}
+
+function latencyCard(latency, experiment) {
+  if (!latency?.histogram || experiment.rows === 0) return null;
+  return h(
+    "article",
+    { key: "latency", class: "card" },
+    h("h2", {}, "Latency"),
+    h("p", { class: "big" }, duration(latency.p50_ns), h("span", { class: "quiet" }, " median")),
+    histogram(latency.histogram, { title: "Rows by latency", one: duration }),
+    h(
+      "p",
+      { class: "quiet" },
+      `90% within ${duration(latency.p90_ns)}, 99% within ${duration(latency.p99_ns)}`,
+    ),
+  );
+}
+
+function nothing(route, experiment) {
+  if (experiment.rows === 0)
+    return [
+      h("p", {}, "No row has ended yet."),
+      h(
+        "p",
+        { class: "quiet" },
+        "A row is a span without a parent, of kind experiment. It appears here when its block ends.",
+      ),
+    ];
+  return [
+    h("p", {}, "No row is like that."),
+    h("p", {}, h("a", { href: href(["experiments", route.id]) }, "Show all rows")),
+  ];
+}

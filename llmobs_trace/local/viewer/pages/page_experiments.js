@@ -1,0 +1,176 @@
+// All experiments of the store, the latest first; several can be chosen for a comparison.
+
+import { h } from "./dom.js";
+import { ago, iso, moment, number, shortId } from "./format.js";
+import { change, changed, current, href } from "./router.js";
+import { column, pager, search, whole, wholeRow } from "./table.js";
+
+const LIMIT = 50;
+
+export async function load(route, source) {
+  const offset = whole(route, "offset");
+  // One more than is shown, where the answer does not say how many there are.
+  const answer = await source.experiments({ q: route.params.get("q"), limit: LIMIT, offset: offset || null });
+  return { ...answer, offset, live: source.live };
+}
+
+export function title() {
+  return "Experiments";
+}
+
+export function path() {
+  return [["Experiments", href(["experiments"])]];
+}
+
+export function view(route, { experiments, offset, total = offset + experiments.length, live }) {
+  const chosen = picked(route);
+  const asked = route.params.get("q");
+  const shown = experiments.slice(0, LIMIT);
+  return [
+    h(
+      "div",
+      { key: "head", class: "head" },
+      h("h1", { tabindex: -1 }, "Experiments"),
+      h(
+        "div",
+        { class: "actions" },
+        search(route, "Search names and ids", (text) => change({ q: text, offset: null })),
+        live && compareLink(chosen),
+      ),
+    ),
+    shown.length === 0
+      ? h("div", { key: "empty", class: "empty" }, asked ? nothingFound(route, asked) : nothingYet())
+      : table(route, shown, live ? chosen : null),
+    shown.length === 0 ? null : pager(route, { offset, limit: LIMIT, total, noun: "experiment" }),
+  ];
+}
+
+function table(route, experiments, chosen) {
+  return h(
+    "div",
+    { key: "table", class: "scrolls", tabindex: 0, role: "region", "aria-label": "Experiments" },
+    h(
+      "table",
+      { class: "list" },
+      h("caption", { class: "unseen" }, "Experiments, the latest first"),
+      h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          chosen !== null &&
+            h(
+              "th",
+              { scope: "col", class: "pick" },
+              h("span", { class: "unseen" }, "Choose for a comparison"),
+            ),
+          column(route, "Name"),
+          column(route, "Began"),
+          column(route, "Dataset"),
+          column(route, "Rows", { className: "number" }),
+          column(route, "Spans", { className: "number" }),
+          column(route, "Errors", { className: "number" }),
+          column(route, "Metrics", { className: "number" }),
+          column(route, "Failed", { className: "number" }),
+        ),
+      ),
+      h(
+        "tbody",
+        {},
+        experiments.map((each) =>
+          h(
+            "tr",
+            { key: each.id, on: wholeRow, class: chosen?.includes(each.id) ? "chosen" : null },
+            chosen !== null &&
+              h(
+                "td",
+                { class: "pick" },
+                h("input", {
+                  type: "checkbox",
+                  checked: chosen.includes(each.id),
+                  "aria-label": `Choose ${each.name ?? each.id}, began ${moment(each.began_ns)}, for a comparison`,
+                  on: { change: () => pick(each.id) },
+                }),
+              ),
+            h(
+              "th",
+              { scope: "row" },
+              h(
+                "a",
+                { class: "open", id: `open-${each.id}`, href: href(["experiments", each.id]) },
+                h("span", { class: "name", dir: "auto" }, each.name ?? "unnamed"),
+                " ",
+                h("code", { class: "quiet" }, shortId(each.id)),
+              ),
+            ),
+            h(
+              "td",
+              {},
+              h("time", { datetime: iso(each.began_ns), title: iso(each.began_ns) }, moment(each.began_ns)),
+              h("span", { class: "quiet" }, ` ${ago(each.began_ns)}`),
+            ),
+            h("td", { class: "quiet" }, each.dataset_ids.join(", ")),
+            count(each.rows),
+            count(each.spans),
+            count(each.errors, "error"),
+            count(each.metrics),
+            count(each.failed_metrics, "failed"),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+function count(value, kind = null) {
+  return h(
+    "td",
+    { class: kind !== null && value > 0 ? `number ${kind}` : "number" },
+    value === 0 ? h("span", { class: "quiet" }, "0") : number(value),
+  );
+}
+
+function compareLink(chosen) {
+  if (chosen.length < 2)
+    return h(
+      "span",
+      { class: "button off" },
+      chosen.length === 1 ? "Choose one more" : "Choose two to compare",
+    );
+  const params = Object.fromEntries(chosen.map((id, index) => [String.fromCharCode(97 + index), id]));
+  return h("a", { class: "button main", href: href(["compare"], params) }, `Compare ${chosen.length}`);
+}
+
+function picked(route) {
+  return (route.params.get("pick") ?? "").split("\n").filter(Boolean); // which no id holds
+}
+
+function pick(id) {
+  const chosen = picked(current());
+  const next = chosen.includes(id) ? chosen.filter((each) => each !== id) : [...chosen, id];
+  change({ pick: next.join("\n") });
+}
+
+function nothingFound(route, asked) {
+  return [
+    h("p", {}, `No experiment's name or id has “${asked}” in it.`),
+    h("p", {}, h("a", { href: changed(route, { q: null, offset: null }) }, "Show all")),
+  ];
+}
+
+function nothingYet() {
+  return [
+    h("p", {}, "The store holds no experiment yet. One appears here as soon as it records its first span."),
+    h("pre", {}, "llmobs-trace demo"),
+  ];
+}
+
+export function keys() {
+  return {
+    x: () => {
+      const box = document.activeElement?.closest("tr")?.querySelector("input[type=checkbox]");
+      if (box) pick(box.closest("tr").querySelector("a.open").id.slice("open-".length));
+    },
+  };
+}

@@ -1,0 +1,46 @@
+// A recorded value's JSON text goes in, one short line of it comes out: its words before its brackets.
+
+import { h } from "./dom.js";
+import { brief, member, parse, text } from "./json.js";
+import { asChat, contentText } from "./chat.js";
+
+const CHARACTERS = 240;
+
+/** The line a table shows of a value: a string's text, a chat's last words, an only value, else short JSON. */
+export function line(source) {
+  if (source === null || source === undefined) return "";
+  const read = parse(source);
+  if (read === null) return source.slice(0, CHARACTERS);
+  return (words(read) ?? brief(read, CHARACTERS)).slice(0, CHARACTERS);
+}
+
+function words(read) {
+  if (read.type === "string") return read.value;
+  const chat = asChat(read);
+  if (chat !== null) {
+    const last = chat[chat.length - 1];
+    return contentText(last.content) || null;
+  }
+  if (read.type === "object" && member(read, "role") !== undefined)
+    return contentText(member(read, "content")) || null;
+  if (read.type === "object" && read.entries.length === 1) {
+    const only = read.entries[0][1];
+    return text(only) ?? (only.type === "object" || only.type === "array" ? null : only.source);
+  }
+  return null;
+}
+
+/** A table's cell with that line; what is not there is said. */
+export function previewCell(source, name, column) {
+  const props = { class: "text", role: "cell", "data-column": column };
+  if (source === null || source === undefined)
+    return h("td", props, h("span", { class: "missing" }, `no ${name}`));
+  const shown = line(source);
+  return h(
+    "td",
+    props,
+    shown.trim() === ""
+      ? h("span", { class: "missing" }, "empty")
+      : h("span", { class: "clamp", dir: "auto" }, shown),
+  );
+}

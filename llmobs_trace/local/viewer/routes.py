@@ -1,0 +1,65 @@
+"""A request's path comes in, what answers it goes out; the thread that has the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+from urllib.parse import unquote
+
+from llmobs_trace.local.store import Store
+from llmobs_trace.local.viewer import assets, compared, experiment, experiments, rows, spans, traces
+from llmobs_trace.local.viewer.response import Refused, Response, as_json, refusal
+
+Query = Mapping[str, str]
+Answer = Callable[..., object]
+
+# A name in angle brackets stands for one segment of the path, which is handed to the answer.
+_API: Final[tuple[tuple[str, Answer], ...]] = (
+    ("revision", experiments.revision),
+    ("experiments", experiments.listing),
+    ("experiments/<id>", experiment.summary),
+    ("experiments/<id>/rows", rows.listing),
+    ("experiments/<id>/traces/<id>", traces.trace),
+    ("experiments/<id>/spans/<id>", spans.span),
+    ("compare", compared.comparison),
+    ("compare/rows", compared.rows),
+)
+_PAGES: Final = ("", "experiments", "compare")
+
+
+def respond(store: Store, path: str, query: Query, headers: Mapping[str, str]) -> Response | None:
+    """Answer a GET of the viewer; None where nothing of it is at `path`.
+
+    `path` is the request's, still percent-encoded and without its query; `query` and `headers` are decoded.
+    """
+    first, _, rest = path.removeprefix("/").partition("/")
+    if first == "api":
+        return _api(store, rest, query)
+    if first == "assets":
+        return assets.asset(unquote(rest), headers)
+    if first in _PAGES:
+        return assets.asset(assets.INDEX, headers)
+    return None
+
+
+def _api(store: Store, path: str, query: Query) -> Response:
+    found = _find([unquote(segment) for segment in path.split("/")])
+    if found is None:
+        return refusal(404, f"there is nothing at /api/{path[:200]}")
+    answer, ids = found
+    try:
+        with store.snapshot():
+            return as_json(answer(store, *ids, query))
+    except Refused as refused:
+        return refusal(refused.status, str(refused))
+
+
+def _find(segments: list[str]) -> tuple[Answer, list[str]] | None:
+    for pattern, answer in _API:
+        names = pattern.split("/")
+        if len(names) != len(segments):
+            continue
+        pairs = list(zip(names, segments, strict=True))
+        if all(name.startswith("<") or name == given for name, given in pairs):
+            return answer, [given for name, given in pairs if name.startswith("<")]
+    return None

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.commands import RunCommand
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--host", "0.0.0.0"], "--host 0.0.0.0 lets other machines in: name --api-key and --app-key too"),
+        (["--host", "example.com", "--api-key", "k"], "name --api-key and --app-key too"),
+        (["--rehearse-429", "60", "--rehearse-drop", "50"], "come to more than 100 percent"),
+        (["--rehearse-429", "101"], "expected a percentage from 0 to 100, given '101'"),
+        (["--rehearse-5xx", "nan"], "expected a percentage from 0 to 100, given 'nan'"),
+        (["--rehearse-latency", "9-5"], "expected milliseconds, as 200 or 50-400, given '9-5'"),
+        (["--rate-limit", "100"], "expected requests/seconds, as 100/60, given '100'"),
+        (["--port", "65536"], "expected a port from 0 to 65535, given '65536'"),
+        (["--max-body-bytes", "1"], "expected a number of bytes from 1024"),
+        (["--api-key", " "], "expected a key, given nothing"),
+        (["--experiment", ""], "the experiment's id is empty"),
+        (["--retry-after", "soon"], "expected seconds from 0 to 86400, given 'soon'"),
+    ],
+)
+def test_misuse_is_2_and_says_what_would_do(run: RunCommand, words: list[str], said: str) -> None:
+    code, out, err = run("serve", *words)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_a_store_that_is_none_is_3_and_nothing_is_served(run: RunCommand, tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database, and longer than a few bytes" * 10)
+    code, out, err = run("serve", on=path)
+    assert (code, out) == (3, "")
+    assert "can't open the store" in err
+
+
+def test_an_address_that_can_t_be_had_is_1(run: RunCommand) -> None:
+    # An address for documentation, which no machine has.
+    code, out, err = run("serve", "--host", "203.0.113.7", "--api-key", "k", "--app-key", "k")
+    assert (code, out) == (1, "")
+    assert err.startswith("llmobs-trace: ")

@@ -1,0 +1,283 @@
+"""Clients that know nothing of us push to `serve`: the documentation's own examples, and its address changed.
+
+The newest Python client is one of the tests' own packages. The others are found where these variables say,
+and their tests are skipped where they don't:
+
+    LLMOBS_TESTS_OLD_CLIENT   a directory with datadog-api-client 2.58, which has the module that the
+                              documentation names (pip install --no-deps --target)
+    LLMOBS_TESTS_NODE         a directory with the newest @datadog/datadog-api-client (npm install --prefix)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.machine import Machine
+from support.serving import METRIC, SPAN, Serving
+
+from llmobs_trace.local import queries
+from llmobs_trace.local.store import Store
+
+# Read before a test's own environment is made.
+_OLD_CLIENT = os.environ.get("LLMOBS_TESTS_OLD_CLIENT", "")
+_NODE = os.environ.get("LLMOBS_TESTS_NODE", "")
+_EXPERIMENT = "3fd6b5e0-8910-4b1c-a7d0-5b84de329012"
+
+_STACK = (
+    'Traceback (most recent call last):\n  File "main.py", line 10, in <module>\n'
+    '    response = model.generate(input)\n  File "model.py", line 45, in generate\n'
+    '    raise TimeoutError("Model response timed out")\nTimeoutError: Model response timed out'
+)
+_ERROR = {"message": "Model response timed out", "stack": _STACK, "type": "TimeoutError"}
+
+_PYTHON = """
+import sys
+from datadog_api_client import ApiClient, Configuration
+from datadog_api_client.v2.api.{module} import {api}
+from datadog_api_client.v2.model.llm_obs_event_type import LLMObsEventType
+from datadog_api_client.v2.model.llm_obs_experiment_events_data_attributes_request import (
+    LLMObsExperimentEventsDataAttributesRequest,
+)
+from datadog_api_client.v2.model.llm_obs_experiment_events_data_request import (
+    LLMObsExperimentEventsDataRequest,
+)
+from datadog_api_client.v2.model.llm_obs_experiment_events_request import LLMObsExperimentEventsRequest
+from datadog_api_client.v2.model.llm_obs_experiment_metric import LLMObsExperimentMetric
+from datadog_api_client.v2.model.llm_obs_experiment_metric_error import LLMObsExperimentMetricError
+from datadog_api_client.v2.model.llm_obs_experiment_span import LLMObsExperimentSpan
+from datadog_api_client.v2.model.llm_obs_experiment_span_error import LLMObsExperimentSpanError
+from datadog_api_client.v2.model.llm_obs_experiment_span_meta import LLMObsExperimentSpanMeta
+from datadog_api_client.v2.model.llm_obs_experiment_span_status import LLMObsExperimentSpanStatus
+from datadog_api_client.v2.model.llm_obs_metric_assessment import LLMObsMetricAssessment
+from datadog_api_client.v2.model.llm_obs_metric_score_type import LLMObsMetricScoreType
+
+body = LLMObsExperimentEventsRequest(
+    data=LLMObsExperimentEventsDataRequest(
+        attributes=LLMObsExperimentEventsDataAttributesRequest(
+            metrics=[
+                LLMObsExperimentMetric(
+                    assessment=LLMObsMetricAssessment.PASS,
+                    error=LLMObsExperimentMetricError(),
+                    label="faithfulness",
+                    metric_type=LLMObsMetricScoreType.SCORE,
+                    span_id="span-7a1b2c3d",
+                    tags=[],
+                    timestamp_ms=1705314600000,
+                ),
+            ],
+            spans=[
+                LLMObsExperimentSpan(
+                    dataset_id="9f64e5c7-dc5a-45c8-a17c-1b85f0bec97d",
+                    duration=1500000000,
+                    meta=LLMObsExperimentSpanMeta(
+                        error=LLMObsExperimentSpanError(
+                            message="Model response timed out",
+                            stack={stack!r},
+                            type="TimeoutError",
+                        ),
+                        input=None,
+                        output=None,
+                    ),
+                    name="llm_call",
+                    project_id="a33671aa-24fd-4dcd-9b33-a8ec7dde7751",
+                    span_id="span-7a1b2c3d",
+                    start_ns=1705314600000000000,
+                    status=LLMObsExperimentSpanStatus.OK,
+                    tags=[],
+                    trace_id="abc123def456",
+                ),
+            ],
+        ),
+        type=LLMObsEventType.EVENTS,
+    ),
+)
+
+configuration = Configuration(host=sys.argv[1], return_http_data_only=False)
+configuration.unstable_operations["create_llm_obs_experiment_events"] = True
+with ApiClient(configuration) as api_client:
+    api_instance = {api}(api_client)
+    answer = api_instance.create_llm_obs_experiment_events(experiment_id=sys.argv[2], body=body)
+    print(answer[1])
+"""
+
+_TYPESCRIPT = """
+const {{ client, v2 }} = require("@datadog/datadog-api-client");
+const configuration = client.createConfiguration({{
+  baseServer: new client.BaseServerConfiguration(process.argv[2], {{}}),
+}});
+configuration.unstableOperations["v2.createLLMObsExperimentEvents"] = true;
+const Api = v2.LLMObservabilityApi ?? v2.AgentObservabilityApi;
+const apiInstance = new Api(configuration);
+const params = {{
+  body: {{
+    data: {{
+      attributes: {{
+        metrics: [
+          {{
+            assessment: "pass",
+            error: {{}},
+            label: "faithfulness",
+            metricType: "score",
+            spanId: "span-7a1b2c3d",
+            tags: [],
+            timestampMs: 1705314600000,
+          }},
+        ],
+        spans: [
+          {{
+            datasetId: "9f64e5c7-dc5a-45c8-a17c-1b85f0bec97d",
+            duration: 1500000000,
+            meta: {{
+              error: {{
+                message: "Model response timed out",
+                stack: {stack},
+                type: "TimeoutError",
+              }},
+              input: undefined,
+              output: undefined,
+            }},
+            name: "llm_call",
+            projectId: "a33671aa-24fd-4dcd-9b33-a8ec7dde7751",
+            spanId: "span-7a1b2c3d",
+            startNs: 1705314600000000000,
+            status: "ok",
+            tags: [],
+            traceId: "abc123def456",
+          }},
+        ],
+      }},
+      type: "events",
+    }},
+  }},
+  experimentId: process.argv[3],
+}};
+apiInstance
+  .createLLMObsExperimentEvents(params)
+  .then((data) => console.log("API called successfully. Returned data: " + JSON.stringify(data)))
+  .catch((error) => {{ console.error(error); process.exit(1); }});
+"""
+
+# As the documentation prints it, its line breaks lost, and one of its addresses left.
+_CURL = """
+export experiment_id="3fd6b5e0-8910-4b1c-a7d0-5b84de329012"
+curl -s -o answer -w '%{http_code}' -X POST "$SERVER/api/v2/llm-obs/v1/experiments/${experiment_id}/events" \\
+-H "Accept: application/json" \\
+-H "Content-Type: application/json" \\
+-H "DD-API-KEY: ${DD_API_KEY}" \\
+-H "DD-APPLICATION-KEY: ${DD_APP_KEY}" \\
+-d @- << EOF
+{ "data": { "attributes": { "metrics": [ { "assessment": "pass", "label": "faithfulness", "metric_type":
+"score", "span_id": "span-7a1b2c3d", "timestamp_ms": 1705314600000 } ], "spans": [ { "dataset_id":
+"9f64e5c7-dc5a-45c8-a17c-1b85f0bec97d", "duration": 1500000000, "name": "llm_call", "project_id":
+"a33671aa-24fd-4dcd-9b33-a8ec7dde7751", "span_id": "span-7a1b2c3d", "start_ns": 1705314600000000000, "status":
+"ok", "trace_id": "abc123def456" } ] }, "type": "events" } }
+EOF
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Serving]:
+    with Serving(tmp_path / "experiments.db") as server:
+        yield server
+
+
+def run(*words: str, **environ: str) -> str:
+    """What a client's program says; it is to succeed."""
+    keys = {"DD_API_KEY": "an api key", "DD_APP_KEY": "an application key"}
+    ended = subprocess.run(
+        words, capture_output=True, text=True, timeout=60, env={**os.environ, **keys, **environ}
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def taken(server: Serving) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The one span and the one metric that a client pushed: the store's, and the same for the viewer."""
+    [span], [metric] = server.stored()
+    found = json.loads(server.get("/api/experiments").body)["experiments"]
+    assert [(each["id"], each["spans"], each["metrics"]) for each in found] == [(_EXPERIMENT, 1, 1)]
+    assert server.get(f"/experiments/{_EXPERIMENT}").status == 200
+    return span, metric
+
+
+def python_client(server: Serving, module: str, api: str, **environ: str) -> None:
+    program = _PYTHON.format(module=module, api=api, stack=_STACK)
+    # Its own output alone: it warns that the operation is unstable.
+    assert run(sys.executable, "-c", program, server.url, _EXPERIMENT, **environ).strip() == "202"
+    span, metric = taken(server)
+    meta = {"error": _ERROR, "input": None, "output": None}
+    assert span == {**SPAN, "meta": meta, "tags": []}
+    assert metric == {**METRIC, "assessment": "pass", "error": {}, "tags": []}
+
+
+def test_the_official_python_client_pushes_unchanged(server: Serving) -> None:
+    python_client(server, "agent_observability_api", "AgentObservabilityApi")
+
+
+@pytest.mark.skipif(not _OLD_CLIENT, reason="LLMOBS_TESTS_OLD_CLIENT names no directory")
+def test_the_python_client_that_the_documentation_shows_pushes_unchanged(server: Serving) -> None:
+    path = os.pathsep.join([_OLD_CLIENT, os.environ.get("PYTHONPATH", "")])
+    python_client(server, "llm_observability_api", "LLMObservabilityApi", PYTHONPATH=path)
+
+
+@pytest.mark.skipif(
+    not _NODE or not shutil.which("node"), reason="LLMOBS_TESTS_NODE names no directory, or no node"
+)
+def test_the_official_typescript_client_pushes_unchanged(server: Serving, tmp_path: Path) -> None:
+    program = tmp_path / "example.js"
+    program.write_text(_TYPESCRIPT.format(stack=json.dumps(_STACK)))
+    modules = str(Path(_NODE) / "node_modules")
+    said = run("node", str(program), server.url, _EXPERIMENT, NODE_PATH=modules)
+    assert said.startswith("API called successfully.")
+    span, metric = taken(server)
+    assert span == {**SPAN, "meta": {"error": _ERROR}, "tags": []}
+    assert metric == {**METRIC, "assessment": "pass", "error": {}, "tags": []}
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl")
+def test_curl_pushes_the_documentation_s_own_body(server: Serving) -> None:
+    assert run("bash", "-c", _CURL, SERVER=server.url) == "202"
+    assert taken(server) == (SPAN, {**METRIC, "assessment": "pass"})
+
+
+def test_the_library_itself_delivers_everything(server: Serving) -> None:
+    from llmobs_trace import configure, delivery_stats, experiment_span, flush
+
+    configure(
+        api_key="k", app_key="k", base_url=server.url, experiment_id="é /1", project_id="p", dataset_id="d"
+    )
+    for number in range(500):
+        with experiment_span("row", input={"q": number}) as span:
+            span.set_output([number, "é\ud800", [1]])
+            span.record_metric("score", number / 500)
+    assert flush(30)
+    stats = delivery_stats()
+    assert (stats.delivered, stats.rejected, stats.dropped) == (1000, 0, 0)
+    spans, metrics = server.stored()
+    assert len({span["span_id"] for span in spans}) == len(spans) == len(metrics) == 500
+
+
+def test_an_exported_store_posted_line_by_line_is_the_same_store(server: Serving, machine: Machine) -> None:
+    machine.command("demo", "--rows", "12")
+    exported = machine.command("export", "latest", "--format", "events").out
+    for line in exported.splitlines():
+        assert server.post(line.encode(), _EXPERIMENT).status == 202
+    assert len(exported.splitlines()) > 0
+    assert events_of(machine.database) == events_of(server.database)
+
+
+def events_of(database: Path) -> list[tuple[str, str]]:
+    """Every event in a store, as its bytes: a metric is known by them."""
+    with Store(database, read_only=True) as store:
+        [experiment] = queries.experiments(store)
+        spans = [("span", str(span.event)) for span in queries.spans(store, experiment.id)]
+        metrics = [("metric", str(metric.event)) for metric in queries.metrics(store, experiment.id)]
+        return sorted(spans + metrics)

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+from support.browser import chromium, watched
+from support.serving import Serving
+from support.viewed import fill
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    # A module's: while it is there, no test in this process could have an event loop of its own.
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with experiments `before`, `after`, `many` and `hostile`; not to be written to."""
+    path = tmp_path_factory.mktemp("viewed") / "experiments.db"
+    fill(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def server(filled: Path) -> Iterator[str]:
+    """The URL of `llmobs-trace serve` on that store."""
+    with Serving(filled) as serving:
+        yield serving.url
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """An empty page of 1280 by 800 pixels."""
+    with watched(browser) as found:
+        yield found

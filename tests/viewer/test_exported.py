@@ -1,0 +1,112 @@
+"""The file that `export --format html` writes, opened from the disk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from support.browser import faults, watched
+from support.viewed import BIG_CHARACTERS, HOSTILE
+
+from llmobs_trace.cli import main
+
+Export = Callable[[str], str]
+
+
+@pytest.fixture
+def export(filled: Path, tmp_path: Path) -> Export:
+    """Export an experiment; gives the file's address."""
+
+    def export(experiment_id: str) -> str:
+        file = tmp_path / f"{experiment_id}.html"
+        words = ["export", experiment_id, "--format", "html", "--output", str(file)]
+        assert main([*words, "--database", str(filled)]) == 0
+        return file.as_uri()
+
+    return export
+
+
+def test_it_shows_the_experiment_and_its_traces(page: Page, export: Export) -> None:
+    page.goto(export("after"))
+    expect(page.get_by_text("Saved file")).to_be_visible()
+    page.get_by_role("link", name=re.compile("^answers, new prompt")).click()
+    expect(page.locator("table.rows tbody tr")).to_have_count(12)
+    card = page.get_by_role("article").filter(has=page.get_by_role("heading", name="likeness"))
+    expect(card).to_contain_text("9 scored · 1 failed · 2 missing")
+    page.get_by_role("link", name="row-003").click()
+    expect(page.get_by_role("region", name="Span answer")).to_contain_text(
+        "LookupError: nothing is known of 3"
+    )
+    page.keyboard.press("ArrowDown")
+    expect(page).to_have_url(re.compile(r"after\.html#/experiments/after/traces/b-t003#b-r003-a$"))
+    page.reload()
+    expect(page.get_by_role("treeitem", selected=True)).to_contain_text("look up")
+    page.get_by_role("link", name="Next →").click()
+    expect(page.locator("main h1")).to_have_text("row-004")
+    page.go_back()
+    expect(page.locator("main h1")).to_have_text("row-003")
+
+
+QUERIES = (
+    "sort=score%3Alikeness&order=desc",
+    "sort=score%3Acorrect&order=asc",
+    "sort=score%3Astyle&order=desc",
+    "sort=duration&order=desc",
+    "sort=row_id&order=desc",
+    "sort=status&order=asc",
+    "status=error",
+    "failed=1",
+    "failed=1&label=style",
+    "missing=likeness",
+    "label=style&value=plain",
+    "label=correct&value=true",
+    "label=likeness&min=0.5&below=0.6",
+    "label=likeness&min=0.5&max=0.6",
+    "q=ANSWER+2",
+    "q=twi",
+    "q=wice",
+    "q=known",
+    "status=ok&q=sentence+11",
+)
+
+
+def test_it_sorts_filters_and_searches_as_the_server_does(
+    browser: Browser, server: str, export: Export
+) -> None:
+    file = export("after")
+    with watched(browser) as served, watched(browser) as saved:
+        for query in QUERIES:
+            found = []
+            for page, address in ((served, server), (saved, f"{file}#")):
+                # Else a file's new address, another behind its # alone, is no new page to wait for.
+                page.goto("about:blank")
+                page.goto(f"{address}/experiments/after?{query}")
+                expect(page.locator(".found")).to_be_visible()
+                found.append(page.locator("table.rows tbody a.open").all_inner_texts())
+            assert found[0] == found[1], query
+
+
+def test_every_row_is_in_it(page: Page, export: Export) -> None:
+    page.goto(f"{export('many')}#/experiments/many?offset=200")
+    expect(page.locator("table.rows tbody tr")).to_have_count(30)
+
+
+def test_nothing_recorded_runs_in_it(page: Page, export: Export) -> None:
+    page.goto(f"{export('hostile')}#/experiments/hostile")
+    expect(page.locator("main h1")).to_have_text(HOSTILE[0])
+    page.locator("table.rows tbody a.open").click()
+    expect(page.locator(".part.failure")).to_contain_text(HOSTILE[2])
+    page.keyboard.press("ArrowDown")
+    page.get_by_role("button", name="Load the whole value").click()
+    expect(page.get_by_role("button", name=f"Show all {BIG_CHARACTERS:,} characters")).to_be_visible()
+    assert page.locator("main script, main img").count() == 0
+
+
+@pytest.mark.parametrize("path", ["", "#/experiments/after", "#/experiments/after/traces/b-t003"])
+def test_axe_finds_no_fault_in_it(page: Page, export: Export, path: str) -> None:
+    page.goto(export("after") + path)
+    expect(page.locator("main h1")).to_be_visible()
+    assert faults(page) == []
