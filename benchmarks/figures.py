@@ -1,4 +1,4 @@
-"""What one row of the table was measured to be: a value from each round, and what there is to say about it."""
+"""What one row of the table was measured to be: a value from each round, and what there is to say of it."""
 
 from __future__ import annotations
 

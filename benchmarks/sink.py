@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 import zlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -132,7 +133,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         found = answer(self.server.name, self.command, self.path)
         encoding = self.headers.get("Content-Encoding", "identity")
-        head_bytes = len(self.raw_requestline) + len(self.headers.as_bytes())
+        head_bytes = len(self.requestline) + 2 + len(self.headers.as_bytes())
         self.server.take(self.path, encoding, head_bytes, body, found is not None)
         status, said, content_type = found or Answer(404)
         self.send_response(status)
@@ -168,7 +169,12 @@ def _unzstd(body: bytes) -> bytes:
     return unpacked
 
 
-_DECODERS = {"identity": bytes, "gzip": gzip.decompress, "deflate": zlib.decompress, "zstd": _unzstd}
+_DECODERS: dict[str, Callable[[bytes], bytes]] = {
+    "identity": bytes,
+    "gzip": gzip.decompress,
+    "deflate": zlib.decompress,
+    "zstd": _unzstd,
+}
 
 
 def main(mark: str, names: list[str]) -> int:

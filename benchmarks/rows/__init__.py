@@ -1,7 +1,8 @@
 """What is measured of this library alone: a module for each group of rows, `measure(plan)` in each.
 
 Where one thread computes and waits for nothing, its CPU time is taken and not the wall's: what else runs on
-the machine is not in it. What needs a process of its own runs the same module as a program (`alone`), which prints one line of JSON.
+the machine is not in it. What needs a process of its own runs the same module as a program (`alone`), which
+prints one line of JSON.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ class _TimedLock:
 def _time_the_locks() -> None:
     """Before anything of ours is imported: every lock that Python code makes from here on is a timed one."""
     lock, rlock = threading.Lock, threading.RLock
-    threading.Lock = lambda: _TimedLock(lock())  # type: ignore[assignment,misc]
-    threading.RLock = lambda: _TimedLock(rlock())  # type: ignore[assignment,misc]
+    threading.Lock = lambda: _TimedLock(lock())  # type: ignore[assignment,return-value]
+    threading.RLock = lambda: _TimedLock(rlock())  # type: ignore[assignment,return-value]
 
 
 def main(what: str, calls_text: str) -> int:
