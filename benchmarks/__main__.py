@@ -17,6 +17,7 @@ import statistics
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,20 +56,24 @@ def main() -> int:
     if unknown := set(wanted) - {"field", "steps", *map(_name, ROWS)}:
         parser.error(f"no such rows: {', '.join(sorted(unknown))}")
 
-    described = machine.described()
     with _plan(arguments.quick) as plan:
-        figures, standings = _measured(plan, wanted)
-        lines = [*described, "", *report.goals_table(figures)]
+        figures, standings, failures = _measured(plan, wanted)
+        versions = [f"{each.peer.title} {each.version}" for each in standings[1:] if each.version]
+        lines = [*machine.described(versions), "", *report.goals_table(figures)]
         if standings:
             lines += ["", *report.field_table(standings)]
+        print(*lines, sep="\n", flush=True)
         if "steps" in wanted:
-            lines += ["", "Where the time of a decorated call goes:", ""]
-            lines += steps.table(plan.number, plan.repeats)
-    print(*lines, sep="\n")
+            print("\nWhere the time of a decorated call goes:\n")
+            print(*steps.table(plan.number, plan.repeats), sep="\n")
     if unmet := report.unmet(figures):
         say(f"not met: {', '.join(unmet)}")
+    for failure in failures:
+        say(f"not measured: {failure}")
+    if failures:
+        return 1
     if arguments.write_readme:
-        _write(lines, standings, figures)
+        _write(lines, standings)
     return 0
 
 
@@ -98,20 +103,26 @@ def _sinks_python() -> str:
         return sys.executable
 
 
-def _measured(plan: Plan, wanted: list[str]) -> tuple[list[Figure], list[field.Standing]]:
+def _measured(plan: Plan, wanted: list[str]) -> tuple[list[Figure], list[field.Standing], list[str]]:
+    """The figures, the tracers' standings, and which rows failed and how: the others are measured."""
     figures: list[Figure] = []
     standings: list[field.Standing] = []
+    failures: list[str] = []
     if "field" in wanted:
         figures, standings = field.measure(plan, say)
     for row in ROWS:
         if _name(row) in wanted:
             say(_name(row))
             measure: Callable[[Plan], Iterator[Figure]] = row.measure
-            figures += measure(plan)
-    return figures, standings
+            try:
+                figures += measure(plan)
+            except Exception as fault:
+                traceback.print_exc()
+                failures.append(f"{_name(row)}: {type(fault).__name__}: {fault}")
+    return figures, standings, failures
 
 
-def _write(lines: list[str], standings: list[field.Standing], figures: list[Figure]) -> None:
+def _write(lines: list[str], standings: list[field.Standing]) -> None:
     path = ROOT / "README.md"
     path.write_text(readme.spliced(path.read_text(), lines))
     bars = [

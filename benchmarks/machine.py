@@ -17,7 +17,7 @@ def described(others: Iterable[str] = ()) -> list[str]:
     return [
         f"{time.strftime('%Y-%m-%d', time.gmtime())}, Python {platform.python_version()} on "
         f"{platform.system()} {platform.release()} {platform.machine()}, {_processor()}, {cores} cores; "
-        f"load when it began {os.getloadavg()[0]:.1f}.",
+        f"load over the last 15 minutes {os.getloadavg()[2]:.1f}.",
         ", ".join([*ours, *others]) + ".",
     ]
 
