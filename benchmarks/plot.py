@@ -1,4 +1,4 @@
-"""What a call costs with each tracer, as a picture: bars on a logarithmic scale, light or dark as the page."""
+"""What a call costs with each tracer, as a picture: bars on a logarithmic scale, in its page's colours."""
 
 from __future__ import annotations
 
