@@ -44,6 +44,7 @@ def main() -> int:
     parser.add_argument(
         "--check", action="store_true", help="guard against regressions: 1 where one is found"
     )
+    parser.add_argument("--rounds", type=int, metavar="N", help="so many rounds instead of 11, or 7")
     parser.add_argument(
         "--rows", metavar="NAME,…", help="only these: " + ", ".join(("field", *map(_name, ROWS), "steps"))
     )
@@ -56,7 +57,7 @@ def main() -> int:
     if unknown := set(wanted) - {"field", "steps", *map(_name, ROWS)}:
         parser.error(f"no such rows: {', '.join(sorted(unknown))}")
 
-    with _plan(arguments.quick) as plan:
+    with _plan(arguments.quick, arguments.rounds) as plan:
         figures, standings, failures = _measured(plan, wanted)
         versions = [f"{each.peer.title} {each.version}" for each in standings[1:] if each.version]
         lines = [*machine.described(versions), "", *report.goals_table(figures)]
@@ -83,10 +84,10 @@ def say(text: str) -> None:
 
 
 @contextmanager
-def _plan(quick: bool) -> Iterator[Plan]:
+def _plan(quick: bool, rounds: int | None) -> Iterator[Plan]:
     names = [OURS] if quick else [OURS, *(peer.name for peer in PEERS)]
     python = sys.executable if quick else _sinks_python()
-    number, repeats = (2_000, 7) if quick else (10_000, 15)
+    number, repeats = (2_000, rounds or 7) if quick else (10_000, rounds or 11)
     with (
         tempfile.TemporaryDirectory(prefix="llmobs-bench-", ignore_cleanup_errors=True) as scratch,
         Sink(names, inlined.REPLY["content"], python) as sink,
