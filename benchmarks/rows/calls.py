@@ -14,6 +14,8 @@ from itertools import repeat
 
 from benchmarks import inlined
 from benchmarks.figures import Figure, Plan, ratios
+from benchmarks.peers import OURS
+from benchmarks.rows import our_url, sending_to
 from benchmarks.timing import Timed, rounds
 from llmobs_trace import configure, experiment_span, shutdown
 
@@ -27,12 +29,7 @@ def measure(plan: Plan) -> Iterator[Figure]:
         yield ratios(f"call.{queue}", seconds["decorated call"], seconds["hand-inlined span"])
         yield ratios(f"block.{queue}", seconds["with block"], seconds["hand-inlined span"])
 
-    configure(
-        destination="local",
-        database=plan.scratch / "calls.db",
-        journal=plan.scratch / "calls",
-        flush_interval=3600,
-    )
+    configure(**sending_to(our_url(plan)), journal=plan.scratch / "calls", flush_interval=3600)
     seconds = rounds(
         {
             "coroutine": _awaiting(lambda: inlined.decorated_coroutine(inlined.MESSAGES)),
@@ -44,6 +41,7 @@ def measure(plan: Plan) -> Iterator[Figure]:
         plan.repeats,
     )
     shutdown(60)
+    plan.sink.received(OURS)  # what it has kept, it lets go of when it is asked
     yield ratios("coroutine", seconds["coroutine"], seconds["its floor"])
     yield ratios("chunk", seconds["chunk"], seconds["chunk's floor"], per="a chunk")
 

@@ -10,6 +10,8 @@ from itertools import repeat
 
 from benchmarks import inlined
 from benchmarks.figures import Figure, Plan, ratios
+from benchmarks.peers import OURS
+from benchmarks.rows import our_url, sending_to
 from benchmarks.timing import Timed, rounds
 from llmobs_trace import configure, experiment_span, shutdown
 
@@ -17,12 +19,7 @@ DEPTH = 20
 
 
 def measure(plan: Plan) -> Iterator[Figure]:
-    configure(
-        destination="local",
-        database=plan.scratch / "streams.db",
-        journal=plan.scratch / "streams",
-        flush_interval=3600,
-    )
+    configure(**sending_to(our_url(plan)), journal=plan.scratch / "streams", flush_interval=3600)
     seconds = rounds(
         {
             "none": _with_streams(0, 0),
@@ -35,6 +32,7 @@ def measure(plan: Plan) -> Iterator[Figure]:
         plan.repeats,
     )
     shutdown(60)
+    plan.sink.received(OURS)  # what it has kept, it lets go of when it is asked
     yield ratios("streams.1", seconds["1"], seconds["none"])
     yield ratios("streams.1000", seconds["1000"], seconds["none"])
     yield ratios("held", seconds["held"], seconds["deep"])
