@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import inlined
 from benchmarks.environments import NotInstalled, environment
-from benchmarks.figures import Figure, Plan
+from benchmarks.figures import Figure, Plan, ratios
 from benchmarks.peers import OURS, PEERS, Peer
 from benchmarks.rows import private_environment
 
@@ -201,8 +201,7 @@ def _figures(standings: list[Standing], plan: Plan) -> Iterator[Figure]:
         if standing.reason or us.reason:
             yield Figure(goal, (), standing.reason or us.reason)
             continue
-        theirs, ours = standing.call_seconds, us.call_seconds
-        yield Figure(goal, tuple(their / our for their, our in zip(theirs, ours, strict=True)))
+        yield ratios(goal, standing.call_seconds, us.call_seconds)
     whole = [each for each in _there(others) if each.whole_rates and min(each.whole_rates) > 0]
     if plan.quick:
         return

@@ -33,13 +33,13 @@ class Plan(NamedTuple):
 
 
 def ratios(
-    goal: str, ours: Sequence[float], theirs: Sequence[float], note: str = "", per: str = "a call"
+    goal: str, above: Sequence[float], below: Sequence[float], note: str = "", per: str = "a call"
 ) -> Figure:
-    """Ours ÷ theirs, round by round; both in seconds."""
-    said = f"{microseconds(ours)} against {microseconds(theirs)} µs {per}"
+    """The first ÷ the second, round by round; both in seconds."""
+    said = f"{microseconds(above)} against {microseconds(below)} µs {per}"
     return Figure(
         goal,
-        tuple(mine / other for mine, other in zip(ours, theirs, strict=True)),
+        tuple(upper / lower for upper, lower in zip(above, below, strict=True)),
         f"{said}; {note}" if note else said,
     )
 
