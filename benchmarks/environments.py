@@ -34,7 +34,7 @@ def cache_directory() -> Path:
 def environment(name: str, requirements: tuple[str, ...]) -> Path:
     """The interpreter of an environment that holds the requirements; raises `NotInstalled`."""
     version = "{}.{}.{}".format(*sys.version_info[:3])
-    key = hashlib.sha256("\n".join((sys.executable, *requirements)).encode()).hexdigest()[:8]
+    key = hashlib.sha256("\n".join((sys.base_prefix, *requirements)).encode()).hexdigest()[:8]
     place = cache_directory() / f"{name}-{version}-{key}"
     python = place / "bin" / "python"
     made = place / "made"  # written last: without it, an installation was cut short

@@ -58,7 +58,7 @@ def svg(bars: Sequence[Bar], caption: str) -> str:
         parts.append(f'<line x1="{x:.1f}" y1="{_TOP - 10}" x2="{x:.1f}" y2="{bottom}"/>')
         parts.append(
             f'<text class="quiet" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">'
-            f"{10.0**power:g} µs</text>"
+            f"{10.0**power:,g} µs</text>"
         )
     for at, bar in enumerate(ordered):
         y = _TOP + _ROW * at
