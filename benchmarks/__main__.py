@@ -1,49 +1,145 @@
-"""What a decorated call costs beside a hand-inlined span, and where its time goes: one command, one table.
+"""What this library costs beside a hand-inlined span and beside other tracers: one command, one table.
 
-    python -m benchmarks            about a minute
-    python -m benchmarks --quick    about ten seconds
+    python -m benchmarks                 everything, in under 20 minutes; other tracers are installed first,
+                                         each in an environment of its own that is kept for the next time
+    python -m benchmarks --quick         without other tracers, in under two minutes
+    python -m benchmarks --write-readme  everything, and the table and its picture put into the README
+    python -m benchmarks --check         only whether a call's instructions have become more than they may be
 
-Every figure is a ratio of medians from one run, in rounds that take turns, so that a drifting machine moves
-both sides.
+Every figure is a ratio from one run, in rounds that take turns, and the table gives the median of the rounds
+and their spread.
 """
 
 from __future__ import annotations
 
 import argparse
-import platform
+import statistics
 import sys
 import tempfile
-from importlib.metadata import version
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import inlined, steps
-from benchmarks.timing import ratio_table, rounds
+from benchmarks import field, inlined, machine, plot, readme, regressions, report, steps
+from benchmarks.environments import NotInstalled, environment
+from benchmarks.figures import Figure, Plan
+from benchmarks.peers import OURS, PEERS
+from benchmarks.rows import calls, imports, large, soak, streams, switches, tail, threads, wire
+from benchmarks.sink import ROOT, Sink
+
+# In this order: what wants a quiet process comes before what leaves threads behind.
+ROWS = (calls, streams, switches, large, imports, wire, tail, soak, threads)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="fewer rounds: about ten seconds")
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--quick", action="store_true", help="no other tracers, fewer rounds")
+    parser.add_argument("--write-readme", action="store_true", help="put the table into README.md")
+    parser.add_argument(
+        "--check", action="store_true", help="guard against regressions: 1 where one is found"
+    )
+    parser.add_argument("--rounds", type=int, metavar="N", help="so many rounds instead of 11, or 7")
+    parser.add_argument(
+        "--rows", metavar="NAME,…", help="only these: " + ", ".join(("field", *map(_name, ROWS), "steps"))
+    )
     arguments = parser.parse_args()
-    number, repeats = (2_000, 5) if arguments.quick else (10_000, 15)
+    if arguments.quick and arguments.write_readme:
+        parser.error("--write-readme is of a whole run: leave --quick out")
+    if arguments.check:
+        return regressions.check()
+    wanted = arguments.rows.split(",") if arguments.rows else ["field", *map(_name, ROWS), "steps"]
+    if unknown := set(wanted) - {"field", "steps", *map(_name, ROWS)}:
+        parser.error(f"no such rows: {', '.join(sorted(unknown))}")
 
-    print(f"Python {platform.python_version()} on {platform.platform()}, {_processor()}")
-    print(", ".join(f"{package} {version(package)}" for package in ("wrapt", "msgspec", "httpx")), end="\n\n")
-    with tempfile.TemporaryDirectory(prefix="llmobs-bench-") as scratch:
-        for title, subjects in inlined.tables(Path(scratch)):
-            with subjects as timed:
-                print(f"### {title}\n")
-                print(*ratio_table(next(iter(timed)), rounds(timed, number, repeats)), sep="\n", end="\n\n")
-        print("### Where the time of a decorated call goes\n")
-        print(*steps.table(number, repeats), sep="\n")
+    with _plan(arguments.quick, arguments.rounds) as plan:
+        figures, standings, failures = _measured(plan, wanted)
+        versions = [f"{each.peer.title} {each.version}" for each in standings[1:] if each.version]
+        lines = [*machine.described(versions), "", *report.goals_table(figures)]
+        if standings:
+            lines += ["", *report.field_table(standings)]
+        print(*lines, sep="\n", flush=True)
+        if "steps" in wanted:
+            print("\nWhere the time of a decorated call goes:\n")
+            print(*steps.table(plan.number, plan.repeats), sep="\n")
+    if unmet := report.unmet(figures):
+        say(f"not met: {', '.join(unmet)}")
+    for failure in failures:
+        say(f"not measured: {failure}")
+    if failures:
+        return 1
+    if arguments.write_readme:
+        _write(lines, standings)
     return 0
 
 
-def _processor() -> str:
+def say(text: str) -> None:
+    """Talk, beside the table."""
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _plan(quick: bool, rounds: int | None) -> Iterator[Plan]:
+    names = [OURS] if quick else [OURS, *(peer.name for peer in PEERS)]
+    python = sys.executable if quick else _sinks_python()
+    number, repeats = (2_000, rounds or 7) if quick else (10_000, rounds or 11)
+    with (
+        tempfile.TemporaryDirectory(prefix="llmobs-bench-", ignore_cleanup_errors=True) as scratch,
+        Sink(names, inlined.REPLY["content"], python) as sink,
+    ):
+        yield Plan(quick, number, repeats, Path(scratch), sink)
+
+
+def _sinks_python() -> str:
+    """One that can read what the tracers compress."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+        return str(environment("sink", ("zstandard",)))
+    except NotInstalled as fault:
+        say(f"zstd can't be read here, so what comes so compressed is not counted: {fault}")
+        return sys.executable
+
+
+def _measured(plan: Plan, wanted: list[str]) -> tuple[list[Figure], list[field.Standing], list[str]]:
+    """The figures, the tracers' standings, and which rows failed and how: the others are measured."""
+    figures: list[Figure] = []
+    standings: list[field.Standing] = []
+    failures: list[str] = []
+    if "field" in wanted:
+        figures, standings = field.measure(plan, say)
+    for row in ROWS:
+        if _name(row) in wanted:
+            say(_name(row))
+            measure: Callable[[Plan], Iterator[Figure]] = row.measure
+            try:
+                figures += measure(plan)
+            except Exception as fault:
+                traceback.print_exc()
+                failures.append(f"{_name(row)}: {type(fault).__name__}: {fault}")
+    return figures, standings, failures
+
+
+def _write(lines: list[str], standings: list[field.Standing]) -> None:
+    path = ROOT / "README.md"
+    path.write_text(readme.spliced(path.read_text(), lines))
+    bars = [
+        plot.Bar(each.peer.title, statistics.median(each.call_seconds) * 1e6, each.peer.name == OURS)
+        for each in standings
+        if each.call_seconds and not each.reason
+    ]
+    if bars:
+        picture = ROOT / ".github" / "cost.svg"
+        picture.parent.mkdir(exist_ok=True)
+        picture.write_text(plot.svg(bars, lines[0]))
+        say(f"wrote {path.name} and {picture.relative_to(ROOT)}")
+
+
+def _name(row: object) -> str:
+    return str(getattr(row, "__name__", "")).rpartition(".")[2]
 
 
 if __name__ == "__main__":
