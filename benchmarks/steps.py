@@ -34,7 +34,7 @@ def table(number: int, repeats: int) -> list[str]:
     recorder = Recorder(lambda record: None, Scope("experiment", "project", "dataset"))
     with recording_to(recorder):
         passthrough = _Passthrough(_plain, _plain)
-        arguments = mapper(_plain, bound=False)
+        arguments = mapper(_plain)
         root = begin(recorder, "root", None, None)
         span = begin(recorder, "decorated", None, root)
         span._input = encode({"messages": inlined.MESSAGES})

@@ -185,7 +185,12 @@ def handed_over(active: Active | None) -> Carried | None:
 
 def find(chain: Chain, frame: FrameType | None) -> Active | None:
     """The active entry as seen from `frame`; None where nothing is active."""
-    entry = _find_among_blocks(chain, frame) if _blocks else _top(chain)
+    return find_within(chain, innermost_blocks(chain, frame)) if _blocks else top(chain)
+
+
+def find_within(chain: Chain, blocks: FrameBlocks | None) -> Active | None:
+    """The same where the innermost frame in the table is known already."""
+    entry = _find_among_blocks(chain, blocks)
     return None if entry is None or entry.trace_id == "" else entry
 
 
@@ -202,18 +207,19 @@ def caller(depth: int) -> FrameType | None:
         return None
 
 
-def _top(chain: Chain) -> Active | None:
+def top(chain: Chain) -> Active | None:
+    """The active entry while the table is empty."""
     spans = chain.spans
     while spans:
-        top = spans[-1]
-        if not top._ended:
-            return top
+        entry = spans[-1]
+        if not entry._ended:
+            return entry if entry.trace_id else None
         spans.pop()  # ended by another thread, which only marked it
-    return chain.base
+    base = chain.base
+    return base if base is not None and base.trace_id else None
 
 
-def _find_among_blocks(chain: Chain, frame: FrameType | None) -> Active | None:
-    blocks = _innermost_blocks(chain, frame)
+def _find_among_blocks(chain: Chain, blocks: FrameBlocks | None) -> Active | None:
     hit = blocks.innermost() if blocks is not None else None
     for entry in chain.spans[::-1]:
         if entry._ended:
@@ -231,7 +237,7 @@ def _find_among_blocks(chain: Chain, frame: FrameType | None) -> Active | None:
     return hit if hit is not None else chain.base
 
 
-def _innermost_blocks(chain: Chain, frame: FrameType | None) -> FrameBlocks | None:
+def innermost_blocks(chain: Chain, frame: FrameType | None) -> FrameBlocks | None:
     stop = chain.outermost() if chain.outermost is not None else None
     while frame is not None:
         blocks = _blocks.get(id(frame))
@@ -269,7 +275,14 @@ def place(entry: Active, chain: Chain, frame: FrameType | None) -> None:
 
 def place_on_chain(entry: Active, chain: Chain, frame: FrameType | None) -> None:
     entry._frame = entry._blocks = None
-    entry._within = _innermost_blocks(chain, frame) if _blocks else None
+    entry._within = innermost_blocks(chain, frame) if _blocks else None
+    entry._chain = chain
+    chain.spans.append(entry)
+
+
+def open_on_chain(entry: Active, chain: Chain, within: FrameBlocks | None) -> None:
+    """The same for a new entry, where the innermost frame in the table is known already."""
+    entry._within = within
     entry._chain = chain
     chain.spans.append(entry)
 
@@ -277,7 +290,7 @@ def place_on_chain(entry: Active, chain: Chain, frame: FrameType | None) -> None
 def place_in_frame(entry: Active, chain: Chain, frame: FrameType) -> None:
     blocks = _blocks.get(id(frame))
     if blocks is None or blocks.innermost() is None:
-        outer = _innermost_blocks(chain, frame.f_back) if _blocks else None
+        outer = innermost_blocks(chain, frame.f_back) if _blocks else None
         blocks = _blocks[id(frame)] = FrameBlocks(outer)
     entry._chain = chain
     entry._within = None
@@ -345,7 +358,7 @@ def step_in(entry: Active, chain: Chain, frame: FrameType | None, opened_ns: Cal
     """Make a decorated generator's span active for one step; it never enters the table."""
     entry._within = None
     if _blocks:
-        entry._within = _innermost_blocks(chain, frame)
+        entry._within = innermost_blocks(chain, frame)
         entry._opened_ns = opened_ns()
     chain.spans.append(entry)
 

@@ -14,10 +14,12 @@ from typing import Any, TypeVar, overload
 
 from llmobs_trace.capture import active
 from llmobs_trace.capture import recorder as slot
-from llmobs_trace.capture.decorate import Plan, decorate
+from llmobs_trace.capture.decorate import decorate
+from llmobs_trace.capture.details import details_of
 from llmobs_trace.capture.failure import Failure
 from llmobs_trace.capture.options import UNSET, SpanOptions
-from llmobs_trace.capture.span import INERT, Span, begin, end, lost
+from llmobs_trace.capture.plan import Plan
+from llmobs_trace.capture.span import INERT, Span, begin, clock_ns, end, lost, start
 from llmobs_trace.errors import ConfigurationError
 from llmobs_trace.wire import Kind
 
@@ -100,19 +102,21 @@ class SpanBlock:
                 slot.fault(fault)
         self._open.append(span)
         if span is not INERT:
+            start(span)
             active.place(span, chain, frame)
         return span
 
     def _leave(self, error: BaseException | None) -> None:
+        ended_ns = clock_ns()
         if not self._open:
             return  # entered while tracing was off
         span = self._open.pop() if len(self._open) == 1 else self._mine()
         try:
             if error is not None and span.sampled and not isinstance(error, GeneratorExit):
-                span._failure = Failure(error)
+                details_of(span).failure = Failure(error)
         finally:
             try:
-                end(span)
+                end(span, ended_ns)
             finally:
                 if span is not INERT:
                     span._ended = True  # whatever became of its event, it is active nowhere
@@ -132,7 +136,7 @@ class SpanBlock:
         # lost.
         for span in getattr(self, "_open", ()):
             try:
-                end(span)
+                end(span, clock_ns())
             except Exception as fault:
                 lost(span, fault)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from llmobs_trace.capture import event
+from llmobs_trace.capture.details import details_of
 from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.capture.tags import plain_tags
 from llmobs_trace.errors import ConfigurationError
@@ -115,11 +116,11 @@ class SpanOptions:
         if self.given_input is not UNSET:
             span._input = event.captured(recorder, "input", self.given_input)
         if self.expected_output is not UNSET:
-            span._expected = event.captured(recorder, "expected_output", self.expected_output)
+            details_of(span).expected = event.captured(recorder, "expected_output", self.expected_output)
         if self.tags is not None:
-            span._tags = plain_tags(self.tags)
+            details_of(span).tags = plain_tags(self.tags)
         if self.row_id is not None:
-            span._row_id = self.row_id
+            details_of(span).row_id = self.row_id
 
     def _refuse(self, option: str, given: object, expected: str) -> Any:
         """Keep the first problem; the option is as if it had not been given."""

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from llmobs_trace.capture import active, event
 from llmobs_trace.capture import recorder as slot
+from llmobs_trace.capture.details import Details, details_of
 from llmobs_trace.capture.entry import Active, Carried
 from llmobs_trace.capture.failure import Failure
-from llmobs_trace.capture.ids import NO_SPAN_ID, NO_TRACE_ID, new_span_id, new_trace_id
+from llmobs_trace.capture.ids import NO_SPAN_ID, NO_TRACE_ID, more_span_ids, new_trace_id, take_span_id
 from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.capture.tags import plain_tags
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from llmobs_trace.wire import Assessment, MetricType
 
 clock_ns = time.perf_counter_ns
+time_ns = time.time_ns
 
 
 class Span(Active):
@@ -36,8 +38,7 @@ class Span(Active):
     ...     span.set_output("4")
     """
 
-    # The rare ones live in `__dict__`, which is made only when one is stored; their defaults stand below.
-    __slots__ = ("__dict__", "_input", "_output", "_recorder", "kind", "name", "parent_id", "start_ns")
+    __slots__ = ("_details", "_input", "_output", "_recorder", "kind", "name", "parent_id", "start_ns")
 
     name: str
     kind: str
@@ -45,14 +46,9 @@ class Span(Active):
     start_ns: int
     _recorder: Recorder
     _input: bytes | None
+    # Empty until it is given: what a decorated call returns takes no given one's place.
     _output: bytes | None
-
-    _expected: bytes | None = None
-    _failure: Failure | None = None
-    _tags: dict[str, object] | None = None
-    _own_tags: tuple[str, ...] = ()
-    _row_id: str | None = None
-    _output_given: bool = False
+    _details: Details | None
 
     def set_input(self, value: object) -> None:
         """Record `value`, as it is now, as what the work was given; None leaves it out."""
@@ -69,7 +65,6 @@ class Span(Active):
         try:
             if self._writable("set_output"):
                 self._output = event.captured(self._recorder, "output", value)
-                self._output_given = True  # what a decorated call returns no longer takes its place
         except RecursionError:
             slot.faults.count += 1
         except Exception as fault:
@@ -79,7 +74,7 @@ class Span(Active):
         """Record what the output should have been; anything but a mapping is sent as `{"value": …}`."""
         try:
             if self._writable("set_expected_output"):
-                self._expected = event.captured(self._recorder, "expected_output", value)
+                details_of(self).expected = event.captured(self._recorder, "expected_output", value)
         except RecursionError:
             slot.faults.count += 1
         except Exception as fault:
@@ -89,7 +84,8 @@ class Span(Active):
         """Add tags; one of the same name is replaced."""
         try:
             if self._writable("set_tags"):
-                self._tags = {**(self._tags or {}), **plain_tags(tags)}
+                details = details_of(self)
+                details.tags = {**(details.tags or {}), **plain_tags(tags)}
         except RecursionError:
             slot.faults.count += 1
         except Exception as fault:
@@ -103,7 +99,7 @@ class Span(Active):
                     f"record_exception takes an exception, not {type(exc).__name__}: nothing recorded"
                 )
             elif self._writable("record_exception"):
-                self._failure = Failure(exc)
+                details_of(self).failure = Failure(exc)
         except RecursionError:
             slot.faults.count += 1
         except Exception as fault:
@@ -173,7 +169,7 @@ class InertSpan(Span):
         self._ended = False
         self._opened_ns = clock_ns()
         self._chain = self._frame = self._blocks = self._within = None
-        self._input = self._output = None
+        self._input = self._output = self._details = None
 
     def _writable(self, method: str) -> bool:
         return False
@@ -202,7 +198,7 @@ def begin(
     parent: Active | None,
     scope: Scope | None = None,
 ) -> Span:
-    """A new open span, not placed yet. An inert one where its trace is not sampled."""
+    """A new open span, not placed yet, its clocks not read. An inert one where its trace is not sampled."""
     if parent is None:
         if recorder.sample_rate < 1.0 and not slot.sampled(recorder.sample_rate):
             return _unsampled(recorder, name)
@@ -219,18 +215,27 @@ def begin(
         span.parent_id = parent.span_id
         span.kind = kind or "task"
         span.scope = parent.scope
+    try:
+        span.span_id = take_span_id()
+    except IndexError:
+        span.span_id = more_span_ids()
     span.name = name
-    span.span_id = new_span_id()
     span.sampled = True
     span._recorder = recorder
-    if span.scope is not recorder.scope:
-        slot.remember_scope(span.span_id, span.scope)
-    span._input = span._output = None
+    span._input = None
+    span._output = b""
+    span._details = None
     span._ended = False
     span._chain = span._frame = span._blocks = span._within = None
-    span.start_ns = time.time_ns()
-    span._opened_ns = clock_ns()
+    if span.scope is not recorder.scope:
+        slot.remember_scope(span.span_id, span.scope)
     return span
+
+
+def start(span: Span) -> None:
+    """Read the clocks: last, so that what we do before the user's code is not counted as the user's."""
+    span.start_ns = time_ns()
+    span._opened_ns = clock_ns()
 
 
 def current_span() -> Span | None:
@@ -264,13 +269,12 @@ def lost(entry: Active | None, fault: Exception) -> None:
     slot.fault(fault)
 
 
-def end(span: Span, began_ns: int | None = None) -> None:
+def end(span: Span, ended_ns: int, began_ns: int | None = None) -> None:
     """End a span once: leave its place, and hand its event to the recorder.
 
     A span ended already, by another thread or in a forked child for its parent, is left alone. `began_ns` is
     for a stream, whose `_opened_ns` moves with its steps.
     """
-    ended_ns = clock_ns()
     if span._ended or span is INERT:
         return
     active.leave(span)
