@@ -27,11 +27,12 @@ from llmobs_trace.capture.entry import NO_SCOPE, Active, Carried, Chain, FrameBl
 from llmobs_trace.capture.ids import NO_SPAN_ID, NO_TRACE_ID
 
 _GENERATOR = CO_GENERATOR | CO_ASYNC_GENERATOR
+SUSPENDABLE = _GENERATOR | CO_COROUTINE
 
 # Frames that enter a block on behalf of their caller: the block is their caller's. Looked through on entry
 # only, never on exit: a span in the `finally` of a generator under `closing()` belongs to that generator's
 # block.
-_ENTERS_FOR_ITS_CALLER = frozenset(
+ENTERS_FOR_ITS_CALLER = frozenset(
     {"__enter__", "__aenter__", "enter_context", "enter_async_context", "call_fixture_func"}
 )
 
@@ -280,13 +281,6 @@ def place_on_chain(entry: Active, chain: Chain, frame: FrameType | None) -> None
     chain.spans.append(entry)
 
 
-def open_on_chain(entry: Active, chain: Chain, within: FrameBlocks | None) -> None:
-    """The same for a new entry, where the innermost frame in the table is known already."""
-    entry._within = within
-    entry._chain = chain
-    chain.spans.append(entry)
-
-
 def place_in_frame(entry: Active, chain: Chain, frame: FrameType) -> None:
     blocks = _blocks.get(id(frame))
     if blocks is None or blocks.innermost() is None:
@@ -309,11 +303,11 @@ def owner_of(chain: Chain, frame: FrameType | None) -> tuple[FrameType | None, F
         entered_for = frame.f_back
         if flags & _GENERATOR:
             # A generator that a context manager drives into its block enters it for the manager's user.
-            if entered_for is None or entered_for.f_code.co_name not in _ENTERS_FOR_ITS_CALLER:
+            if entered_for is None or entered_for.f_code.co_name not in ENTERS_FOR_ITS_CALLER:
                 return frame, None
             driven = driven or frame
             frame = entered_for
-        elif frame.f_code.co_name not in _ENTERS_FOR_ITS_CALLER:
+        elif frame.f_code.co_name not in ENTERS_FOR_ITS_CALLER:
             return (frame if flags & CO_COROUTINE and not chain.task else None), driven
         else:
             frame = entered_for
@@ -323,21 +317,21 @@ def owner_of(chain: Chain, frame: FrameType | None) -> tuple[FrameType | None, F
 def leave(entry: Active) -> None:
     """Close a block, in any order, from any thread; another thread's chain is only marked."""
     entry._ended = True
-    blocks = entry._blocks
-    if blocks is not None:
-        frame, entry._frame, entry._blocks = entry._frame, None, None
-        if blocks.innermost() is None and frame is not None and _blocks.get(id(frame)) is blocks:
-            _blocks.pop(id(frame), None)
+    chain = entry._chain
+    if entry._blocks is None and chain is not None:
+        entry._chain = entry._frame = entry._within = None
+        if chain.thread == get_ident():
+            spans = chain.spans
+            if spans and spans[-1] is entry:
+                spans.pop()
+            elif entry in spans:
+                spans.remove(entry)
         return
-    chain, entry._chain = entry._chain, None
-    entry._frame = entry._within = None
-    if chain is None or chain.thread != get_ident():
-        return
-    spans = chain.spans
-    if spans and spans[-1] is entry:
-        spans.pop()
-    elif entry in spans:
-        spans.remove(entry)
+    frame, blocks, entry._frame, entry._blocks = entry._frame, entry._blocks, None, None
+    if blocks is None:
+        return  # it was placed nowhere
+    if blocks.innermost() is None and frame is not None and _blocks.get(id(frame)) is blocks:
+        _blocks.pop(id(frame), None)
 
 
 def end_job(entry: Active) -> None:

@@ -21,48 +21,34 @@ from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.details import details_of
 from llmobs_trace.capture.entry import Active
 from llmobs_trace.capture.failure import Failure
-from llmobs_trace.capture.options import UNSET
 from llmobs_trace.capture.plan import Plan
 from llmobs_trace.capture.recorder import Recorder
-from llmobs_trace.capture.span import INERT, Span, begin, clock_ns, end, lost, start
+from llmobs_trace.capture.span import INERT, NOT_GIVEN, Span, begin, clock_ns, end, left_out, lost, time_ns
 from llmobs_trace.capture.steps import Steps, run_async_generator, run_generator, run_iterable_coroutine
 from llmobs_trace.capture.stream import Stream
+from llmobs_trace.encode import encode
 
 # --- what every call does -----------------------------------------------------------------------------------
 
 
-def _fitting(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any] | None:
-    """A call's arguments by name; None where they do not fit: the function itself will say so."""
-    try:
-        return plan.arguments(*args, **kwargs)
-    except TypeError:
-        return None
-
-
-def _input(recorder: Recorder, plan: Plan, arguments: dict[str, Any] | None) -> bytes | None:
-    """The input of a call, encoded now; None where there is none or it is not wanted."""
-    options = plan.options
-    wanted = options.capture_input
+def _input(recorder: Recorder, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
+    """The input of a call, encoded now; None where there is none or it is not wanted, and where the arguments
+    do not fit: the function itself will say so.
+    """
+    wanted = plan.capture_input
     if wanted is None:
         wanted = recorder.capture_input
-    # An input given to the decorator is set when its options are applied.
-    if not arguments or not wanted or options.given_input is not UNSET:
+    if not wanted:
         return None
-    return event.captured(recorder, "input", arguments)
-
-
-def _wants_output(recorder: Recorder, plan: Plan) -> bool:
-    wanted = plan.options.capture_output
-    return wanted if wanted is not None else recorder.capture_output
-
-
-def _begin(recorder: Recorder, plan: Plan, parent: Active | None) -> Span:
-    options = plan.options
-    scope = options.scope(recorder) if parent is None and options.scope_ids is not None else None
-    span = begin(recorder, plan.name, options.kind, parent, scope)
-    if span.sampled and not options.plain:
-        options.apply(span)
-    return span
+    try:
+        # An empty `**kwargs` is worth a look: passing it on makes a new dictionary, 60 ns.
+        arguments = plan.arguments(*args, **kwargs) if kwargs else plan.arguments(*args)
+    except TypeError:
+        return None
+    if not arguments:
+        return None
+    encoded = encode(arguments)  # an object with something in it: in shape as it is
+    return encoded if recorder.redactor is None else event.captured_bytes(recorder, "input", encoded)
 
 
 def _fail(span: Span, error: BaseException) -> None:
@@ -79,34 +65,50 @@ def _finish(span: Span, plan: Plan, result: object) -> None:
     """The call returned."""
     ended_ns = clock_ns()
     try:
-        # Not empty: it was given one, which stays.
-        if span._output == b"" and result is not None and _wants_output(span._recorder, plan):
-            span._output = event.captured(span._recorder, "output", result)
+        if result is not None and span._output is NOT_GIVEN:
+            recorder, wanted = span._recorder, plan.capture_output
+            if wanted is None:
+                wanted = recorder.capture_output
+            if wanted:
+                encoded = encode(result)
+                if recorder.redactor is None and encoded[0] in event.IN_SHAPE and len(encoded) > 2:
+                    span._output = encoded
+                else:
+                    span._output = event.captured_bytes(recorder, "output", encoded)
     finally:
         end(span, ended_ns)
 
 
 def _on_stack(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span:
     """Begin the span of a plain call, whose wrapper calls this."""
-    recorder = slot.current or slot.get()
-    if not recorder.enabled:
-        return INERT
+    recorder = slot.current
+    if recorder is None or not recorder.enabled:
+        recorder = slot.get()
+        if not recorder.enabled:
+            return INERT
     chain = active.current_chain()
-    if active._blocks:
-        within = active.innermost_blocks(chain, active.caller(1))
-        parent = active.find_within(chain, within)
-    else:
-        within = None
-        parent = active.top(chain)
-    if parent is not None and not parent.sampled:
-        return INERT  # before anything is encoded
-    span = _begin(recorder, plan, parent)
-    if span.sampled:
-        given = _input(recorder, plan, _fitting(plan, args, kwargs))
+    spans = chain.spans
+    parent = spans[-1] if spans else None
+    within = span = None
+    if parent is None or parent._ended or not parent.sampled or active._blocks:
+        if active._blocks:
+            within = active.innermost_blocks(chain, active.caller(1))
+            parent = active.find_within(chain, within)
+        else:
+            parent = active.top(chain)
+        span = left_out(recorder, plan.name, parent)
+        if span is INERT:
+            return INERT  # before anything is encoded
+    if span is None:
+        given = _input(recorder, plan, args, kwargs)
+        span = begin(recorder, plan.options, plan.name, parent)
         if given is not None:
             span._input = given
-    start(span)
-    active.open_on_chain(span, chain, within)
+        span.start_ns = time_ns()
+        span._opened_ns = clock_ns()
+    span._within = within
+    span._chain = chain
+    spans.append(span)
     return span
 
 
@@ -118,12 +120,15 @@ def _in_coroutine(plan: Plan, given: bytes | None) -> Span:
     chain = active.current_chain()
     frame = active.caller(1)
     parent = active.find(chain, frame)
-    if parent is not None and not parent.sampled:
+    span = left_out(recorder, plan.name, parent) if parent is None or not parent.sampled else None
+    if span is INERT:
         return INERT
-    span = _begin(recorder, plan, parent)
-    if given is not None:
-        span._input = given
-    start(span)
+    if span is None:
+        span = begin(recorder, plan.options, plan.name, parent)
+        if given is not None:
+            span._input = given
+        span.start_ns = time_ns()
+        span._opened_ns = clock_ns()
     if chain.task or frame is None:
         active.place_on_chain(span, chain, frame)
     else:
@@ -153,7 +158,7 @@ def calling_function(function: Callable[..., Any], plan: Plan) -> Callable[..., 
         if span is INERT:
             return function(*args, **kwargs)
         try:
-            result = function(*args, **kwargs)
+            result = function(*args, **kwargs) if kwargs else function(*args)
         except BaseException as error:
             try:
                 _fail(span, error)
@@ -180,9 +185,8 @@ def calling_coroutine(
             return function(*args, **kwargs)
         coroutine = None
         try:
-            arguments = _fitting(plan, args, kwargs)
-            if arguments is not None:
-                given = _input(slot.current or slot.get(), plan, arguments)
+            given = _input(slot.current or slot.get(), plan, args, kwargs)
+            if given is not None or _fits(plan, args, kwargs):
                 coroutine = _run_coroutine(function, plan, given, args, kwargs)
                 _name_after(coroutine, function)
         except Exception as fault:
@@ -192,6 +196,14 @@ def calling_coroutine(
         return coroutine if coroutine is not None else function(*args, **kwargs)
 
     return call_coroutine
+
+
+def _fits(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    try:
+        plan.arguments(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
 
 
 async def _run_coroutine(
@@ -287,7 +299,7 @@ class _SpanSteps(Steps):
         self._recorder = recorder
         self._began_ns = 0
         self._stream: Stream | None = None
-        self._given = _input(recorder, plan, _fitting(plan, args, kwargs))
+        self._given = _input(recorder, plan, args, kwargs)
         # A body streamed after its handler returned still has its parent.
         self._at_call: Active | None = active.handed_over(active.now(active.caller(2)))
 
@@ -296,16 +308,21 @@ class _SpanSteps(Steps):
         if not self._recorder.enabled:
             return False
         parent = active.now(active.caller(1)) or self._at_call
-        self.entry = self.span = span = _begin(self._recorder, self._plan, parent)
+        plan, recorder = self._plan, self._recorder
+        span = left_out(recorder, plan.name, parent)
         if span is INERT:
             return False
-        if span.sampled and self._given is not None:
-            span._input = self._given
+        if span is None:
+            span = begin(recorder, plan.options, plan.name, parent)
+            if self._given is not None:
+                span._input = self._given
+            span.start_ns = time_ns()
+            self._began_ns = span._opened_ns = clock_ns()
+        self.entry = self.span = span
         self._at_call = self._given = None
-        start(span)
-        self._began_ns = span._opened_ns
-        if self.span.sampled and _wants_output(self._recorder, self._plan):
-            self._stream = Stream(self._recorder.max_event_bytes)
+        wanted = plan.capture_output if plan.capture_output is not None else recorder.capture_output
+        if span.sampled and wanted:
+            self._stream = Stream(recorder.max_event_bytes)
         return True
 
     def item(self, item: object) -> None:
@@ -327,7 +344,7 @@ class _SpanSteps(Steps):
                 details.own_tags = (*details.own_tags, "exhausted:false")
                 if not isinstance(error, GeneratorExit):
                     details.failure = Failure(error)
-            if self._stream is not None and span._output == b"":
+            if self._stream is not None and span._output is NOT_GIVEN:
                 span._output = event.captured_bytes(self._recorder, "output", self._stream.encoded())
         finally:
             end(span, ended_ns, self._began_ns)

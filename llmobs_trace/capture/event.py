@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from llmobs_trace.capture.span import Span
 
 _SHAPES = {"input": shape_io, "output": shape_io, "expected_output": shape_expected}
+# An object or a string needs no other shape as input or output, which its first byte tells: but for the
+# empty ones, which are two bytes long.
+IN_SHAPE = b'{"'
 _VALUES = ("input", "output", "expected_output")
 
 
@@ -26,7 +29,15 @@ def captured(recorder: Recorder, field: str, value: object) -> bytes | None:
     """A user's value as it is now, redacted, in the shape the wire takes; None is left out."""
     if value is None:
         return None
-    return captured_bytes(recorder, field, encode(value))
+    encoded = encode(value)
+    if (
+        recorder.redactor is None
+        and encoded[0] in IN_SHAPE
+        and len(encoded) > 2
+        and field != "expected_output"
+    ):
+        return encoded  # without the two calls that would give it back
+    return captured_bytes(recorder, field, encoded)
 
 
 def captured_bytes(recorder: Recorder, field: str, encoded: bytes) -> bytes | None:
@@ -43,17 +54,19 @@ def span_record(span: Span, recorder: Recorder, duration_ns: int) -> bytes:
     if span._details is None and span.parent_id is not None and recorder.redactor is None:
         # The hot path: most spans have a parent, an input and an output, and that is all.
         given, output = span._input, span._output
-        values: tuple[bytes, ...] = ()
-        if given and output:
-            values = (b'"input":', given, b',"output":', output)
-        elif given or output:
-            values = (b'"input":', given) if given else (b'"output":', output or b"")
         tail = (
             f'}},"status":"ok","tags":["parent_id:{span.parent_id}","span_kind:{span.kind}"],'
             f'"span_id":"{span.span_id}","trace_id":"{span.trace_id}",'
             f'"start_ns":{span.start_ns},"duration":{duration_ns}}}}}\n'
-        )
-        record = b"".join((span.scope.span_head(span.name), *values, tail.encode()))
+        ).encode()
+        scope, name = span.scope, span.name
+        head = scope.span_heads.get(name) or scope.span_head(name)
+        if not output:
+            record = b"".join((head, b'"input":', given, tail)) if given else head + tail
+        elif given:
+            record = b"".join((head, b'"input":', given, b',"output":', output, tail))
+        else:
+            record = b"".join((head, b'"output":', output, tail))
         if len(record) <= recorder.max_event_bytes:
             return record
     fields = _fields(span, recorder)

@@ -7,19 +7,22 @@ import inspect
 from typing import Any
 
 from llmobs_trace.capture.arguments import Mapper, mapper
-from llmobs_trace.capture.options import SpanOptions
+from llmobs_trace.capture.options import UNSET, SpanOptions
 from llmobs_trace.errors import ConfigurationError
 
 
 class Plan:
     """What is known of a decorated callable before its first call."""
 
-    __slots__ = ("arguments", "name", "options")
+    __slots__ = ("arguments", "capture_input", "capture_output", "name", "options")
 
     def __init__(self, name: str, options: SpanOptions, arguments: Mapper) -> None:
         self.name = name
         self.options = options
         self.arguments = arguments
+        # An input given to the decorator takes the arguments' place. None: as `configure` says.
+        self.capture_input = options.capture_input if options.given_input is UNSET else False
+        self.capture_output = options.capture_output
 
     @classmethod
     def of(cls, wrapped: Any, options: SpanOptions, name: str | None = None) -> Plan:

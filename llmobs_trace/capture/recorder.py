@@ -31,7 +31,7 @@ class Scope:
     by side.
     """
 
-    __slots__ = ("_heads", "_span_head", "dataset_id", "experiment_id", "metric_head", "project_id")
+    __slots__ = ("_span_head", "dataset_id", "experiment_id", "metric_head", "project_id", "span_heads")
 
     def __init__(self, experiment_id: str, project_id: str, dataset_id: str) -> None:
         self.experiment_id = experiment_id
@@ -43,19 +43,17 @@ class Scope:
             encode_text(project_id),
             encode_text(dataset_id),
         )
-        self._heads: dict[str, bytes] = {}
+        self.span_heads: dict[str, bytes] = {}
         self.metric_head = head + b',"metric":'
 
     def span_head(self, name: str) -> bytes:
-        """How the record of a span of this name begins, up to its values. Remembered: most names come again,
-        and to look one up costs a tenth of encoding it.
+        """How the record of a span of this name begins, up to its values. Remembered in `span_heads`: most
+        names come again, and to look one up costs a tenth of encoding it.
         """
-        head = self._heads.get(name)
-        if head is None:
-            head = self.span_head_of(encode_text(name))
-            # A program that makes up a name for each span must not grow this for ever.
-            if len(self._heads) < _REMEMBERED_NAMES and type(name) is str:
-                self._heads[name] = head
+        head = self.span_head_of(encode_text(name))
+        # A program that makes up a name for each span must not grow this for ever.
+        if len(self.span_heads) < _REMEMBERED_NAMES:
+            self.span_heads[name] = head
         return head
 
     def span_head_of(self, encoded_name: bytes) -> bytes:

@@ -21,7 +21,11 @@ from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.capture.tags import plain_tags
 
 if TYPE_CHECKING:
+    from llmobs_trace.capture.options import SpanOptions
     from llmobs_trace.wire import Assessment, MetricType
+
+# A span's output as long as it was told none; None would be what it was told.
+NOT_GIVEN = b""
 
 clock_ns = time.perf_counter_ns
 time_ns = time.time_ns
@@ -191,30 +195,30 @@ def handed_on(carried: Carried) -> Span:
     return span
 
 
-def begin(
-    recorder: Recorder,
-    name: str,
-    kind: str | None,
-    parent: Active | None,
-    scope: Scope | None = None,
-) -> Span:
-    """A new open span, not placed yet, its clocks not read. An inert one where its trace is not sampled."""
+def left_out(recorder: Recorder, name: str, parent: Active | None) -> Span | None:
+    """An inert span where the trace is not sampled, decided here for a root; None where it is."""
+    if parent is not None:
+        return None if parent.sampled else INERT
+    if recorder.sample_rate >= 1.0 or slot.sampled(recorder.sample_rate):
+        return None
+    span = InertSpan(name, "experiment", scope=recorder.scope)
+    span.trace_id = new_trace_id()  # `inject` hands the decision on, with the flag down
+    return span
+
+
+def begin(recorder: Recorder, what: SpanOptions, name: str, parent: Active | None) -> Span:
+    """A new open span, not placed yet, its clocks not read."""
+    span = Span()
     if parent is None:
-        if recorder.sample_rate < 1.0 and not slot.sampled(recorder.sample_rate):
-            return _unsampled(recorder, name)
-        span = Span()
         span.trace_id = new_trace_id()
         span.parent_id = None
-        span.kind = kind or "experiment"
-        span.scope = scope or recorder.scope
-    elif not parent.sampled:
-        return INERT
+        span.kind = what.kind or "experiment"
+        span.scope = scope = recorder.scope if what.scope_ids is None else recorder.scope_for(*what.scope_ids)
     else:
-        span = Span()
         span.trace_id = parent.trace_id
         span.parent_id = parent.span_id
-        span.kind = kind or "task"
-        span.scope = parent.scope
+        span.kind = what.kind or "task"
+        span.scope = scope = parent.scope
     try:
         span.span_id = take_span_id()
     except IndexError:
@@ -223,19 +227,17 @@ def begin(
     span.sampled = True
     span._recorder = recorder
     span._input = None
-    span._output = b""
-    span._details = None
+    span._output = NOT_GIVEN
     span._ended = False
-    span._chain = span._frame = span._blocks = span._within = None
-    if span.scope is not recorder.scope:
-        slot.remember_scope(span.span_id, span.scope)
+    span._details = span._chain = span._frame = span._blocks = span._within = None
+    if scope is not recorder.scope:
+        slot.remember_scope(span.span_id, scope)
+    if not what.plain:
+        try:
+            what.apply(span)
+        except Exception as fault:
+            slot.fault(fault)
     return span
-
-
-def start(span: Span) -> None:
-    """Read the clocks: last, so that what we do before the user's code is not counted as the user's."""
-    span.start_ns = time_ns()
-    span._opened_ns = clock_ns()
 
 
 def current_span() -> Span | None:
@@ -254,12 +256,6 @@ def current_span() -> Span | None:
     except Exception as fault:
         slot.fault(fault)
     return None
-
-
-def _unsampled(recorder: Recorder, name: str) -> Span:
-    span = InertSpan(name, "experiment", scope=recorder.scope)
-    span.trace_id = new_trace_id()  # `inject` hands the decision on, with the flag down
-    return span
 
 
 def lost(entry: Active | None, fault: Exception) -> None:
