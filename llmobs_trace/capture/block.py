@@ -123,6 +123,8 @@ class SpanBlock:
         if not self._open:
             return  # entered while tracing was off
         span = self._open.pop() if len(self._open) == 1 else self._mine()
+        if span is INERT:
+            return
         try:
             if error is not None and span.sampled and not isinstance(error, GeneratorExit):
                 details_of(span).failure = Failure(error)
@@ -130,8 +132,7 @@ class SpanBlock:
             try:
                 end(span, ended_ns)
             finally:
-                if span is not INERT:
-                    span._ended = True  # whatever became of its event, it is active nowhere
+                span._ended = True  # whatever became of its event, it is active nowhere
 
     def _mine(self) -> Span:
         """Of several open entries, the last that this frame, else this task or thread, made."""

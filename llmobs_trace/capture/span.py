@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 from llmobs_trace.capture import active, event
@@ -273,7 +274,18 @@ def end(span: Span, ended_ns: int, began_ns: int | None = None) -> None:
     """
     if span._ended or span is INERT:
         return
-    active.leave(span)
+    chain = span._chain
+    if chain is not None and span._blocks is None and chain.thread == get_ident():
+        # What `active.leave` comes to for most, without its call (80 ns).
+        span._ended = True
+        span._chain = span._frame = span._within = None
+        spans = chain.spans
+        if spans and spans[-1] is span:
+            spans.pop()
+        elif span in spans:
+            spans.remove(span)
+    else:
+        active.leave(span)
     if span.sampled:
         recorder = span._recorder
         recorder.append(event.span_record(span, recorder, ended_ns - (began_ns or span._opened_ns)))
