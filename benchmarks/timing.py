@@ -21,13 +21,15 @@ def rounds(subjects: dict[str, Timed], number: int, repeats: int) -> dict[str, l
 
 
 def looped(call: Callable[[], object]) -> Timed:
-    """Time `call` in a plain loop."""
+    """Time `call` in a plain loop, by the thread's own clock: nothing here waits, and on a machine that has
+    other work the wall clock counts that too.
+    """
 
     def timed(number: int) -> float:
-        began = time.perf_counter()
+        began = time.thread_time()
         for _ in range(number):
             call()
-        return time.perf_counter() - began
+        return time.thread_time() - began
 
     return timed
 

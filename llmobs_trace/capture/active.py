@@ -27,11 +27,12 @@ from llmobs_trace.capture.entry import NO_SCOPE, Active, Carried, Chain, FrameBl
 from llmobs_trace.capture.ids import NO_SPAN_ID, NO_TRACE_ID
 
 _GENERATOR = CO_GENERATOR | CO_ASYNC_GENERATOR
+SUSPENDABLE = _GENERATOR | CO_COROUTINE
 
 # Frames that enter a block on behalf of their caller: the block is their caller's. Looked through on entry
 # only, never on exit: a span in the `finally` of a generator under `closing()` belongs to that generator's
 # block.
-_ENTERS_FOR_ITS_CALLER = frozenset(
+ENTERS_FOR_ITS_CALLER = frozenset(
     {"__enter__", "__aenter__", "enter_context", "enter_async_context", "call_fixture_func"}
 )
 
@@ -185,7 +186,12 @@ def handed_over(active: Active | None) -> Carried | None:
 
 def find(chain: Chain, frame: FrameType | None) -> Active | None:
     """The active entry as seen from `frame`; None where nothing is active."""
-    entry = _find_among_blocks(chain, frame) if _blocks else _top(chain)
+    return find_within(chain, innermost_blocks(chain, frame)) if _blocks else top(chain)
+
+
+def find_within(chain: Chain, blocks: FrameBlocks | None) -> Active | None:
+    """The same where the innermost frame in the table is known already."""
+    entry = _find_among_blocks(chain, blocks)
     return None if entry is None or entry.trace_id == "" else entry
 
 
@@ -202,18 +208,19 @@ def caller(depth: int) -> FrameType | None:
         return None
 
 
-def _top(chain: Chain) -> Active | None:
+def top(chain: Chain) -> Active | None:
+    """The active entry while the table is empty."""
     spans = chain.spans
     while spans:
-        top = spans[-1]
-        if not top._ended:
-            return top
+        entry = spans[-1]
+        if not entry._ended:
+            return entry if entry.trace_id else None
         spans.pop()  # ended by another thread, which only marked it
-    return chain.base
+    base = chain.base
+    return base if base is not None and base.trace_id else None
 
 
-def _find_among_blocks(chain: Chain, frame: FrameType | None) -> Active | None:
-    blocks = _innermost_blocks(chain, frame)
+def _find_among_blocks(chain: Chain, blocks: FrameBlocks | None) -> Active | None:
     hit = blocks.innermost() if blocks is not None else None
     for entry in chain.spans[::-1]:
         if entry._ended:
@@ -231,7 +238,7 @@ def _find_among_blocks(chain: Chain, frame: FrameType | None) -> Active | None:
     return hit if hit is not None else chain.base
 
 
-def _innermost_blocks(chain: Chain, frame: FrameType | None) -> FrameBlocks | None:
+def innermost_blocks(chain: Chain, frame: FrameType | None) -> FrameBlocks | None:
     stop = chain.outermost() if chain.outermost is not None else None
     while frame is not None:
         blocks = _blocks.get(id(frame))
@@ -269,7 +276,7 @@ def place(entry: Active, chain: Chain, frame: FrameType | None) -> None:
 
 def place_on_chain(entry: Active, chain: Chain, frame: FrameType | None) -> None:
     entry._frame = entry._blocks = None
-    entry._within = _innermost_blocks(chain, frame) if _blocks else None
+    entry._within = innermost_blocks(chain, frame) if _blocks else None
     entry._chain = chain
     chain.spans.append(entry)
 
@@ -277,7 +284,7 @@ def place_on_chain(entry: Active, chain: Chain, frame: FrameType | None) -> None
 def place_in_frame(entry: Active, chain: Chain, frame: FrameType) -> None:
     blocks = _blocks.get(id(frame))
     if blocks is None or blocks.innermost() is None:
-        outer = _innermost_blocks(chain, frame.f_back) if _blocks else None
+        outer = innermost_blocks(chain, frame.f_back) if _blocks else None
         blocks = _blocks[id(frame)] = FrameBlocks(outer)
     entry._chain = chain
     entry._within = None
@@ -296,11 +303,11 @@ def owner_of(chain: Chain, frame: FrameType | None) -> tuple[FrameType | None, F
         entered_for = frame.f_back
         if flags & _GENERATOR:
             # A generator that a context manager drives into its block enters it for the manager's user.
-            if entered_for is None or entered_for.f_code.co_name not in _ENTERS_FOR_ITS_CALLER:
+            if entered_for is None or entered_for.f_code.co_name not in ENTERS_FOR_ITS_CALLER:
                 return frame, None
             driven = driven or frame
             frame = entered_for
-        elif frame.f_code.co_name not in _ENTERS_FOR_ITS_CALLER:
+        elif frame.f_code.co_name not in ENTERS_FOR_ITS_CALLER:
             return (frame if flags & CO_COROUTINE and not chain.task else None), driven
         else:
             frame = entered_for
@@ -310,21 +317,21 @@ def owner_of(chain: Chain, frame: FrameType | None) -> tuple[FrameType | None, F
 def leave(entry: Active) -> None:
     """Close a block, in any order, from any thread; another thread's chain is only marked."""
     entry._ended = True
-    blocks = entry._blocks
-    if blocks is not None:
-        frame, entry._frame, entry._blocks = entry._frame, None, None
-        if blocks.innermost() is None and frame is not None and _blocks.get(id(frame)) is blocks:
-            _blocks.pop(id(frame), None)
+    chain = entry._chain
+    if entry._blocks is None and chain is not None:
+        entry._chain = entry._frame = entry._within = None
+        if chain.thread == get_ident():
+            spans = chain.spans
+            if spans and spans[-1] is entry:
+                spans.pop()
+            elif entry in spans:
+                spans.remove(entry)
         return
-    chain, entry._chain = entry._chain, None
-    entry._frame = entry._within = None
-    if chain is None or chain.thread != get_ident():
-        return
-    spans = chain.spans
-    if spans and spans[-1] is entry:
-        spans.pop()
-    elif entry in spans:
-        spans.remove(entry)
+    frame, blocks, entry._frame, entry._blocks = entry._frame, entry._blocks, None, None
+    if blocks is None:
+        return  # it was placed nowhere
+    if blocks.innermost() is None and frame is not None and _blocks.get(id(frame)) is blocks:
+        _blocks.pop(id(frame), None)
 
 
 def end_job(entry: Active) -> None:
@@ -345,7 +352,7 @@ def step_in(entry: Active, chain: Chain, frame: FrameType | None, opened_ns: Cal
     """Make a decorated generator's span active for one step; it never enters the table."""
     entry._within = None
     if _blocks:
-        entry._within = _innermost_blocks(chain, frame)
+        entry._within = innermost_blocks(chain, frame)
         entry._opened_ns = opened_ns()
     chain.spans.append(entry)
 

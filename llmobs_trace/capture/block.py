@@ -14,10 +14,13 @@ from typing import Any, TypeVar, overload
 
 from llmobs_trace.capture import active
 from llmobs_trace.capture import recorder as slot
-from llmobs_trace.capture.decorate import Plan, decorate
+from llmobs_trace.capture.active import ENTERS_FOR_ITS_CALLER, SUSPENDABLE
+from llmobs_trace.capture.decorate import decorate
+from llmobs_trace.capture.details import details_of
 from llmobs_trace.capture.failure import Failure
 from llmobs_trace.capture.options import UNSET, SpanOptions
-from llmobs_trace.capture.span import INERT, Span, begin, end, lost
+from llmobs_trace.capture.plan import Plan
+from llmobs_trace.capture.span import INERT, Span, begin, clock_ns, end, left_out, lost, time_ns
 from llmobs_trace.errors import ConfigurationError
 from llmobs_trace.wire import Kind
 
@@ -83,40 +86,54 @@ class SpanBlock:
             slot.fault(fault)
 
     def _enter(self, frame: FrameType) -> Span:
-        recorder = slot.current or slot.get()
-        if not recorder.enabled:
-            return INERT
+        recorder = slot.current
+        if recorder is None or not recorder.enabled:
+            recorder = slot.get()
+            if not recorder.enabled:
+                return INERT
         options = self._options
         if options.problem is not None:
             option, given, expected = options.problem
             slot.misuse(f"experiment_span: {option} takes {expected}: left out", slot.shown(option, given))
+        name = options.name or _named_after(frame)
         chain = active.current_chain()
-        parent = active.find(chain, frame)
-        scope = options.scope(recorder) if parent is None else None
-        span = begin(recorder, options.name or _named_after(frame), options.kind, parent, scope)
-        if span is not INERT and not options.plain:
-            try:
-                options.apply(span)
-            except Exception as fault:
-                slot.fault(fault)
+        spans = chain.spans
+        parent = spans[-1] if spans else None
+        span = None
+        if parent is None or parent._ended or not parent.sampled or active._blocks:
+            parent = active.find(chain, frame)
+            span = left_out(recorder, name, parent)
+        if span is None:
+            span = begin(recorder, options, name, parent)
+            span.start_ns = time_ns()
+            span._opened_ns = clock_ns()
         self._open.append(span)
-        if span is not INERT:
+        if span is INERT:
+            return span
+        code = frame.f_code
+        if active._blocks or code.co_flags & SUSPENDABLE or code.co_name in ENTERS_FOR_ITS_CALLER:
             active.place(span, chain, frame)
+        else:
+            # A plain function's: `place` would come to the same, in three calls.
+            span._chain = chain
+            spans.append(span)
         return span
 
     def _leave(self, error: BaseException | None) -> None:
+        ended_ns = clock_ns()
         if not self._open:
             return  # entered while tracing was off
         span = self._open.pop() if len(self._open) == 1 else self._mine()
+        if span is INERT:
+            return
         try:
             if error is not None and span.sampled and not isinstance(error, GeneratorExit):
-                span._failure = Failure(error)
+                details_of(span).failure = Failure(error)
         finally:
             try:
-                end(span)
+                end(span, ended_ns)
             finally:
-                if span is not INERT:
-                    span._ended = True  # whatever became of its event, it is active nowhere
+                span._ended = True  # whatever became of its event, it is active nowhere
 
     def _mine(self) -> Span:
         """Of several open entries, the last that this frame, else this task or thread, made."""
@@ -133,7 +150,7 @@ class SpanBlock:
         # lost.
         for span in getattr(self, "_open", ()):
             try:
-                end(span)
+                end(span, clock_ns())
             except Exception as fault:
                 lost(span, fault)
 
@@ -201,21 +218,31 @@ def experiment_span(
     of ours: the argument is left out, and the log says so.
     """
     # What is no function but sits in a class like one, such as a property, is refused when it is decorated.
-    decorated = name if callable(name) or hasattr(type(name), "__get__") else None
+    decorated = None
+    if type(name) is not str and (callable(name) or hasattr(type(name), "__get__")):
+        decorated = name
     try:
-        options = SpanOptions(
-            name if decorated is None else None,
-            kind,
-            input,
-            expected_output,
-            tags,
-            row_id,
-            experiment_id,
-            project_id,
-            dataset_id,
-            capture_input,
-            capture_output,
-        )
+        options = SpanOptions(name if decorated is None else None, kind, input)
+        if (
+            tags is not None
+            or row_id is not None
+            or experiment_id is not None
+            or project_id is not None
+            or dataset_id is not None
+            or capture_input is not None
+            or capture_output is not None
+            or expected_output is not UNSET
+        ):
+            options.say_more(
+                expected_output,
+                tags,
+                row_id,
+                experiment_id,
+                project_id,
+                dataset_id,
+                capture_input,
+                capture_output,
+            )
         return SpanBlock(options) if decorated is None else _decorated(decorated, options)
     except ConfigurationError:
         raise

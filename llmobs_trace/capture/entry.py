@@ -93,7 +93,7 @@ def nothing() -> Carried:
     """An entry that says: no parent. What a pool's worker starts a job from when nothing was active at
     `submit`.
     """
-    return Carried("", "", NO_SCOPE, True)
+    return Carried("", "", NO_SCOPE, False)
 
 
 NO_SCOPE = Scope("", "", "")

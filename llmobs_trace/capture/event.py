@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llmobs_trace.capture import row
+from llmobs_trace.capture.details import NO_DETAILS
 from llmobs_trace.capture.recorder import Recorder
 from llmobs_trace.capture.tags import encoded_tags
 from llmobs_trace.encode import Redactor, encode, encode_text, fit, shape_expected, shape_io
@@ -21,13 +22,25 @@ if TYPE_CHECKING:
 
 _decode = msgspec.json.Decoder().decode
 _SHAPES = {"input": shape_io, "output": shape_io, "expected_output": shape_expected}
+# An object or a string needs no other shape as input or output, which its first byte tells: but for the
+# empty ones, which are two bytes long.
+IN_SHAPE = b'{"'
+_VALUES = ("input", "output", "expected_output")
 
 
 def captured(recorder: Recorder, field: str, value: object) -> bytes | None:
     """A user's value as it is now, redacted, in the shape the wire takes; None is left out."""
     if value is None:
         return None
-    return captured_bytes(recorder, field, encode(value))
+    encoded = encode(value)
+    if (
+        recorder.redactor is None
+        and encoded[0] in IN_SHAPE
+        and len(encoded) > 2
+        and field != "expected_output"
+    ):
+        return encoded  # without the two calls that would give it back
+    return captured_bytes(recorder, field, encoded)
 
 
 def captured_bytes(recorder: Recorder, field: str, encoded: bytes) -> bytes | None:
@@ -41,6 +54,24 @@ def captured_bytes(recorder: Recorder, field: str, encoded: bytes) -> bytes | No
 
 def span_record(span: Span, recorder: Recorder, duration_ns: int) -> bytes:
     """The record of a finished span, no longer than the recorder's `max_event_bytes`."""
+    if span._details is None and span.parent_id is not None and recorder.redactor is None:
+        # The hot path: most spans have a parent, an input and an output, and that is all.
+        given, output = span._input, span._output
+        tail = (
+            f'}},"status":"ok","tags":["parent_id:{span.parent_id}","span_kind:{span.kind}"],'
+            f'"span_id":"{span.span_id}","trace_id":"{span.trace_id}",'
+            f'"start_ns":{span.start_ns},"duration":{duration_ns}}}}}\n'
+        ).encode()
+        scope, name = span.scope, span.name
+        head = scope.span_heads.get(name) or scope.span_head(name)
+        if not output:
+            record = b"".join((head, b'"input":', given, tail)) if given else head + tail
+        elif given:
+            record = b"".join((head, b'"input":', given, b',"output":', output, tail))
+        else:
+            record = b"".join((head, b'"output":', output, tail))
+        if len(record) <= recorder.max_event_bytes:
+            return record
     fields = _fields(span, recorder)
     record = _join(span, duration_ns, fields)
     if len(record) > recorder.max_event_bytes:
@@ -52,26 +83,28 @@ def span_record(span: Span, recorder: Recorder, duration_ns: int) -> bytes:
 def _fields(span: Span, recorder: Recorder) -> dict[str, bytes]:
     """Everything of the user's in a span, by the names redaction and cutting know."""
     fields = {"name": _text(recorder, "name", span.name)}
-    if span._input is not None:
+    if span._input:
         fields["input"] = span._input
-    if span._output is not None:
+    if span._output:
         fields["output"] = span._output
-    rare = span.__dict__
-    if not rare and span.parent_id is not None:
-        return fields
-    if span._expected is not None:
-        fields["expected_output"] = span._expected
-    if span._failure is not None:
-        failure = span._failure
+    details = span._details or NO_DETAILS
+    if details.expected is not None:
+        fields["expected_output"] = details.expected
+    if details.failure is not None:
+        failure = details.failure
         fields["error.type"] = encode_text(failure.type)
         fields["error.message"] = _text(recorder, "error.message", failure.message)
         fields["error.stack"] = _text(recorder, "error.stack", failure.stack)
-    tags = encoded_tags(span._tags, recorder.redactor) if span._tags else []
+    tags = encoded_tags(details.tags, recorder.redactor) if details.tags else []
     for number, tag in enumerate(tags):
         fields[f"tags.{number}"] = tag
-    if span.parent_id is None and span.kind == "experiment" and not (span._tags and row.TAG in span._tags):
+    if (
+        span.parent_id is None
+        and span.kind == "experiment"
+        and not (details.tags and row.TAG in details.tags)
+    ):
         identity = fields.get("input", fields["name"])
-        row_id = span._row_id
+        row_id = details.row_id
         if row_id is not None and recorder.redactor is not None:
             row_id = _seen_row_id(recorder.redactor, row_id)
         row_id = row_id or row.row_id(span.scope.experiment_id, identity)
@@ -97,40 +130,29 @@ def as_text(encoded: bytes) -> bytes:
 
 
 def _join(span: Span, duration_ns: int, fields: dict[str, bytes]) -> bytes:
-    tags = b'"span_kind:%b"' % span.kind.encode()
-    if span.parent_id is not None:
-        tags = b'"parent_id:%b",%b' % (span.parent_id.encode(), tags)
-    meta = []
-    if "input" in fields:
-        meta.append(b'"input":' + fields["input"])
-    if "output" in fields:
-        meta.append(b'"output":' + fields["output"])
+    tags = [f'"parent_id:{span.parent_id}"'.encode()] if span.parent_id is not None else []
+    tags.append(f'"span_kind:{span.kind}"'.encode())
+    tags += [encoded for name, encoded in fields.items() if name.startswith("tags.")]
+    if span._details is not None:
+        tags += [f'"{own}"'.encode() for own in span._details.own_tags]
+    meta = [b'"%b":%b' % (name.encode(), fields[name]) for name in _VALUES if name in fields]
     status = b"ok"
-    if len(fields) > 1 + len(meta):
-        for name, encoded in fields.items():
-            if name.startswith("tags."):
-                tags = b"%b,%b" % (tags, encoded)
-        if "expected_output" in fields:
-            meta.append(b'"expected_output":' + fields["expected_output"])
-        if "error.type" in fields:
-            status = b"error"
-            meta.append(
-                b'"error":{"type":%b,"message":%b,"stack":%b}'
-                % (fields["error.type"], fields["error.message"], fields["error.stack"])
-            )
-    for own in span._own_tags:
-        tags = b'%b,"%b"' % (tags, own.encode())
+    if "error.type" in fields:
+        status = b"error"
+        meta.append(
+            b'"error":{"type":%b,"message":%b,"stack":%b}'
+            % (fields["error.type"], fields["error.message"], fields["error.stack"])
+        )
     return (
-        b'%b"name":%b,"span_id":"%b","trace_id":"%b","start_ns":%d,"duration":%d,"status":"%b","tags":[%b],"meta":{%b}}}\n'
+        b'%b%b},"status":"%b","tags":[%b],"span_id":"%b","trace_id":"%b","start_ns":%d,"duration":%d}}\n'
         % (
-            span.scope.span_head,
-            fields["name"],
+            span.scope.span_head_of(fields["name"]),
+            b",".join(meta),
+            status,
+            b",".join(tags),
             span.span_id.encode(),
             span.trace_id.encode(),
             span.start_ns,
             max(duration_ns, 0),
-            status,
-            tags,
-            b",".join(meta),
         )
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from llmobs_trace.capture import event
-from llmobs_trace.capture.recorder import Recorder, Scope
+from llmobs_trace.capture.details import details_of
 from llmobs_trace.capture.tags import plain_tags
 from llmobs_trace.errors import ConfigurationError
 from llmobs_trace.wire import KINDS, Kind, id_problem
@@ -36,25 +36,31 @@ class SpanOptions:
     the program, it is misuse.
     """
 
-    __slots__ = (
-        "capture_input",
-        "capture_output",
-        "expected_output",
-        "given_input",
-        "kind",
-        "name",
-        "plain",
-        "problem",
-        "row_id",
-        "scope_ids",
-        "tags",
-    )
+    # Attributes of the class: a block without any of these, as most are, is spared storing them (9 ns each).
+    expected_output: object = UNSET
+    tags: Mapping[str, object] | None = None
+    row_id: str | None = None
+    scope_ids: tuple[str | None, str | None, str | None] | None = None
+    capture_input: bool | None = None
+    capture_output: bool | None = None
 
     def __init__(
+        self, name: str | None = None, kind: Kind | None = None, given_input: object = UNSET
+    ) -> None:
+        self.problem: tuple[str, object, str] | None = None
+        if name is not None and type(name) is not str:
+            name = str.__str__(name) if isinstance(name, str) else self._refuse("name", name, _NAME)
+        if kind is not None and kind not in KINDS:
+            kind = self._refuse("kind", kind, f"one of: {', '.join(KINDS)}")
+        self.name = name
+        self.kind = kind
+        self.given_input = given_input
+        # Nothing for `apply` to do: the common case costs one look.
+        self.plain = given_input is UNSET
+        self._more = False
+
+    def say_more(
         self,
-        name: str | None = None,
-        kind: Kind | None = None,
-        given_input: object = UNSET,
         expected_output: object = UNSET,
         tags: Mapping[str, object] | None = None,
         row_id: str | None = None,
@@ -64,11 +70,7 @@ class SpanOptions:
         capture_input: bool | None = None,
         capture_output: bool | None = None,
     ) -> None:
-        self.problem: tuple[str, object, str] | None = None
-        if name is not None and type(name) is not str:
-            name = str.__str__(name) if isinstance(name, str) else self._refuse("name", name, _NAME)
-        if kind is not None and kind not in KINDS:
-            kind = self._refuse("kind", kind, f"one of: {', '.join(KINDS)}")
+        """What is said of few spans."""
         if tags is not None and not isinstance(tags, Mapping):
             tags = self._refuse("tags", tags, 'a mapping of names to values, such as {"model": "small"}')
         if row_id is not None and id_problem(row_id):
@@ -90,37 +92,28 @@ class SpanOptions:
                 "dataset_id", dataset_id, f"the id as the endpoint knows it, and this one {wrong}"
             )
         ids = (experiment_id, project_id, dataset_id)
-        self.name = name
-        self.kind = kind
-        self.given_input = given_input
         self.expected_output = expected_output
         self.tags = tags or None
         self.row_id = row_id
         self.scope_ids = ids if any(ids) else None
         self.capture_input = capture_input
         self.capture_output = capture_output
-        # Nothing for `apply` to do: the common case costs one look.
-        self.plain = (
-            given_input is UNSET and expected_output is UNSET and self.tags is None and row_id is None
-        )
-
-    def scope(self, recorder: Recorder) -> Scope | None:
-        """Where a root span of these options belongs; None for the configured default."""
-        return recorder.scope_for(*self.scope_ids) if self.scope_ids is not None else None
+        self._more = expected_output is not UNSET or self.tags is not None or row_id is not None
+        self.plain = self.plain and not self._more
 
     def apply(self, span: Span) -> None:
         """Record on a span that has just begun what was said of it beforehand."""
-        if self.plain or not span.sampled:
-            return
         recorder = span._recorder
         if self.given_input is not UNSET:
             span._input = event.captured(recorder, "input", self.given_input)
+        if not self._more:
+            return
         if self.expected_output is not UNSET:
-            span._expected = event.captured(recorder, "expected_output", self.expected_output)
+            details_of(span).expected = event.captured(recorder, "expected_output", self.expected_output)
         if self.tags is not None:
-            span._tags = plain_tags(self.tags)
+            details_of(span).tags = plain_tags(self.tags)
         if self.row_id is not None:
-            span._row_id = self.row_id
+            details_of(span).row_id = self.row_id
 
     def _refuse(self, option: str, given: object, expected: str) -> Any:
         """Keep the first problem; the option is as if it had not been given."""

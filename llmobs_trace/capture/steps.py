@@ -24,12 +24,13 @@ from llmobs_trace.capture.span import clock_ns, lost
 class Steps:
     """What happens around the steps of one generator: `entry` is active during each."""
 
-    __slots__ = ("_chain", "entry")
+    __slots__ = ("_chain", "asynchronous", "entry")
 
     entry: Active
 
     def __init__(self) -> None:
         self._chain: Chain | None = None
+        self.asynchronous = False  # whether an async generator's steps, which may await
 
     def begin(self) -> bool:
         """At the first step; False where there is nothing to do."""
@@ -38,19 +39,28 @@ class Steps:
     def enter(self) -> None:
         """Before each step; the driver's frame calls it."""
         chain = active.current_chain()
-        frame = active.caller(1)
-        if chain.task or frame is None or not frame.f_code.co_flags & inspect.CO_ASYNC_GENERATOR:
+        if active._blocks or (self.asynchronous and not chain.task):
+            frame = active.caller(1)
+            if frame is not None and self.asynchronous and not chain.task:
+                # Outside a task nobody knows who runs while a step awaits: active with its frame only.
+                active.place_in_frame(self.entry, chain, frame)
+                return
             active.step_in(self.entry, chain, frame, clock_ns)
-            self._chain = chain
         else:
-            # Outside a task nobody knows who runs while a step awaits: active with its frame only.
-            active.place_in_frame(self.entry, chain, frame)
+            # Most steps come here, and a frame object or a call would cost as much as all of this.
+            self.entry._within = None
+            chain.spans.append(self.entry)
+        self._chain = chain
 
     def leave(self) -> None:
         """After each step, however it ended."""
         chain, self._chain = self._chain, None
         if chain is not None:
-            active.step_out(self.entry, chain)
+            spans = chain.spans
+            if spans and spans[-1] is self.entry:
+                spans.pop()
+            else:
+                active.step_out(self.entry, chain)
         elif self.entry._blocks is not None:
             active.step_out_of_frame(self.entry)
 
@@ -129,6 +139,7 @@ run_iterable_coroutine = _iterable_coroutine(run_generator)
 
 async def run_async_generator(inner: AsyncGenerator[Any, Any], steps: Steps) -> AsyncGenerator[Any, Any]:
     """The same for an async generator; `send`, `throw` and `close` reach the user's."""
+    steps.asynchronous = True
     try:
         recorded = steps.begin()
     except Exception as fault:

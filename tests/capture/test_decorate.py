@@ -831,7 +831,7 @@ def test_an_exception_is_recorded_with_type_message_stack_and_causes(llmobs_span
     assert "KeyError: 'inner'" in span.error["stack"]
     assert "direct cause" in span.error["stack"]
     assert "ValueError: outer" in span.error["stack"]
-    assert "_call_function" not in span.error["stack"]
+    assert "call_function" not in span.error["stack"]
 
 
 def test_a_cancelled_coroutine_is_an_error(llmobs_spans):

@@ -486,7 +486,7 @@ def test_the_stack_is_the_standard_librarys_text_without_our_frames(llmobs_spans
         except ValueError as error:
             span.record_exception(error)
             text = "".join(traceback.format_exception(error))
-    ours = "_call_function"
+    ours = "call_function"
     stack = llmobs_spans.named("span").error["stack"]
     assert ours in text
     assert ours not in stack

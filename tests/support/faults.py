@@ -24,7 +24,7 @@ import llmobs_trace
 # Bodies that the user's own steps drive: they are entered from outside, and made by the package.
 DRIVERS = {"_run_coroutine", "run_generator", "run_async_generator"}
 # Calls of the user's, also where a wrapper makes them: one function decorated twice.
-BORDERS = {"_call_function", "_call_coroutine", "_call_generator", "_call_async_generator", "_get"}
+BORDERS = {"call_function", "call_coroutine", "call_generator", "call_async_generator", "_get"}
 # What the collector calls, whoever runs then; it has nobody to tell of an exception.
 COLLECTED = {"__del__", "forget"}
 

@@ -1,0 +1,353 @@
+"""What a decorated call does around the user's: the hot path, for each kind of callable. User's thread.
+
+For a call with a parent, an input and an output it may do this and no more: find the running thread's or
+task's chain, bind and encode the arguments, take an id, make the span, put it on the chain, read the wall
+clock and the monotonic one; then the user's function; then read the monotonic clock, encode what was
+returned, take the span off the chain, join the record and append it. Everything else is a branch not taken.
+
+What is promised: the same return value, the same exception object with the same cause and context, a
+traceback longer by one frame of ours, and a fault of our own never reaches the user: so all of ours is tried
+(free of charge on 3.11 and later).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from llmobs_trace.capture import active, event
+from llmobs_trace.capture import recorder as slot
+from llmobs_trace.capture.details import details_of
+from llmobs_trace.capture.entry import Active
+from llmobs_trace.capture.failure import Failure
+from llmobs_trace.capture.plan import Plan
+from llmobs_trace.capture.recorder import Recorder
+from llmobs_trace.capture.span import INERT, NOT_GIVEN, Span, begin, clock_ns, end, left_out, lost, time_ns
+from llmobs_trace.capture.steps import Steps, run_async_generator, run_generator, run_iterable_coroutine
+from llmobs_trace.capture.stream import Stream
+from llmobs_trace.encode import encode
+
+# --- what every call does -----------------------------------------------------------------------------------
+
+
+def _input(recorder: Recorder, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes | None:
+    """The input of a call, encoded now; None where there is none or it is not wanted, and where the arguments
+    do not fit: the function itself will say so.
+    """
+    wanted = plan.capture_input
+    if wanted is None:
+        wanted = recorder.capture_input
+    if not wanted:
+        return None
+    try:
+        # An empty `**kwargs` is worth a look: passing it on makes a new dictionary, 60 ns.
+        arguments = plan.arguments(*args, **kwargs) if kwargs else plan.arguments(*args)
+    except TypeError:
+        return None
+    if not arguments:
+        return None
+    encoded = encode(arguments)  # an object with something in it: in shape as it is
+    return encoded if recorder.redactor is None else event.captured_bytes(recorder, "input", encoded)
+
+
+def _fail(span: Span, error: BaseException) -> None:
+    """The call ended with an exception; a generator or coroutine that was closed did not fail."""
+    ended_ns = clock_ns()
+    try:
+        if span.sampled and not isinstance(error, GeneratorExit):
+            details_of(span).failure = Failure(error)
+    finally:
+        end(span, ended_ns)
+
+
+def _finish(span: Span, plan: Plan, result: object) -> None:
+    """The call returned."""
+    ended_ns = clock_ns()
+    try:
+        if result is not None and span._output is NOT_GIVEN:
+            recorder, wanted = span._recorder, plan.capture_output
+            if wanted is None:
+                wanted = recorder.capture_output
+            if wanted:
+                encoded = encode(result)
+                if recorder.redactor is None and encoded[0] in event.IN_SHAPE and len(encoded) > 2:
+                    span._output = encoded
+                else:
+                    span._output = event.captured_bytes(recorder, "output", encoded)
+    finally:
+        end(span, ended_ns)
+
+
+def _on_stack(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span:
+    """Begin the span of a plain call, whose wrapper calls this."""
+    recorder = slot.current
+    if recorder is None:  # the first span of all; the wrapper has looked whether tracing is off
+        recorder = slot.get()
+        if not recorder.enabled:
+            return INERT
+    chain = active.current_chain()
+    spans = chain.spans
+    parent = spans[-1] if spans else None
+    within = span = None
+    if parent is None or parent._ended or not parent.sampled or active._blocks:
+        if active._blocks:
+            within = active.innermost_blocks(chain, active.caller(1))
+            parent = active.find_within(chain, within)
+        else:
+            parent = active.top(chain)
+        span = left_out(recorder, plan.name, parent)
+        if span is INERT:
+            return INERT  # before anything is encoded
+    if span is None:
+        given = _input(recorder, plan, args, kwargs)
+        span = begin(recorder, plan.options, plan.name, parent)
+        if given is not None:
+            span._input = given
+        span.start_ns = time_ns()
+        span._opened_ns = clock_ns()
+    span._within = within
+    span._chain = chain
+    spans.append(span)
+    return span
+
+
+def _in_coroutine(plan: Plan, given: bytes | None) -> Span:
+    """Begin the span of a coroutine, whose wrapper's frame calls this at its first step."""
+    recorder = slot.current or slot.get()
+    if not recorder.enabled:
+        return INERT
+    chain = active.current_chain()
+    # A frame object costs 100 ns; in a task it is looked at only while there are blocks in the table.
+    frame = active.caller(1) if active._blocks or not chain.task else None
+    parent = active.find(chain, frame)
+    span = left_out(recorder, plan.name, parent) if parent is None or not parent.sampled else None
+    if span is INERT:
+        return INERT
+    if span is None:
+        span = begin(recorder, plan.options, plan.name, parent)
+        if given is not None:
+            span._input = given
+        span.start_ns = time_ns()
+        span._opened_ns = clock_ns()
+    if frame is None:
+        span._chain = chain
+        chain.spans.append(span)
+    elif chain.task:
+        active.place_on_chain(span, chain, frame)
+    else:
+        # Outside a task nobody knows who runs while it awaits: active with its frame only.
+        active.place_in_frame(span, chain, frame)
+    return span
+
+
+# --- the calls ----------------------------------------------------------------------------------------------
+
+
+def calling_function(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
+    """What runs when a decorated plain function is called."""
+
+    def call_function(*args: Any, **kwargs: Any) -> Any:
+        recorder = slot.current
+        if recorder is not None and not recorder.enabled:
+            return function(*args, **kwargs)
+        try:
+            span = _on_stack(plan, args, kwargs)
+        except RecursionError:
+            slot.faults.count += 1  # no room for a call that says so
+            span = INERT
+        except Exception as fault:
+            slot.fault(fault)
+            span = INERT
+        if span is INERT:
+            return function(*args, **kwargs)
+        try:
+            result = function(*args, **kwargs) if kwargs else function(*args)
+        except BaseException as error:
+            try:
+                _fail(span, error)
+            except Exception as fault:
+                lost(span, fault)
+            raise
+        try:
+            _finish(span, plan, result)
+        except Exception as fault:
+            lost(span, fault)
+        return result
+
+    return call_function
+
+
+def calling_coroutine(
+    function: Callable[..., Coroutine[Any, Any, Any]], plan: Plan
+) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """What runs when a decorated coroutine function is called: the arguments are taken now."""
+
+    def call_coroutine(*args: Any, **kwargs: Any) -> Coroutine[Any, Any, Any]:
+        recorder = slot.current
+        if recorder is not None and not recorder.enabled:
+            return function(*args, **kwargs)
+        coroutine = None
+        try:
+            given = _input(slot.current or slot.get(), plan, args, kwargs)
+            if given is not None or _fits(plan, args, kwargs):
+                coroutine = _run_coroutine(function, plan, given, args, kwargs)
+                _name_after(coroutine, function)
+        except Exception as fault:
+            slot.fault(fault)
+        # A call that does not fit raises here, as it would undecorated, and outside of the handlers, whose
+        # exception would else be its context.
+        return coroutine if coroutine is not None else function(*args, **kwargs)
+
+    return call_coroutine
+
+
+def _fits(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    try:
+        plan.arguments(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
+
+
+async def _run_coroutine(
+    function: Callable[..., Coroutine[Any, Any, Any]],
+    plan: Plan,
+    given: bytes | None,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> Any:
+    try:
+        span = _in_coroutine(plan, given)
+    except Exception as fault:
+        slot.fault(fault)
+        span = INERT
+    if span is INERT:
+        return await function(*args, **kwargs)
+    try:
+        result = await function(*args, **kwargs)
+    except BaseException as error:
+        try:
+            _fail(span, error)
+        except Exception as fault:
+            lost(span, fault)
+        raise
+    try:
+        _finish(span, plan, result)
+    except Exception as fault:
+        lost(span, fault)
+    return result
+
+
+_AWAITABLE = inspect.CO_ITERABLE_COROUTINE
+
+
+def calling_generator(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
+    """What runs when a decorated generator function is called."""
+
+    def call_generator(*args: Any, **kwargs: Any) -> Any:
+        recorder = slot.current
+        inner = function(*args, **kwargs)
+        if (recorder is not None and not recorder.enabled) or not inspect.isgenerator(inner):
+            return inner
+        try:
+            drive = run_iterable_coroutine if inner.gi_code.co_flags & _AWAITABLE else run_generator
+            outer = drive(inner, _SpanSteps(plan, args, kwargs))
+            _name_after(outer, function)
+        except Exception as fault:
+            slot.fault(fault)
+            return inner
+        return outer
+
+    return call_generator
+
+
+def calling_async_generator(function: Callable[..., Any], plan: Plan) -> Callable[..., Any]:
+    """What runs when a decorated async generator function is called."""
+
+    def call_async_generator(*args: Any, **kwargs: Any) -> Any:
+        recorder = slot.current
+        inner = function(*args, **kwargs)
+        if (recorder is not None and not recorder.enabled) or not inspect.isasyncgen(inner):
+            return inner
+        try:
+            outer = run_async_generator(inner, _SpanSteps(plan, args, kwargs))
+            _name_after(outer, function)
+        except Exception as fault:
+            slot.fault(fault)
+            return inner
+        return outer
+
+    return call_async_generator
+
+
+def _name_after(made: Any, function: Any) -> None:
+    """A coroutine or generator shows its name in warnings and debuggers: the user's, not ours."""
+    try:
+        made.__name__ = function.__name__
+        made.__qualname__ = function.__qualname__
+    except Exception:
+        return  # a callable object has no such name
+
+
+class _SpanSteps(Steps):
+    """The span of a decorated generator, active around each step and nowhere between."""
+
+    __slots__ = ("_at_call", "_began_ns", "_given", "_plan", "_recorder", "_stream", "span")
+
+    def __init__(self, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        recorder = slot.current or slot.get()
+        super().__init__()
+        self.span = INERT
+        self._plan = plan
+        self._recorder = recorder
+        self._began_ns = 0
+        self._stream: Stream | None = None
+        self._given = _input(recorder, plan, args, kwargs)
+        # A body streamed after its handler returned still has its parent.
+        self._at_call: Active | None = active.handed_over(active.now(active.caller(2)))
+
+    def begin(self) -> bool:
+        """At the first step; False where there is nothing to record."""
+        if not self._recorder.enabled:
+            return False
+        parent = active.now(active.caller(1)) or self._at_call
+        plan, recorder = self._plan, self._recorder
+        span = left_out(recorder, plan.name, parent)
+        if span is INERT:
+            return False
+        if span is None:
+            span = begin(recorder, plan.options, plan.name, parent)
+            if self._given is not None:
+                span._input = self._given
+            span.start_ns = time_ns()
+            self._began_ns = span._opened_ns = clock_ns()
+        self.entry = self.span = span
+        self._at_call = self._given = None
+        wanted = plan.capture_output if plan.capture_output is not None else recorder.capture_output
+        if span.sampled and wanted:
+            self._stream = Stream(recorder.max_event_bytes)
+        return True
+
+    def item(self, item: object) -> None:
+        span = self.span
+        if not span.sampled:
+            return
+        if span._details is None or not span._details.own_tags:
+            details_of(span).own_tags = (f"time_to_first_item_ns:{clock_ns() - self._began_ns}",)
+        if self._stream is not None:
+            self._stream.add(item)
+
+    def finish(self, error: BaseException | None = None) -> None:
+        ended_ns = clock_ns()
+        span = self.span
+        try:
+            if span.sampled and error is not None:
+                details = details_of(span)
+                details.own_tags = (*details.own_tags, "exhausted:false")
+                if not isinstance(error, GeneratorExit):
+                    details.failure = Failure(error)
+            if self._stream is not None and span._output is NOT_GIVEN:
+                span._output = event.captured_bytes(self._recorder, "output", self._stream.encoded())
+        finally:
+            end(span, ended_ns, self._began_ns)
