@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-PATIENCE_SECONDS = 180.0
+PATIENCE_SECONDS = 300.0
 
 
 class Viewer(NamedTuple):
@@ -51,6 +51,10 @@ VIEWERS = (
 )
 
 
+class NoPage(Exception):
+    """It was started, and showed nothing."""
+
+
 class Taken(NamedTuple):
     """What one of them takes."""
 
@@ -70,7 +74,11 @@ def main() -> int:
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory(prefix="llmobs-viewers-") as scratch:
         for viewer in VIEWERS[:1] if arguments.ours else VIEWERS:
-            found = measure(viewer, arguments.keep or Path(scratch))
+            try:
+                found = measure(viewer, arguments.keep or Path(scratch))
+            except NoPage as error:
+                print(f"| {viewer.name} | {error} | | | | |", flush=True)
+                continue
             size, memory = f"{found.installed_bytes / 1e6:.1f} MB", f"{found.memory_bytes / 1e6:.0f} MB"
             cells = (viewer.name, found.packages, size, f"{found.seconds:.2f} s", memory, found.addresses)
             print(f"| {' | '.join(map(str, cells))} |", flush=True)
@@ -138,14 +146,14 @@ def run(viewer: Viewer, environment: Path) -> tuple[float, int, str]:
 def wait_for_page(port: int, process: subprocess.Popen[bytes], deadline: float) -> None:
     while time.perf_counter() < deadline:
         if process.poll() is not None:
-            raise SystemExit(f"it ended with {process.returncode} before its page was there")
+            raise NoPage(f"it ended with {process.returncode} before its page was there")
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
                 answer.read()
             return
         except (urllib.error.URLError, OSError):
             time.sleep(0.01)
-    raise SystemExit(f"no page within {PATIENCE_SECONDS:.0f} s")
+    raise NoPage(f"no page within {PATIENCE_SECONDS:.0f} s")
 
 
 def free_port() -> int:
