@@ -3,7 +3,7 @@
 import { h } from "./dom.js";
 import { ago, iso, moment, number, shortId } from "./format.js";
 import { change, changed, current, href } from "./router.js";
-import { column, pager, search, whole, wholeRow } from "./table.js";
+import { cell, column, pager, search, table, whole, wholeRow } from "./table.js";
 
 const LIMIT = 50;
 
@@ -40,92 +40,80 @@ export function view(route, { experiments, offset, total = offset + experiments.
     ),
     shown.length === 0
       ? h("div", { key: "empty", class: "empty" }, asked ? nothingFound(route, asked) : nothingYet())
-      : table(route, shown, live ? chosen : null),
+      : listing(route, shown, live ? chosen : null),
     shown.length === 0 ? null : pager(route, { offset, limit: LIMIT, total, noun: "experiment" }),
   ];
 }
 
-function table(route, experiments, chosen) {
-  return h(
-    "div",
-    { key: "table", class: "scrolls", tabindex: 0, role: "region", "aria-label": "Experiments" },
-    h(
-      "table",
-      { class: "list" },
-      h("caption", { class: "unseen" }, "Experiments, the latest first"),
-      h(
-        "thead",
-        {},
+function listing(route, experiments, chosen) {
+  const counted = { className: "number" };
+  return table({
+    name: "Experiments, the latest first",
+    className: "rows experiments",
+    head: [
+      chosen !== null &&
         h(
-          "tr",
-          {},
-          chosen !== null &&
-            h(
-              "th",
-              { scope: "col", class: "pick" },
-              h("span", { class: "unseen" }, "Choose for a comparison"),
-            ),
-          column(route, "Name"),
-          column(route, "Began"),
-          column(route, "Dataset"),
-          column(route, "Rows", { className: "number" }),
-          column(route, "Spans", { className: "number" }),
-          column(route, "Errors", { className: "number" }),
-          column(route, "Metrics", { className: "number" }),
-          column(route, "Failed", { className: "number" }),
+          "th",
+          { scope: "col", role: "columnheader", class: "pick" },
+          h("span", { class: "unseen" }, "Choose for a comparison"),
         ),
+      column(route, "Name"),
+      column(route, "Began"),
+      column(route, "Dataset"),
+      column(route, "Rows", counted),
+      column(route, "Spans", counted),
+      column(route, "Errors", counted),
+      column(route, "Metrics", counted),
+      column(route, "Failed", counted),
+    ],
+    body: experiments.map((each) => listed(each, chosen)),
+  });
+}
+
+function listed(each, chosen) {
+  return h(
+    "tr",
+    { key: each.id, role: "row", on: wholeRow, class: chosen?.includes(each.id) ? "chosen" : null },
+    chosen !== null &&
+      cell(
+        null,
+        { class: "pick" },
+        h("input", {
+          type: "checkbox",
+          checked: chosen.includes(each.id),
+          "aria-label": `Choose ${each.name ?? each.id}, began ${moment(each.began_ns)}, for a comparison`,
+          on: { change: () => pick(each.id) },
+        }),
       ),
+    h(
+      "th",
+      { scope: "row", role: "rowheader" },
       h(
-        "tbody",
-        {},
-        experiments.map((each) =>
-          h(
-            "tr",
-            { key: each.id, on: wholeRow, class: chosen?.includes(each.id) ? "chosen" : null },
-            chosen !== null &&
-              h(
-                "td",
-                { class: "pick" },
-                h("input", {
-                  type: "checkbox",
-                  checked: chosen.includes(each.id),
-                  "aria-label": `Choose ${each.name ?? each.id}, began ${moment(each.began_ns)}, for a comparison`,
-                  on: { change: () => pick(each.id) },
-                }),
-              ),
-            h(
-              "th",
-              { scope: "row" },
-              h(
-                "a",
-                { class: "open", id: `open-${each.id}`, href: href(["experiments", each.id]) },
-                h("span", { class: "name", dir: "auto" }, each.name ?? "unnamed"),
-                " ",
-                h("code", { class: "quiet" }, shortId(each.id)),
-              ),
-            ),
-            h(
-              "td",
-              {},
-              h("time", { datetime: iso(each.began_ns), title: iso(each.began_ns) }, moment(each.began_ns)),
-              h("span", { class: "quiet" }, ` ${ago(each.began_ns)}`),
-            ),
-            h("td", { class: "quiet" }, each.dataset_ids.join(", ")),
-            count(each.rows),
-            count(each.spans),
-            count(each.errors, "error"),
-            count(each.metrics),
-            count(each.failed_metrics, "failed"),
-          ),
-        ),
+        "a",
+        { class: "open", id: `open-${each.id}`, href: href(["experiments", each.id]) },
+        h("span", { class: "name", dir: "auto" }, each.name ?? "unnamed"),
+        " ",
+        h("code", { class: "quiet" }, shortId(each.id)),
       ),
     ),
+    cell(
+      null,
+      {},
+      h("time", { datetime: iso(each.began_ns), title: iso(each.began_ns) }, moment(each.began_ns)),
+      h("span", { class: "quiet" }, ` ${ago(each.began_ns)}`),
+    ),
+    cell("Dataset", { class: "quiet" }, each.dataset_ids.join(", ")),
+    count("Rows", each.rows),
+    count("Spans", each.spans),
+    count("Errors", each.errors, "error"),
+    count("Metrics", each.metrics),
+    count("Failed", each.failed_metrics, "failed"),
   );
 }
 
-function count(value, kind = null) {
-  return h(
-    "td",
+function count(name, value, kind = null) {
+  return cell(
+    name,
     { class: kind !== null && value > 0 ? `number ${kind}` : "number" },
     value === 0 ? h("span", { class: "quiet" }, "0") : number(value),
   );
