@@ -30,6 +30,9 @@ _SPILL_BYTES = 16 << 20
 # There may be as many files as there are blocks within the bound, and these many in any case or at most.
 _BLOCK_BYTES, _FEWEST_FILES, _MOST_FILES = 4096, 64, 4096
 _REWRITTEN_AT_ONCE = 8
+# How much stays mapped behind the newest segment. The sender comes soon, mostly, and marks a record in a map
+# with one store; in a file it takes two system calls, each with a wait for the interpreter lock.
+_MAPPED_BYTES = 16 << 20
 
 
 class Journal(SegmentSequence):
@@ -46,6 +49,9 @@ class Journal(SegmentSequence):
         self._reason = reason
         self._segment_bytes = max(1, min(segment_bytes, max_bytes // 2))
         self._max_bytes = max_bytes
+        # A map of a sealed segment, not of what the sender is about to copy to a file.
+        is_mapped = shelf.storage == "mapped"
+        self._most_mapped = min(_MAPPED_BYTES, max_bytes // 8) // self._segment_bytes if is_mapped else 0
         self._max_files = min(max(_FEWEST_FILES, max_bytes // _BLOCK_BYTES), _MOST_FILES)
         self._spill = MemoryShelf()
         self._spare: list[Segment] = []
@@ -249,10 +255,13 @@ class Journal(SegmentSequence):
             # Not only what is in memory still: a ledger must not count on files that somebody removed.
             if not segment.is_there():
                 self._damaged(number, segment)
+                segment.release()  # what is settled from now on is to be marked in the new file
                 return
             segment.mirror()
-            if number < len(self._segments) - 1:
+            newest = len(self._segments) - 1
+            if number < newest:
                 segment.seal()
+            if number < newest - self._most_mapped:
                 segment.release()
         except SegmentDamaged:
             self._damaged(number, segment)

@@ -59,7 +59,7 @@ class MirroredSegment(Segment):
             os.ftruncate(file, self._mirrored_bytes)  # some of the rest may have been written
         return rest.settled.plus(Settlement(lost=pending))
 
-    def _mark(self, offsets: list[int], mark: int) -> Iterator[int]:
+    def _mark(self, offsets: list[int], mark: int) -> Iterator[list[int]]:
         if self._memory is None or self.path is None:
             yield from super()._mark(offsets, mark)
             return

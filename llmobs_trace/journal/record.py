@@ -8,6 +8,9 @@ it.
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import accumulate, compress, count, repeat
+from operator import add
 from typing import Literal, NamedTuple
 
 __all__ = [
@@ -47,6 +50,11 @@ class Record(NamedTuple):
 
     at: Position
     line: bytes
+
+
+# A named tuple's own constructor is a Python function; with these, `map` makes records without any.
+_position = partial(tuple.__new__, Position)
+_record = partial(tuple.__new__, Record)
 
 
 class Settlement(NamedTuple):
@@ -89,14 +97,12 @@ def is_settled(first_byte: int) -> bool:
 
 def split(chunk: bytes, at: Position) -> list[Record]:
     """The pending records in a stretch of a segment that begins at `at`, at a line's beginning."""
-    records = []
-    segment, offset = at
-    begin = 0
-    while (end := chunk.find(b"\n", begin)) >= 0:
-        if chunk[begin] == _PENDING:
-            records.append(Record(Position(segment, offset + begin), chunk[begin:end]))
-        begin = end + 1
-    return records
+    lines = chunk.split(b"\n")
+    del lines[-1]  # what comes after the last newline
+    offsets = map(add, accumulate(map(len, lines), initial=at.offset), count())  # a newline for each before
+    positions = map(_position, zip(repeat(at.segment), offsets))
+    records = map(_record, zip(positions, lines, strict=False))
+    return list(compress(records, map(bytes.startswith, lines, repeat(b"{"))))
 
 
 def head(settled: Settlement) -> bytes:

@@ -221,20 +221,21 @@ class Segment:
     def settle(self, records: Sequence[Record], outcome: Outcome) -> None:
         """Mark these records as done with, each once, here if not on disk. Sender's thread."""
         sizes = {record.at.offset: len(record.line) + 1 for record in records}
-        sizes = {offset: size for offset, size in sizes.items() if offset not in self.owed}
+        if self.owed:
+            sizes = {offset: size for offset, size in sizes.items() if offset not in self.owed}
         marked: list[int] = []
         try:
-            for offset in self._mark(list(sizes), MARKS[outcome]):
-                marked.append(offset)
-        except (OSError, SegmentDamaged):
+            for fresh in self._mark(list(sizes), MARKS[outcome]):
+                marked += fresh
+        except BaseException:
             # Delivered is delivered: nobody here will be given them again. What was marked just before the
-            # disk refused is among them, and is marked again in vain.
-            refused = {offset: MARKS[outcome] for offset in sizes if offset not in marked}
+            # disk refused, or an interrupt came, is among them, and is marked again in vain.
+            refused = dict.fromkeys(sizes.keys() - set(marked), MARKS[outcome])
             self.owed |= refused
             marked += refused
             raise
         finally:
-            size_bytes = sum(sizes[offset] for offset in marked)
+            size_bytes = sum(map(sizes.__getitem__, marked))
             counts = {outcome: len(marked)}
             self.settled = self.settled.plus(Settlement(**counts, size_bytes=size_bytes))
 
@@ -251,15 +252,17 @@ class Segment:
         """Where it is now; what was settled when the segment was rewritten has no place any more."""
         return offset if self.places is None else self.places.get(offset)
 
-    def _mark(self, offsets: list[int], mark: int) -> Iterator[int]:
-        """Overwrite the first byte at each of these; yield those that weren't marked before."""
+    def _mark(self, offsets: list[int], mark: int) -> Iterator[list[int]]:
+        """Overwrite the first byte at each of these; yield those that weren't marked before, as it goes."""
         memory = self._memory
         if memory is not None:
-            for offset in offsets:
-                place = self._place_of(offset)
-                if place is not None and not is_settled(memory[place]):
-                    memory[place] = mark
-                    yield offset
+            if self.places is not None:
+                offsets = [offset for offset in offsets if offset in self.places]
+            where = self.places or {}
+            fresh = [offset for offset in offsets if not is_settled(memory[where.get(offset, offset)])]
+            for offset in fresh:
+                memory[where.get(offset, offset)] = mark
+            yield fresh
         elif self.path is not None:
             with opened(self.path, os.O_RDWR) as file:
                 for offset in offsets:
@@ -267,7 +270,7 @@ class Segment:
                     before = b"" if place is None else os.pread(file, 1, place)
                     if place is not None and before and not is_settled(before[0]):
                         files.write_at(file, bytes((mark,)), place)
-                        yield offset
+                        yield [offset]
 
     def mirror(self) -> None:
         """Bring the file up to what is in memory; here the file is the memory. Sender's thread."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 from .compact import records_from
@@ -22,6 +24,8 @@ __all__ = ["DAMAGED", "SegmentSequence"]
 DAMAGED = "the journal's files were removed, or cut short"
 # What keeps a file from being read for a moment only: reading is to be tried again, not left out.
 _PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR})
+_place = attrgetter("at")
+_number = attrgetter("at.segment")
 
 
 class Folded(NamedTuple):
@@ -91,7 +95,7 @@ class SegmentSequence:
                 number, offset = number + 1, 0
                 continue
             records += found
-            room_bytes -= sum(len(record.line) + 1 for record in found)
+            room_bytes -= sum([len(record.line) for record in found]) + len(found)
             offset += read_bytes
             if not read_bytes or room_bytes <= 0:
                 break
@@ -99,14 +103,12 @@ class SegmentSequence:
 
     def acknowledge(self, records: Sequence[Record], outcome: Outcome = "delivered") -> None:
         """Note on disk that these are done with, and how; in any order. Frees segments that are done with."""
-        by_number: dict[int, list[Record]] = {}
-        for record in records:
-            by_number.setdefault(record.at.segment, []).append(record)
-        for number, group in by_number.items():
+        in_order = sorted(records, key=_place)
+        for number, group in groupby(in_order, key=_number):
             segment = self._segments[number]
             if isinstance(segment, Segment):
                 try:
-                    segment.settle(group, outcome)
+                    segment.settle(list(group), outcome)
                 except SegmentDamaged:
                     self._damaged(number, segment)
                 except OSError as error:
