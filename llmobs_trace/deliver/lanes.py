@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from llmobs_trace.deliver.answers import Answer
-from llmobs_trace.deliver.batch import Entry, Event, read_id, take_apart
+from llmobs_trace.deliver.batch import Event, by_experiment, read_id
 from llmobs_trace.deliver.lane import Lane, Sending
 from llmobs_trace.deliver.sender import Sender
 from llmobs_trace.journal.queue import Source
@@ -122,14 +122,11 @@ class Lanes(Generic[S]):
         self, records: list[Record], at: Position, after: Position, interrupted: Callable[[], bool]
     ) -> bool:
         """Offer each experiment's part; False where it was interrupted."""
-        groups: dict[bytes, list[Entry]] = {}
-        unreadable: list[Record] = []
-        for record in records:
-            event = take_apart(record.line)
-            if event is None or not self._lane_of(event.encoded_id, record.at):
-                unreadable.append(record)
-            else:
-                groups.setdefault(event.encoded_id, []).append((record, event))
+        groups, unreadable = by_experiment(records)
+        for key in list(groups):
+            first, _ = groups[key][0]
+            if not self._lane_of(key, first.at):
+                unreadable += [record for record, _ in groups.pop(key)]
         if unreadable:
             self._sending.notices.happened(
                 "unreadable", f"{len(unreadable)} records of the queue can't be read and are left out"
