@@ -267,7 +267,7 @@ told["counts"] = adopted.counts()
 def test_where_the_directory_is_removed_recording_goes_on_in_memory(tmp_path: Path) -> None:
     told = run_on_small_disk(
         """
-queue = opened()
+queue = opened(max_bytes=500_000)  # so few that no segment stays mapped behind the newest
 record(queue, *range(140))
 queue.prepare()
 shutil.rmtree(root)
@@ -297,7 +297,7 @@ told["again"] = opened().storage
 def test_without_descriptors_to_spare_recording_goes_on_in_memory_and_then_on_disk(tmp_path: Path) -> None:
     told = run_on_small_disk(
         """
-queue = opened()
+queue = opened(max_bytes=500_000)  # so few that no segment stays mapped behind the newest
 record(queue, *range(140))
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 taken = []
