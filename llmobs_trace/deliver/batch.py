@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -24,16 +22,13 @@ _METRIC = b'"metric":'
 ENVELOPE_BYTES = len(b'{"data":{"attributes":{"metrics":[],"spans":[]},"type":"events"}}')
 
 
-class Event(NamedTuple):
+class Event(Struct, frozen=True, gc=False):
     """One record taken apart: the encoded id with its quotes, which kind, and the event as on the wire."""
 
     encoded_id: bytes
     is_span: bool
     json: bytes
 
-
-# The named tuple's own constructor is a Python function, and costs as much as all else here.
-_event = partial(tuple.__new__, Event)
 
 # An event on its way: what to acknowledge, and what to send.
 Entry = tuple[Record, Event]
@@ -52,8 +47,8 @@ class Batch(Struct, frozen=True, kw_only=True):
         """These events, in their order."""
         return cls(
             experiment_id=experiment_id,
-            spans=[json for _, (_, is_span, json) in entries if is_span],
-            metrics=[json for _, (_, is_span, json) in entries if not is_span],
+            spans=[event.json for _, event in entries if event.is_span],
+            metrics=[event.json for _, event in entries if not event.is_span],
             records=[record for record, _ in entries],
         )
 
@@ -83,9 +78,9 @@ def take_apart(line: bytes) -> Event | None:
     kind = end + 2
     encoded_id = line[len(_HEAD) - 1 : end + 1]
     if line.startswith(_SPAN, kind):
-        return _event((encoded_id, True, line[kind + len(_SPAN) : -1]))
+        return Event(encoded_id, True, line[kind + len(_SPAN) : -1])
     if line.startswith(_METRIC, kind):
-        return _event((encoded_id, False, line[kind + len(_METRIC) : -1]))
+        return Event(encoded_id, False, line[kind + len(_METRIC) : -1])
     return None
 
 
@@ -99,16 +94,16 @@ def by_experiment(records: Iterable[Record]) -> tuple[dict[bytes, list[Entry]], 
     head, encoded_id, is_span = b"\n", b"", False  # no line begins so
     entries: list[Entry] = []
     for record in records:
-        _, line = record
+        line = record.line
         event: Event | None
         if line.startswith(head) and line.endswith(b"}}"):
-            event = _event((encoded_id, is_span, line[len(head) : -1]))
+            event = Event(encoded_id, is_span, line[len(head) : -1])
         elif (event := take_apart(line)) is None:
             unreadable.append(record)
             continue
         else:
-            encoded_id, is_span, json = event
-            head = line[: -len(json) - 1]
+            encoded_id, is_span = event.encoded_id, event.is_span
+            head = line[: -len(event.json) - 1]
             entries = found.setdefault(encoded_id, [])
         entries.append((record, event))
     return found, unreadable
@@ -131,7 +126,7 @@ def bodies(
     An event that alone is larger than `max_bytes` is a body of its own. No body goes on over one of `cuts`,
     which are in order.
     """
-    sizes = [len(json) for _, (_, _, json) in events]
+    sizes = [len(event.json) for _, event in events]
     if not cuts and ENVELOPE_BYTES + sum(sizes) + len(sizes) <= max_bytes:
         for begin in range(0, len(events), max_events):
             yield list(events[begin : begin + max_events])

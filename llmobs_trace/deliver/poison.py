@@ -68,8 +68,8 @@ class Search:
     def halve(self, body: Sequence[Entry], *, by_bytes: bool) -> list[list[Entry]]:
         """Cut a refused body of two or more in two: what to send instead, the next one last."""
         middle = _middle_of_bytes(body) if by_bytes else len(body) // 2
-        segment, offset = body[-1][0].at
-        for cut in (body[0][0].at, body[middle][0].at, Position(segment, offset + 1)):
+        last = body[-1][0].at
+        for cut in (body[0][0].at, body[middle][0].at, Position(last.segment, last.offset + 1)):
             index = bisect_left(self.cuts, cut)
             if self.cuts[index : index + 1] != [cut]:
                 self.cuts.insert(index, cut)

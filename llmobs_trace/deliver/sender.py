@@ -111,7 +111,7 @@ class Sender:
         note = f"[left out: the event was refused ({_reason(suspect.answer)})]"
         degraded = without_values(event.json, is_span=event.is_span, note=note)
         if degraded is not None:
-            entry = (record, event._replace(json=degraded))
+            entry = (record, Event(event.encoded_id, event.is_span, degraded))
             answer, verdict = self._ask(lane, Batch.of(lane.experiment_id, [entry]))
             if RESPONSES[verdict] is Response.SETTLE:
                 self._accepted(lane, plan, [entry], settled=suspect)

@@ -64,7 +64,8 @@ class SegmentSequence:
         """Pending records from `at` on, at most `max_bytes` or one larger, and where to go on."""
         records: list[Record] = []
         room_bytes = max_bytes
-        number, offset = max(at, self.start())
+        at = max(at, self.start())
+        number, offset = at.segment, at.offset
         while number < len(self._segments):
             segment = self._segments[number]
             if not isinstance(segment, Segment):
