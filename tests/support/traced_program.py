@@ -242,6 +242,17 @@ def generators(t):
             with t.experiment_span("second"):
                 yield 2
 
+    def opened():
+        block = t.experiment_span("left open for a step")
+        block.__enter__()
+        return block
+
+    @t.experiment_span
+    def leaves_open():
+        block = opened()
+        yield 1
+        block.__exit__(None, None, None)
+
     def steps():
         iterator = echoes()
         seen = [next(iterator), iterator.send(1), iterator.throw(fresh(THROWN))]
@@ -277,6 +288,7 @@ def generators(t):
 
     return [
         told(steps),
+        told(lambda: list(leaves_open())),
         told(stopped),
         told(lambda: list(words())),
         told(lambda: list(fails())),
