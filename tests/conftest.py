@@ -15,6 +15,10 @@ import pytest
 # A deadline would make a test's answer depend on what else the machine does.
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+# For one more Python, after one has run the most.
+hypothesis.settings.register_profile(
+    "again", deadline=None, derandomize=True, print_blob=True, max_examples=30
+)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 _numbers = itertools.count()

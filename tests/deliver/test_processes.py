@@ -115,7 +115,7 @@ def test_a_program_ends_in_time_whatever_the_server_does_and_the_next_delivers(
     receiver.script(reply)
     run(
         "import httpx\n"  # on a busy machine that alone takes longer than this program has
-        "begin(request_timeout=3600.0); atexit.register(end, 0.5); queue.append(span(0)); worker.flush(0.2)"
+        "begin(request_timeout=3600.0); atexit.register(end, 2.0); queue.append(span(0)); worker.flush(1.0)"
     )
     assert len(receiver.requests()) == 1
     run(

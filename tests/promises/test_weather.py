@@ -198,8 +198,8 @@ def test_flush_keeps_to_its_time_with(
 @pytest.mark.parametrize("server", SILENT)
 def test_the_exit_keeps_to_its_time_with(machine: Machine, receiver: Receiver, server: Reply) -> None:
     receiver.usual(server)
-    machine.sends_to(receiver.url, flush_interval=0.1, shutdown_timeout=0.5, request_timeout=3600)
-    machine.run("with experiment_span('row'): pass", timeout=15)
+    machine.sends_to(receiver.url, flush_interval=0.1, shutdown_timeout=3, request_timeout=3600)
+    machine.run("with experiment_span('row'): pass", timeout=30)
     assert receiver.requests()[0].spans[0]["name"] == "row"
     assert machine.pending() == 1
 
