@@ -57,6 +57,7 @@ class Journal(SegmentSequence):
         self._spare: list[Segment] = []
         self._turns: list[object] = []
         self._refusals = itertools.count()
+        self._spills = itertools.count()
         self._is_closed = False
         # How many segments were freed so far; and when the bound was last reached, that number and the size
         # that found no room. Until another is freed it finds none either, and a refusal costs no walk.
@@ -118,12 +119,17 @@ class Journal(SegmentSequence):
         return self._no_room[1] <= max(self._segment_bytes, needed_bytes)
 
     def _refuse(self) -> None:
-        # Taking a number is one C call: none is missed. Where threads cross here, the sender puts it right.
-        count = next(self._refusals) + 1
         try:
-            self._shelf.dropped(count)
+            _count_one(self._refusals, self._shelf.dropped)
         except Exception:
             self._reason = "a dropped record could not be written down"
+
+    def _spilled(self) -> None:
+        # A kill may come before the sender's next turn, an hour away perhaps: what it takes is counted now.
+        try:
+            _count_one(self._spills, self._shelf.spilled)
+        except Exception:
+            self._reason = "a record in memory could not be counted on disk"
 
     def _store(self, line: bytes) -> bool:
         turns, turn = self._turns, object()
@@ -144,7 +150,7 @@ class Journal(SegmentSequence):
         segment = self._next_segment(len(line))
         if segment is None:
             return False
-        write = segment.writer()
+        write = self._writer(segment)
         write(line)
         self._segments.append(segment)
         self._write = write
@@ -152,6 +158,18 @@ class Journal(SegmentSequence):
             segment.seal()
         self._ring()  # for the next spare
         return True
+
+    def _writer(self, segment: Segment) -> Callable[[bytes], object]:
+        """What appends to it; where the disk refused it a file, the record is counted on disk as well."""
+        write = segment.writer()
+        if segment.path is not None or self.storage == "memory":
+            return write
+
+        def counted(line: bytes) -> None:
+            write(line)
+            self._spilled()
+
+        return counted
 
     def _next_segment(self, needed_bytes: int) -> Segment | None:
         """The spare, or a fresh segment; in memory where the disk refuses; None where a bound is reached."""
@@ -187,6 +205,8 @@ class Journal(SegmentSequence):
         else:
             self._shelf.place(segment)
             self._segments.append(segment)
+            if segment.path is None:
+                self._spilled()
         return True
 
     def _try_write(self, line: bytes) -> bool:
@@ -219,17 +239,17 @@ class Journal(SegmentSequence):
         self._reason = f"the journal's disk refuses: {error.strerror or error}"
 
     def _refused(self) -> int:
-        # An exact count without a lock: `next` is one C call, and this looks without taking one.
-        return int(repr(self._refusals)[6:-1])
+        return _taken(self._refusals)
 
-    def _in_memory(self) -> tuple[Settlement, int]:
-        """What is settled and how much is pending in segments that have no file."""
-        settled, pending = Settlement(), 0
+    def _in_memory(self) -> tuple[Settlement, int, int]:
+        """What is settled and how much is pending in segments without a file, and how many were spilled."""
+        # The last first: what comes meanwhile may be counted twice until the next look, and never not at all.
+        settled, pending, spilled = Settlement(), 0, _taken(self._spills)
         for _, segment in self._live():
             if segment.path is None:
                 records, _, its = segment.remaining()
                 settled, pending = settled.plus(its), pending + records
-        return settled, pending
+        return settled, pending, spilled
 
     def in_memory(self) -> int:
         """How many pending records would die with the process. Any thread."""
@@ -368,10 +388,24 @@ class Journal(SegmentSequence):
         self._write = _closed
         inherited = [*(segment for _, segment in self._live()), *self._spare]
         self._segments, self._folded, self._spare, self._turns = [], Folded(0, Settlement()), [], []
-        self._refusals = itertools.count()
+        self._refusals, self._spills = itertools.count(), itertools.count()
         for segment in inherited:
             segment.forget()
         self._shelf.forget()
+
+
+def _count_one(numbers: itertools.count[int], write_down: Callable[[int], None]) -> None:
+    """Take a number and write down how many were taken: where threads cross, the last has the latest."""
+    next(numbers)
+    written = -1
+    while written != (taken := _taken(numbers)):
+        write_down(taken)
+        written = taken
+
+
+def _taken(numbers: itertools.count[int]) -> int:
+    # An exact count without a lock: `next` is one C call, and this looks without taking one.
+    return int(repr(numbers)[6:-1])
 
 
 def _nobody() -> None:

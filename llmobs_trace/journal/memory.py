@@ -18,7 +18,7 @@ class MemoryShelf:
     most_bytes: int | None = None
 
     def __init__(self) -> None:
-        self.in_memory: Callable[[], tuple[Settlement, int]] = lambda: (Settlement(), 0)
+        self.in_memory: Callable[[], tuple[Settlement, int, int]] = lambda: (Settlement(), 0, 0)
 
     def make(self, size_bytes: int) -> Segment:
         """An empty segment. Memory is used as far as it is filled."""
@@ -48,6 +48,9 @@ class MemoryShelf:
         """Nobody asks memory after the process is gone."""
 
     def dropped(self, count: int) -> None:
+        """Nobody asks memory after the process is gone."""
+
+    def spilled(self, count: int) -> None:
         """Nobody asks memory after the process is gone."""
 
     def save_dropped(self, count: int) -> None:

@@ -35,8 +35,9 @@ class Shelf(Protocol):
     storage: Storage
     # The most that it may hold, where that is less than one might ask for.
     most_bytes: int | None
-    # Asked at every writing: what is settled and how much is pending in segments that have no file.
-    in_memory: Callable[[], tuple[Settlement, int]]
+    # Asked at every writing: what is settled and how much is pending in segments that have no file, and how
+    # many records were ever spilled into such.
+    in_memory: Callable[[], tuple[Settlement, int, int]]
 
     def make(self, size_bytes: int) -> Segment:
         """An empty segment; raises OSError where there can be none. Any thread."""
@@ -62,8 +63,11 @@ class Shelf(Protocol):
     def dropped(self, count: int) -> None:
         """Write down how many were dropped so far, as far as that costs no system call. Any thread."""
 
+    def spilled(self, count: int) -> None:
+        """The same of how many were stored in memory for want of a file. Any thread."""
+
     def save_dropped(self, count: int) -> None:
-        """Write it down whatever it costs. Sender's thread."""
+        """Write down how many were dropped, whatever it costs. Sender's thread."""
 
     def close(self, *, remove: bool) -> None:
         """Let go of it; with `remove`, leave nothing on disk."""
@@ -81,9 +85,9 @@ def _storage_on(kind: str) -> Storage:
     return "mapped" if filesystem.is_mappable(kind) else "mirrored"
 
 
-def nothing_in_memory() -> tuple[Settlement, int]:
+def nothing_in_memory() -> tuple[Settlement, int, int]:
     """Every segment has a file."""
-    return Settlement(), 0
+    return Settlement(), 0, 0
 
 
 class DiskShelf:
@@ -208,6 +212,10 @@ class DiskShelf:
     def dropped(self, count: int) -> None:
         """Into the mapped header, where there is one."""
         self._tally.dropped(count)
+
+    def spilled(self, count: int) -> None:
+        """Into the mapped header, where there is one; else the sender's next writing says it."""
+        self._tally.spilled(count)
 
     def save_dropped(self, count: int) -> None:
         """Into the header, mapped or not."""

@@ -7,8 +7,12 @@ The totals also name the files that they count already: one is removed after its
 where it is still there, a kill came in between, and it counts once. So after a kill at any moment, what was
 recorded is the totals, plus the dropped, plus the records in the segments that aren't named.
 
-Records in memory have no file to be counted in. How many of them were pending when the sender last looked
-is in the totals too: once the process is gone, they are lost.
+Records in memory have no file to be counted in, and once the process is gone they are lost. How many of
+them were pending when the sender last looked is in the totals, and so is how many had been put into memory
+by then; the header has how many have been by now, so that those that came since are counted too.
+
+Where the header is mapped, so are the places: a store there asks nobody, so that neither a full disk nor a
+limit on the size of files, be it zero, keeps a count from being written.
 """
 
 from __future__ import annotations
@@ -27,7 +31,8 @@ __all__ = ["TALLY_FILE", "Tally", "Totals", "read_tally"]
 
 TALLY_FILE = "tally"
 _FILE_BYTES = 4096
-_HEADER_BYTES = 32
+_COUNT_BYTES = 32
+_DROPPED, _SPILLED = slice(0, _COUNT_BYTES), slice(_COUNT_BYTES, 2 * _COUNT_BYTES)
 _PLACES = (512, 2304)
 _PLACE_BYTES = 1792
 # So many that can't be removed are named at most; then no more are counted as gone until they can be.
@@ -36,12 +41,15 @@ _NOTHING = Settlement()
 
 
 class Totals(NamedTuple):
-    """What one writing says: its number, the counts, how many were in memory, and the files it counts."""
+    """What one writing says: its number, the counts, how many were in memory, the files it counts, and how
+    many had ever been put into memory.
+    """
 
     sequence: int = 0
     settled: Settlement = Settlement()
     in_memory: int = 0
     names: frozenset[str] = frozenset()
+    spilled: int = 0
 
 
 class Tally:
@@ -52,14 +60,14 @@ class Tally:
         self._written = totals  # as far as the disk took it
         self._settled = totals.settled  # of the segments that are gone; those in memory are added each time
         self._names = set(totals.names)
-        self._header = mmap.mmap(file, _HEADER_BYTES) if mapped else None
+        self._map = mmap.mmap(file, _FILE_BYTES) if mapped else None
 
     @classmethod
     def create(cls, home: Path, *, mapped: bool) -> Tally:
         """Make the file; raises OSError where it can't."""
         file = files.create(home / TALLY_FILE)
         try:
-            files.write_at(file, _header(0).ljust(_FILE_BYTES, b"\0"), 0)
+            files.write_at(file, (_dropped(0) + _spilled(0)).ljust(_FILE_BYTES, b"\0"), 0)
             return cls(file, Totals(), mapped=mapped)
         except BaseException:
             os.close(file)
@@ -72,7 +80,8 @@ class Tally:
             file = files.open_ours(home / TALLY_FILE, os.O_RDWR)
         except FileNotFoundError:
             return cls.create(home, mapped=False)
-        totals = _totals(_read(file))
+        data = _read(file)
+        totals = _up_to_date(data)
         lost = totals.settled.plus(Settlement(lost=totals.in_memory))
         return cls(file, totals._replace(settled=lost, in_memory=0), mapped=False)
 
@@ -93,40 +102,53 @@ class Tally:
         """The files that are counted and could not be removed."""
         return sorted(self._names)
 
-    def write(self, in_memory: Settlement = _NOTHING, pending: int = 0) -> bool:
-        """Write what changed, with what is settled and pending in memory; False where the disk refuses."""
+    def write(self, in_memory: Settlement = _NOTHING, pending: int = 0, spilled: int = 0) -> bool:
+        """Write what changed, with what is settled and pending in memory, and how many were ever put there;
+        False where the disk refuses.
+        """
         settled = self._settled.plus(in_memory)._replace(size_bytes=0)
-        totals = Totals(self._written.sequence + 1, settled, pending, frozenset(self._names))
+        spilled = max(spilled, self._written.spilled)  # an adopted journal spills nothing of its own
+        totals = Totals(self._written.sequence + 1, settled, pending, frozenset(self._names), spilled)
         if totals[1:] == self._written[1:]:
             return True
+        line, place = _line(totals), _PLACES[totals.sequence % 2]
         try:
-            files.write_at(self._file, _line(totals), _PLACES[totals.sequence % 2])
+            files.write_at(self._file, line, place)
         except OSError:
-            return False
+            if self._map is None:
+                return False
+            self._map[place : place + len(line)] = line
         self._written = totals
         return True
 
     def dropped(self, count: int) -> None:
         """Note how many were dropped so far, where the header is mapped: one C call, safe from any thread."""
-        header = self._header
-        if header is not None:
+        self._note(_DROPPED, _dropped(count))
+
+    def spilled(self, count: int) -> None:
+        """The same of how many were ever put into memory, for want of a file."""
+        self._note(_SPILLED, _spilled(count))
+
+    def _note(self, where: slice, words: bytes) -> None:
+        mapped = self._map
+        if mapped is not None:
             try:
-                header[:_HEADER_BYTES] = b"dropped %023d\n" % count
+                mapped[where] = words
             except ValueError:
                 return  # closed meanwhile: what comes now is counted in this process alone
 
     def save_dropped(self, count: int) -> None:
         """The same where it isn't mapped, and once more where threads crossed. Sender's thread."""
         self.dropped(count)
-        if self._header is None:
+        if self._map is None:
             with contextlib.suppress(OSError):
-                files.write_at(self._file, _header(count), 0)
+                files.write_at(self._file, _dropped(count), 0)
 
     def close(self) -> None:
         """Let go of the file."""
-        if self._header is not None:
-            self._header.close()
-            self._header = None
+        if self._map is not None:
+            self._map.close()
+            self._map = None
         # The number may be another file's by the time that somebody still comes with a count.
         file, self._file = self._file, -1
         if file >= 0:
@@ -134,7 +156,9 @@ class Tally:
 
 
 def read_tally(home: Path) -> tuple[int, Totals]:
-    """How many records were dropped, and the totals; nothing where the file isn't there or isn't ours."""
+    """How many records were dropped, and the totals, with what came into memory since they were written;
+    nothing where the file isn't there or isn't ours.
+    """
     try:
         file = files.open_ours(home / TALLY_FILE, os.O_RDONLY)
     except OSError:
@@ -143,7 +167,7 @@ def read_tally(home: Path) -> tuple[int, Totals]:
         data = _read(file)
     finally:
         os.close(file)
-    return _dropped(data[:_HEADER_BYTES]), _totals(data)
+    return _number(b"dropped ", data[_DROPPED]), _up_to_date(data)
 
 
 def _read(file: int) -> bytes:
@@ -153,18 +177,32 @@ def _read(file: int) -> bytes:
         return b""
 
 
-def _header(dropped: int) -> bytes:
-    return b"dropped %023d\n" % dropped
+def _dropped(count: int) -> bytes:
+    return b"dropped %023d\n" % count
 
 
-def _dropped(header: bytes) -> int:
-    digits = header.removeprefix(b"dropped ").removesuffix(b"\n")
-    return int(digits) if header == b"dropped %b\n" % digits and digits.isdigit() else 0
+def _spilled(count: int) -> bytes:
+    return b"spilled %023d\n" % count
+
+
+def _number(word: bytes, line: bytes) -> int:
+    digits = line.removeprefix(word).removesuffix(b"\n")
+    return int(digits) if line == b"%b%b\n" % (word, digits) and digits.isdigit() else 0
+
+
+def _up_to_date(data: bytes) -> Totals:
+    """The totals, and what was put into memory after they were written."""
+    totals = _totals(data)
+    # Where nothing is mapped, only the totals ever say how many that were.
+    spilled = max(_number(b"spilled ", data[_SPILLED]), totals.spilled)
+    in_memory = totals.in_memory + spilled - totals.spilled
+    return totals._replace(in_memory=in_memory, spilled=spilled)
 
 
 def _line(totals: Totals) -> bytes:
     (delivered, rejected, lost, _) = totals.settled
-    words = [str(number) for number in (totals.sequence, delivered, rejected, lost, totals.in_memory)]
+    numbers = (totals.sequence, delivered, rejected, lost, totals.in_memory, totals.spilled)
+    words = [str(number) for number in numbers]
     text = " ".join([*words, *sorted(totals.names)]).encode("ascii")
     return b"%b %08x\n" % (text, zlib.crc32(text))
 
@@ -179,8 +217,8 @@ def _parse(data: bytes) -> Totals:
     if not text or checksum != b"%08x" % zlib.crc32(text):
         return Totals()
     try:
-        sequence, delivered, rejected, lost, in_memory, *names = text.decode("ascii").split(" ")
+        sequence, delivered, rejected, lost, in_memory, spilled, *names = text.decode("ascii").split(" ")
         settled = Settlement(int(delivered), int(rejected), int(lost))
-        return Totals(int(sequence), settled, int(in_memory), frozenset(names))
+        return Totals(int(sequence), settled, int(in_memory), frozenset(names), int(spilled))
     except ValueError:
         return Totals()

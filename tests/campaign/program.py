@@ -300,8 +300,7 @@ def _break_disk(fault: DiskFault) -> None:
     diary.write("disk", fault.kind.replace(" ", "-"))
     state = Path(os.environ["XDG_STATE_HOME"]) / "llmobs-trace"
     if fault.kind == "file size limit":
-        # Below one page not even the counts can be written, and a kill takes what only memory held uncounted.
-        resource.setrlimit(resource.RLIMIT_FSIZE, (max(4096, fault.room_bytes), resource.RLIM_INFINITY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (fault.room_bytes, resource.RLIM_INFINITY))
     elif fault.kind == "full":
         with open(state / "filler", "wb", 0) as file, suppress(OSError):
             while True:

@@ -68,6 +68,44 @@ told["after"] = survey(root)[0].counts
     assert told["after"] == [200 + pending, 0, 0, dropped, 0]
 
 
+def test_a_kill_between_the_sender_s_turns_takes_nothing_uncounted_even_where_no_byte_may_be_written(
+    tmp_path: Path,
+) -> None:
+    told = run_on_small_disk(
+        """
+import threading
+def append(start):
+    for number in range(start, start + 200):
+        queue.append(line(number, 1000))
+child = os.fork()
+if not child:
+    queue = opened()
+    record(queue, *range(50))
+    queue.acknowledge(everything(queue)[:10])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    threads = [threading.Thread(target=append, args=(start,)) for start in (50, 250, 450)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os.kill(os.getpid(), signal.SIGKILL)
+os.waitpid(child, 0)
+[report] = survey(root)
+[adopted] = adoptable(root)
+told["reports"] = [report.counts, adopted.counts()]
+told["in_memory"] = report.in_memory
+""",
+        tmp_path,
+    )
+
+    before, adopted = told["reports"]
+    assert before == adopted
+    delivered, pending, rejected, dropped, _ = before
+    assert (delivered, rejected) == (10, 0)
+    assert dropped == told["in_memory"] > 500
+    assert delivered + pending + dropped == 650
+
+
 def test_once_there_is_room_again_records_go_to_the_disk(tmp_path: Path) -> None:
     told = run_on_small_disk(
         """

@@ -58,6 +58,39 @@ def test_what_is_in_memory_is_counted_as_it_is_now_and_lost_with_the_process(tmp
     assert read_tally(tmp_path)[1][1:3] == (Settlement(8, 0, 7), 0)
 
 
+def test_what_came_into_memory_since_the_last_writing_is_counted_and_lost_once(tmp_path: Path) -> None:
+    tally = Tally.create(tmp_path, mapped=True)
+    tally.spilled(5)
+    assert read_tally(tmp_path)[1].in_memory == 5
+
+    tally.write(Settlement(delivered=2), pending=3, spilled=5)
+    assert read_tally(tmp_path)[1].in_memory == 3
+    tally.spilled(9)
+    tally.close()
+    assert read_tally(tmp_path)[1][1:3] == (Settlement(2), 7)
+
+    for _ in range(2):
+        adopted = Tally.reopen(tmp_path)
+        adopted.add(Settlement(delivered=1))
+        adopted.write()
+        adopted.close()
+    assert read_tally(tmp_path)[1][1:3] == (Settlement(4, 0, 7), 0)
+
+
+def test_a_mapped_tally_is_written_where_no_file_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tally = Tally.create(tmp_path, mapped=True)
+    monkeypatch.setattr("os.pwrite", _refuse)
+
+    for number in range(3):
+        tally.add(Settlement(1), f"{number}.segment")
+        assert tally.write(pending=number)
+
+    assert read_tally(tmp_path)[1][1:4] == (Settlement(3), 2, {"0.segment", "1.segment", "2.segment"})
+    tally.close()
+
+
 def test_nothing_new_costs_no_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tally = Tally.create(tmp_path, mapped=False)
     tally.add(Settlement(1))
@@ -161,7 +194,7 @@ def test_what_the_disk_refused_is_written_with_the_next(
     tally.add(Settlement(2), "2.segment")
     tally.write()
 
-    assert read_tally(tmp_path)[1][1:] == (Settlement(3), 0, {"1.segment", "2.segment"})
+    assert read_tally(tmp_path)[1][1:] == (Settlement(3), 0, {"1.segment", "2.segment"}, 0)
     tally.close()
 
 
