@@ -4,6 +4,9 @@ The lock is `flock` on the file `owner`. `fcntl` locks vanish when any descripto
 pids come again: a restarted container is pid 1 once more. The directory is made under a temporary name,
 locked, and only then renamed to where others look, so there is no moment at which a live journal is there
 unlocked.
+
+Whoever only looks shares the lock: two may look at once, and whoever comes to take the journal over waits a
+little for them, and for nobody else.
 """
 
 from __future__ import annotations
@@ -40,6 +43,8 @@ OWNER_FILE = "owner"
 SUFFIX = ".journal"
 _NEW = ".new-"
 _GONE = ".gone-"
+# How long a journal's taker waits for those who only look: a look takes milliseconds, unless much is pending.
+_TRIES, _BETWEEN_SECONDS = 10, 0.02
 # A directory under a temporary name is left by a process killed while it made it: a matter of milliseconds.
 _STALE_SECONDS = 86_400.0
 
@@ -126,8 +131,11 @@ def problem(home: Path) -> str:
     return ""
 
 
-def try_lock(home: Path) -> int | None:
+def try_lock(home: Path, *, to_look: bool = False) -> int | None:
     """Lock a directory whose process has ended: the lock's descriptor, or None where it isn't for us to take.
+
+    With `to_look` the lock is shared with others who look. One to keep is waited for, for a fraction of a
+    second, where nobody but such has it.
 
     The lock may be on a file that another recoverer has removed meanwhile, so the file that is there now is
     compared with the one locked. Directories and files of another user, and links, are never taken.
@@ -139,7 +147,7 @@ def try_lock(home: Path) -> int | None:
     except OSError:
         return None
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _share(lock) if to_look else _take(lock)
         held, there = os.fstat(lock), os.lstat(home / OWNER_FILE)
         if (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino):
             return lock
@@ -147,6 +155,22 @@ def try_lock(home: Path) -> int | None:
         pass
     os.close(lock)
     return None
+
+
+def _share(lock: int) -> None:
+    """Lock it together with others who look; raises OSError where its process or a taker has it."""
+    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def _take(lock: int) -> None:
+    """Lock it for us alone; raises OSError at once where its process or another taker has it."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _share(lock)
+        fcntl.flock(lock, fcntl.LOCK_UN)
+        time.sleep(_BETWEEN_SECONDS)
+    raise BlockingIOError(errno.EAGAIN, "somebody looks at it for long")
 
 
 def _open_to_lock(file: Path) -> int:

@@ -127,7 +127,7 @@ def survey(directory: Path) -> list[JournalReport]:
 def _report(home: Path) -> JournalReport:
     if problem := ownership.problem(home):
         return JournalReport(home, None, False, Counts(), problem)
-    lock = ownership.try_lock(home)
+    lock = ownership.try_lock(home, to_look=True)
     try:
         owner = ownership.read_owner(home)
         problem = "" if owner is not None else f"its file {ownership.OWNER_FILE!r} can't be read"

@@ -206,12 +206,13 @@ from campaign import clock
 clock.step(float(sys.argv.pop(1)))
 from pathlib import Path
 from llmobs_trace import experiment_span, flush
+from llmobs_trace.journal import survey
 with experiment_span("the next run"):
     pass
 flush(10)
-# Not by a survey: that looks whether a journal is free by locking it, so that the sender might not get it.
+# A survey looks whether a journal is free by locking it, which must not keep the sender from taking it over.
 def others_left():
-    return any(f"-{os.getpid()}-" not in file.parent.name for file in journals.glob("*.journal/*.segment"))
+    return any(f"-{os.getpid()}-" not in each.home.name and each.counts.pending for each in survey(journals))
 journals, deadline = Path(sys.argv[1]), time.monotonic() + 30
 while others_left() and time.monotonic() < deadline:
     time.sleep(0.02)

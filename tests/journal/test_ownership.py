@@ -50,6 +50,40 @@ def test_a_held_directory_cannot_be_taken_and_an_ended_ones_can(tmp_path: Path) 
     unlock(taken)
 
 
+def test_those_who_look_share_the_lock_and_whoever_comes_to_take_it_waits_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, lock = claim(tmp_path, OWNER)
+    os.close(lock)
+    looks = [try_lock(home, to_look=True) for _ in range(2)]
+    assert None not in looks
+    monkeypatch.setattr("time.sleep", lambda seconds: os.close(looks.pop() or -1))
+
+    taken = try_lock(home)
+
+    assert taken is not None
+    assert looks == []
+    assert try_lock(home, to_look=True) is None
+    unlock(taken)
+
+
+def test_a_look_that_lasts_is_given_up_on_and_a_living_process_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, lock = claim(tmp_path, OWNER)
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    assert try_lock(home) is None
+    assert waited == []
+
+    os.close(lock)
+    look = try_lock(home, to_look=True)
+    assert look is not None
+    assert try_lock(home) is None
+    assert 0.1 < sum(waited) < 0.5
+    os.close(look)
+
+
 def test_a_lock_on_a_file_that_was_replaced_is_no_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
