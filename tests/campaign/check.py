@@ -16,6 +16,9 @@ from msgspec import Struct
 
 Event = tuple[str, str]
 _NOTE = "[left out: the event was refused"
+# What a program says where it keeps no journal: once of its configuration, or each process of its own disk.
+_NO_DIRECTORY = "journal: kept in memory, where a kill loses it"
+_NO_JOURNAL = "spans are kept in memory, where a kill loses them"
 
 
 class Account(Struct, kw_only=True):
@@ -185,6 +188,11 @@ def _ledgers(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
         ended, begun = evidence.diary.ended_by[pid], evidence.diary.begun_by[pid]
         if not ended <= recorded <= begun + _unsaid(plan):
             yield f"{pid} says that it recorded {recorded}; {ended} had ended of {begun} begun"
+    without = _without_ledger(evidence)
+    if without and (plan.disk is None or plan.disk.kind == "segment removed"):
+        yield f"no ledger of {without}, which recorded"
+    elif without and _NO_DIRECTORY not in evidence.err and evidence.err.count(_NO_JOURNAL) < len(without):
+        yield f"no ledger of {without}, and not each of them has said so: {evidence.err}"
     if not evidence.doctor:
         if plan.disk is None and evidence.diary.ended:
             yield "there are no journals to look at"
@@ -201,9 +209,6 @@ def _ledgers(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
         if pid in evidence.diary.begun_by and plan.disk is None and not ended <= ledger["recorded"] <= begun:
             recorded = ledger["recorded"]
             yield f"the doctor says that {pid} recorded {recorded}; {ended} had ended of {begun} begun"
-    without = _without_ledger(evidence)
-    if without and (plan.disk is None or plan.disk.kind == "segment removed"):
-        yield f"no ledger of {without}, which recorded"
 
 
 def _without_ledger(evidence: Evidence) -> list[int]:

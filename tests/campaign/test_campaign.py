@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from campaign.check import account, check
 from campaign.diary import Diary
-from campaign.plan import Act, End, Plan, draw, read
+from campaign.plan import Act, DiskFault, End, Plan, draw, read
 from campaign.run import Evidence, carry_out
 from campaign.weather import AWAY, LASTING, LOCKED, SPELLS
 from support.receiver import Received
@@ -151,3 +151,13 @@ def test_a_ledger_that_does_not_add_up_is_noticed(calm: Evidence) -> None:
     diary.stats = [(pid, recorded + 1, *others) for pid, recorded, *others in calm.diary.stats]
     problems = check(CALM, altered(calm, diary=diary))
     assert "does not balance at its end" in problems[0]
+
+
+def test_a_process_that_has_no_ledger_and_did_not_say_so_is_noticed(calm: Evidence) -> None:
+    plan = msgspec.structs.replace(CALM, disk=DiskFault(kind="full", after_ends=1))
+    doctor = json.loads(json.dumps(calm.doctor))
+    gone = doctor["journals"]["ledgers"].pop()
+    [problem] = check(plan, altered(calm, doctor=doctor))
+    assert problem.startswith(f"no ledger of [{gone['pid']}], and not each of them has said so")
+    said = "no journal can be kept: No space; spans are kept in memory, where a kill loses them\n"
+    assert check(plan, altered(calm, doctor=doctor, err=said)) == []
