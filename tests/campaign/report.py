@@ -69,8 +69,8 @@ class Report:
             f" {n['server faults']:,} server faults, {sum(self.disk.values())} disk faults ({disk}),"
             f" {n['forwards']} clock steps forwards and {n['backwards']} backwards",
             f"arrived: {n['arrived']:,} events, and {n['repeats']:,} repeats; rejected with the server's"
-            f" words: {n['rejected']:,}; given up to a broken disk: {n['missing']:,}, of which ledgers count"
-            f" {n['dropped']:,}, and processes without a journal had said that they have none",
+            f" words: {n['rejected']:,}; given up to a broken disk: {n['missing']:,} (ledgers count"
+            f" {n['dropped']:,}; processes without a journal had said that they have none)",
             "lost: nothing" if not lost else f"failed: {len(self.failed)} runs",
         ]
 
