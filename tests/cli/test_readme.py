@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,6 +116,14 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Demos:
         assert call(words, home, database).returncode == 0
     later, earlier = json.loads(call(["experiments", "--format", "json"], home, database).stdout)
     return Demos(database, earlier["id"], later["id"])
+
+
+@pytest.fixture(scope="module")
+def demo_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a store with one demo in it, as the demo leaves it where it is run."""
+    home = tmp_path_factory.mktemp("one-demo")
+    assert call(["demo", "--rows", "12"], home, home / ".llmobs/experiments.db").returncode == 0
+    return home / ".llmobs"
 
 
 def test_the_manual_has_examples() -> None:
@@ -219,7 +228,10 @@ def check_call(node: ast.Call, function: object, example: Example) -> None:
     [each for each in PYTHON if not names_not_its_own(ast.parse(each.text))],
     ids=lambda example: f"line {example.line}",
 )
-def test_python_examples_that_need_nothing_else_run(example: Example, tmp_path: Path) -> None:
+def test_python_examples_that_need_nothing_else_run(
+    example: Example, demo_store: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(demo_store, tmp_path / demo_store.name)
     # What the manual says once at its top is known further down.
     text = f"from llmobs_trace import {', '.join(sorted(llmobs_trace.__all__))}\n{example.text}"
     ended = subprocess.run(
