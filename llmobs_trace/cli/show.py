@@ -219,7 +219,6 @@ def _span(branch: Branch, metrics: Metrics) -> dict[str, object]:
 
 
 def _whole(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"expected 0 or more rows, given {number}")
-    return number
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected 0 or more rows, given {text!r}")
+    return int(text)

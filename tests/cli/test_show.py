@@ -95,6 +95,13 @@ def test_rows_can_be_chosen_and_the_scores_stay_those_of_all(run: RunCommand) ->
     assert "rows shown" not in run("show", "latest").out
 
 
+@pytest.mark.parametrize("text", ["-1", "ten"])
+def test_a_limit_that_is_none_is_2_and_says_what_would_do(run: RunCommand, text: str) -> None:
+    code, out, err = run("show", "latest", "--limit", text)
+    assert (code, out) == (2, "")
+    assert f"argument --limit: expected 0 or more rows, given '{text}'\n" in err
+
+
 def test_an_experiment_without_metrics_says_so(run: RunCommand) -> None:
     assert run("show", "e-old").out.endswith("\nno metrics\n")
 
