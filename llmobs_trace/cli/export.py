@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from llmobs_trace.cli import DONE, units
+from llmobs_trace.cli import DONE, NO, Refusal, units
 from llmobs_trace.cli.arguments import add_database, add_experiment, add_format, examples, reading
 from llmobs_trace.cli.screen import Screen
 
@@ -272,7 +272,9 @@ def _write_file(path: Path, pieces: Iterable[bytes]) -> None:
             for chunk in _chunks(pieces):
                 file.write(chunk)
         unfinished.replace(target)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             unfinished.unlink()
+        if isinstance(error, OSError) and error.filename is not None:
+            raise Refusal(f"can't write {path}: {error.strerror}", NO) from error
         raise
