@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import errno
 from typing import TYPE_CHECKING
 
-from llmobs_trace.cli import DONE, MISUSE, Refusal
+from llmobs_trace.cli import DONE, MISUSE, NO, Refusal
 from llmobs_trace.cli.arguments import add_database, database, examples
 from llmobs_trace.cli.screen import Screen
 from llmobs_trace.wire import id_problem, is_loopback
@@ -103,7 +104,15 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         screen.flush()
         screen.say(f"the viewer is at {base_url}/, the store at {settings.database}; Ctrl-C ends")
 
-    totals = serve(settings, ready, screen.say if arguments.verbose else None)
+    try:
+        totals = serve(settings, ready, screen.say if arguments.verbose else None)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise Refusal(
+            f"--port {settings.port} of {settings.host} is in use; name another, or none for any free one",
+            NO,
+        ) from error
     screen.say(f"took {totals.spans} spans and {totals.metrics} metrics in {totals.requests} requests")
     return DONE
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,16 @@ def test_a_store_that_is_none_is_3_and_nothing_is_served(run: RunCommand, tmp_pa
     code, out, err = run("serve", on=path)
     assert (code, out) == (3, "")
     assert "can't open the store" in err
+
+
+def test_a_port_in_use_is_1_and_says_what_would_do(run: RunCommand) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, out, err = run("serve", "--port", str(port))
+    assert (code, out) == (1, "")
+    assert err == (
+        f"llmobs-trace: --port {port} of 127.0.0.1 is in use; name another, or none for any free one\n"
+    )
 
 
 def test_an_address_that_can_t_be_had_is_1(run: RunCommand) -> None:
