@@ -242,7 +242,8 @@ def _destination(values: Mapping[str, Any], complain: Complain, notes: list[str]
     keys = [name for name in _KEYS if name not in missing]
     ids = [name for name in _IDS if name not in missing]
     if values["base_url"] or len(keys) == len(_KEYS) or (keys and ids):
-        notes.append(f"destination: recording to the local store; sending to Datadog still needs {lacking}")
+        where = values["base_url"] or "Datadog"
+        notes.append(f"destination: recording to the local store; sending to {where} still needs {lacking}")
     return "local"
 
 

@@ -256,6 +256,13 @@ def test_with_keys_but_not_all_ids_the_destination_is_local_and_one_line_says_so
     assert note.endswith(f"still needs {missing} (LLMOBS_TRACE_{missing.upper()})")
 
 
+def test_with_an_address_alone_the_destination_is_local_and_one_line_says_what_that_address_needs() -> None:
+    config = resolved(base_url="http://127.0.0.1:8126")
+    assert config.destination == "local"
+    (note,) = config.notes
+    assert "sending to http://127.0.0.1:8126 still needs api_key (DD_API_KEY), app_key" in note
+
+
 @pytest.mark.parametrize("missing", sorted(KEYS | IDS))
 def test_datadog_asked_for_without_a_key_or_an_id_raises_naming_it(missing: str) -> None:
     options = {name: value for name, value in (KEYS | IDS).items() if name != missing}
