@@ -67,6 +67,9 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         "enabled": True,
     }
     config = resolve(options, os.environ)
+    if not config.enabled:
+        screen.say("llmobs-trace demo: LLMOBS_TRACE_ENABLED switches recording off; a demo needs it on")
+        return NO
     configure(**{**options, "database": config.database})
     rows = ROWS[: arguments.rows]
     screen.line(screen.style(f"Asking {len(rows)} questions of a small model, four at a time.", "bold"))

@@ -65,6 +65,13 @@ def test_a_failure_is_neither_a_zero_nor_left_out(demo: Ended, machine: Machine)
     assert (shown["scored"], shown["failed"], shown["missing"]) == (len(scored), len(failed), rows - len(f1))
 
 
+def test_a_demo_with_recording_switched_off_says_so_and_is_not_run(machine: Machine) -> None:
+    machine.environ["LLMOBS_TRACE_ENABLED"] = "0"
+    ended = machine.command("demo", code=1)
+    assert ended.out == ""
+    assert ended.err == "llmobs-trace demo: LLMOBS_TRACE_ENABLED switches recording off; a demo needs it on\n"
+
+
 @pytest.mark.usefixtures("demo")
 def test_the_demo_records_what_such_a_program_would(machine: Machine) -> None:
     spans, metrics = machine.stored_spans(), machine.stored_metrics()
