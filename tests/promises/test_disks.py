@@ -53,7 +53,13 @@ def disk(tmp_path: Path) -> Path:
 
 
 def run(program: str, receiver: Receiver, disk: Path) -> dict:
-    options = {"api_key": API_KEY, "app_key": APP_KEY, "base_url": receiver.url}
+    # Of so small a bound no sealed segment stays mapped.
+    options = {
+        "api_key": API_KEY,
+        "app_key": APP_KEY,
+        "base_url": receiver.url,
+        "max_journal_bytes": 15 << 20,
+    }
     return run_on_small_disk(f"OPTIONS = {options!r}\n{PROGRAM}\n{program}", disk, 16 << 20)
 
 
@@ -135,6 +141,8 @@ else:
 spans(*range(500, 600))
 wait_until(lambda: {what!r} == "the newest segment" or "lost" in (disk.parent / "log").read_text())
 spans(*range(600, 700))
+# The sender brings what is mapped without a file to one, in a moment.
+wait_until(lambda: {what!r} != "every segment" or sum(each.counts.recorded for each in survey(root)) == 700)
 told["before"] = ledger()
 told["doctor before"] = doctor()
 told["flushed"] = flush(30)
