@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Iterator
 from itertools import pairwise
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.events import START_NS, metric, span
 
@@ -315,12 +316,18 @@ _numbers = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from(
 
 
 @given(numbers=st.lists(_numbers, min_size=1, max_size=30), grows=st.booleans())
+@example(numbers=[5e-324, 1.0], grows=True)
+@example(numbers=[0.0, 5e-324], grows=False)
+@example(numbers=[1e-300, 1.7976931348623157e308], grows=True)
+@example(numbers=[0.0, 1.7976931348623157e308], grows=False)
+@example(numbers=[-1.7976931348623157e308, 0.0], grows=False)
 def test_every_number_is_counted_once_between_edges_that_hold_it(numbers: list[float], grows: bool) -> None:
     lowest, highest = min(numbers), max(numbers)
     edges = (growing_edges if grows else even_edges)(lowest, highest)
     assert edges[0] <= lowest
     assert edges[-1] >= highest
     assert edges == sorted(edges)
+    assert all(map(math.isfinite, edges))
     assert 2 <= len(edges) <= 2500
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE n (v REAL)")

@@ -13,6 +13,8 @@ _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _SIGNIFICANT: Final = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
 # From where on bins that grow show more than equal ones.
 _WIDE: Final = 50
+# Below it powers of ten lose their digits, and then are zero, which no step may be.
+_LEAST: Final = 1e-290
 
 
 class Histogram(Struct, frozen=True):
@@ -32,7 +34,7 @@ class Categories(Struct, frozen=True):
 def even_edges(lowest: float, highest: float) -> list[float]:
     """Edges that are easy to read, about twenty, around finite numbers."""
     width = highest - lowest
-    if not math.isfinite(width) or width <= 0 or width < abs(highest) * 1e-12:
+    if not math.isfinite(width) or width < max(_LEAST, abs(lowest) * 1e-12, abs(highest) * 1e-12):
         return [lowest, highest]
     power = 10.0 ** math.floor(math.log10(width / _BINS))
     step = next((each * power for each in _STEPS if width / (each * power) <= _BINS), 10 * power)
@@ -40,12 +42,12 @@ def even_edges(lowest: float, highest: float) -> list[float]:
     last = max(math.ceil(highest / step), first + 1)
     # Through text, so that 3 * 0.1 is 0.3; the ends are the numbers' own where rounding would lose them.
     edges = [float(f"{number * step:.12g}") for number in range(first, last + 1)]
-    return [min(edges[0], lowest), *edges[1:-1], max(edges[-1], highest)]
+    return [_finite(min(edges[0], lowest), lowest), *edges[1:-1], _finite(max(edges[-1], highest), highest)]
 
 
 def growing_edges(lowest: float, highest: float) -> list[float]:
     """The same for times: where they lie far apart, each bin is wider than the one before."""
-    if lowest <= 0 or highest / lowest < _WIDE:
+    if lowest < _LEAST or highest / lowest < _WIDE:
         return even_edges(lowest, highest)
     edges: list[float] = []
     power = 10.0 ** math.floor(math.log10(lowest))
@@ -54,7 +56,12 @@ def growing_edges(lowest: float, highest: float) -> list[float]:
         power *= 10
     first = max(number for number, edge in enumerate(edges) if edge <= lowest)
     last = min(number for number, edge in enumerate(edges) if edge >= highest)
-    return edges[first : last + 1]
+    return [*edges[first:last], _finite(edges[last], highest)]
+
+
+def _finite(edge: float, number: float) -> float:
+    """An edge; past the largest number there is, which JSON can't say, the number beside it."""
+    return edge if math.isfinite(edge) else number
 
 
 def bin_sql(value: str, edges: Sequence[float]) -> tuple[str, list[float]]:
