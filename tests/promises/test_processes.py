@@ -152,12 +152,11 @@ while True:
 """
     )
     assert program.stdout is not None
-    for _ in range(200):
-        program.stdout.readline()
+    said = "".join(program.stdout.readline() for _ in range(200))
     program.terminate()
-    rest = program.stdout.read()
+    said += program.stdout.read()
     assert program.wait(20) == (-15 if "SIG_DFL" in handler else 7)
-    ended = int(rest[: rest.rfind("\n")].splitlines()[-1])
+    ended = int(said[: said.rfind("\n")].splitlines()[-1])
     machine.command("resend")
     found = names(receiver)
     # The one whose end was not written any more may have come too.
