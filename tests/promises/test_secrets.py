@@ -289,7 +289,8 @@ def test_the_package_s_own_redactors_leave_no_planted_secret_anywhere(
         told = machine.command(*words, code=None)
         said += told.out + told.err
     bodies = b"".join(request.body for request in receiver.requests())
-    assert bodies.count(b"[redacted: ") > 100
+    # In an outage the first body is sent again and again, and it may have been cut early.
+    assert bodies.count(b"[redacted: ") > (10 if weather == "an outage" else 100)
     for place in (said.encode(), bodies, everywhere(machine)):
         assert PLANTED_CANARY not in place
     if weather.startswith("refusals"):
