@@ -35,7 +35,7 @@ export function view(route, { experiments, offset, total = offset + experiments.
         "div",
         { class: "actions" },
         search(route, "Search names and ids", (text) => change({ q: text, offset: null })),
-        live && compareLink(chosen),
+        live && compareLink(chosen, shown),
       ),
     ),
     shown.length === 0
@@ -119,14 +119,17 @@ function count(name, value, kind = null) {
   );
 }
 
-function compareLink(chosen) {
+// Whichever is chosen first, the earliest is A: what came later is judged against what was there.
+function compareLink(chosen, shown) {
   if (chosen.length < 2)
     return h(
       "span",
       { class: "button off" },
       chosen.length === 1 ? "Choose one more" : "Choose two to compare",
     );
-  const params = Object.fromEntries(chosen.map((id, index) => [String.fromCharCode(97 + index), id]));
+  const place = (id) => shown.findIndex((each) => each.id === id); // -1, the latest, on another page
+  const ordered = [...chosen].sort((one, other) => place(other) - place(one));
+  const params = Object.fromEntries(ordered.map((id, index) => [String.fromCharCode(97 + index), id]));
   return h("a", { class: "button main", href: href(["compare"], params) }, `Compare ${chosen.length}`);
 }
 
