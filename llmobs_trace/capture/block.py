@@ -127,7 +127,7 @@ class SpanBlock:
         if span is INERT:
             return
         try:
-            if error is not None and span.sampled and not isinstance(error, GeneratorExit):
+            if error is not None and span.sampled and not issubclass(type(error), GeneratorExit):
                 details_of(span).failure = Failure(error)
         finally:
             try:

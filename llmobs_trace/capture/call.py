@@ -55,7 +55,7 @@ def _fail(span: Span, error: BaseException) -> None:
     """The call ended with an exception; a generator or coroutine that was closed did not fail."""
     ended_ns = clock_ns()
     try:
-        if span.sampled and not isinstance(error, GeneratorExit):
+        if span.sampled and not issubclass(type(error), GeneratorExit):
             details_of(span).failure = Failure(error)
     finally:
         end(span, ended_ns)
@@ -345,7 +345,7 @@ class _SpanSteps(Steps):
             if span.sampled and error is not None:
                 details = details_of(span)
                 details.own_tags = (*details.own_tags, "exhausted:false")
-                if not isinstance(error, GeneratorExit):
+                if not issubclass(type(error), GeneratorExit):
                     details.failure = Failure(error)
             if self._stream is not None and span._output is NOT_GIVEN:
                 span._output = event.captured_bytes(self._recorder, "output", self._stream.encoded())

@@ -431,6 +431,31 @@ def test_hostile_exceptions_are_recorded_as_far_as_they_can_be(llmobs_spans):
     assert llmobs_spans[0].error["type"] == "Mute"
 
 
+def test_an_exception_that_hides_its_class_is_a_failure_all_the_same(llmobs_spans):
+    class Hidden(Exception):
+        @property
+        def __class__(self):
+            raise RuntimeError("asked")
+
+    @experiment_span
+    def work():
+        raise Hidden("no")
+
+    @experiment_span
+    def stream():
+        yield 1
+        raise Hidden("no")
+
+    def block():
+        with experiment_span("block"):
+            raise Hidden("no")
+
+    for act in (work, lambda: list(stream()), block):
+        with contextlib.suppress(Hidden):  # pytest would ask it
+            act()
+    assert [(span.status, span.error["type"]) for span in llmobs_spans] == [("error", "Hidden")] * 3
+
+
 def test_recording_an_exception_asks_nothing_of_the_users_objects(llmobs_spans):
     """The interpreter's "Did you mean …?" would."""
     asked = []
