@@ -68,10 +68,17 @@ def _get(self: Any, instance: object, owner: type | None = None) -> Any:
         return reached
 
 
+# What the interpreter makes of a plain function of such a name in a class body, and of nothing else.
+_IMPLIED = {"__new__": staticmethod, "__init_subclass__": classmethod, "__class_getitem__": classmethod}
+
+
 def _set_name(self: Any, owner: type, name: str) -> None:
     """A class body holds it: the first argument is the receiver, whatever its name."""
     wrapped = self.__wrapped__
     if type(wrapped) is FunctionType:
+        implied = _IMPLIED.get(name)
+        if implied is not None:
+            type.__setattr__(owner, name, implied(self))
         if wrapped.__qualname__.rpartition(".")[0] == owner.__qualname__:
             self._self_plan.arguments = mapper(wrapped, receiver=True)
     elif hasattr(type(wrapped), "__set_name__"):

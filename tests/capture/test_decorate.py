@@ -252,6 +252,30 @@ def test_a_receiver_is_left_out_whatever_it_is_called(llmobs_spans):
     assert [span.input for span in llmobs_spans] == [{"x": 1}, {"x": 2}]
 
 
+def test_methods_that_the_interpreter_itself_makes_static_and_class_methods(llmobs_spans):
+    class Base:
+        @experiment_span
+        def __new__(cls, x):
+            return object.__new__(cls)
+
+        @experiment_span
+        def __init_subclass__(cls, **options):
+            cls.options = options
+
+        @experiment_span
+        def __class_getitem__(cls, item):
+            return cls, item
+
+    class Sub(Base, size=3):
+        pass
+
+    assert Sub.options == {"size": 3}
+    assert Sub[4] == (Sub, 4)
+    assert type(Sub(5)) is Sub
+    assert Sub(5).__new__ is Base.__new__
+    assert [span.input for span in llmobs_spans][:3] == [{"options": {"size": 3}}, {"item": 4}, {"x": 5}]
+
+
 def test_a_first_parameter_of_another_name_is_an_input_where_it_is_no_receiver(llmobs_spans):
     def scale(this, by):
         return this * by
