@@ -69,7 +69,8 @@ def record_metric(
             room = recorder.max_event_bytes - len(scope.metric_head) - len(fixed) - 200
             if sum(map(len, fields.values())) > room:
                 fields = fit(fields, room)
-            recorder.append(scope.metric_head + _distinct(fixed + _join(fields), timestamp_ms) + b"}}\n")
+            stamp_ms = _now_ms() if timestamp_ms is None else _stamp_ms(timestamp_ms)
+            recorder.append(scope.metric_head + _distinct(fixed + _join(fields), stamp_ms) + b"}}\n")
     except RecursionError:
         slot.faults.count += 1  # no room for a call that says so
     except Exception as fault:
@@ -228,6 +229,21 @@ def _join(fields: dict[str, bytes]) -> bytes:
     return b",".join([b'"%b":%b' % (name.encode(), encoded) for name, encoded in fields.items()])
 
 
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _stamp_ms(given: object) -> int:
+    """The time a user gave; now, where that is none: the metric is worth more than its time."""
+    number = None if isinstance(given, bool) else _number(given, encode(given))
+    # The wire takes 64 bits; false for NaN and the infinities too.
+    if number is not None and abs(number) < 2.0**62:
+        return int(number)
+    what = "record_metric: timestamp_ms is not a number of milliseconds since the epoch: now is recorded"
+    slot.misuse(what, slot.shown("value", given))
+    return _now_ms()
+
+
 # --- two equal metrics are two metrics ----------------------------------------------------------------------
 # The wire knows a metric by nothing but its bytes, and a repeated delivery must be told from a repeated
 # metric: so an equal one gets the next millisecond that none has.
@@ -238,9 +254,8 @@ _taken: dict[tuple[int, int], int] = {}
 _REMEMBERED = 8192
 
 
-def _distinct(body: bytes, timestamp_ms: int | None) -> bytes:
+def _distinct(body: bytes, stamp_ms: int) -> bytes:
     metric = hash(body)
-    stamp_ms = time.time_ns() // 1_000_000 if timestamp_ms is None else int(timestamp_ms)
     with _lock:
         first_ms = stamp_ms
         while (free_ms := _taken.get((metric, stamp_ms))) is not None:

@@ -7,6 +7,7 @@ import enum
 import fractions
 import logging
 import math
+import time
 import types
 
 import numpy
@@ -315,6 +316,25 @@ def test_metadata_that_is_no_mapping_is_wrapped(one):
 
 def test_the_time_may_be_given(one):
     assert one("m", 1, timestamp_ms=1_700_000_000_123).timestamp_ms == 1_700_000_000_123
+
+
+@pytest.mark.parametrize("given", [1_700_000_000_123.9, numpy.int64(1_700_000_000_123)])
+def test_the_time_may_be_any_number(one, given):
+    assert one("m", 1, timestamp_ms=given).timestamp_ms == 1_700_000_000_123
+
+
+@pytest.mark.parametrize("given", ["soon", True, math.nan, math.inf, 2**63, -(2**64), 10**400, [], object()])
+def test_a_time_that_is_none_is_said_and_now_takes_its_place(one, said, given):
+    before_ms = time.time_ns() // 1_000_000
+    assert before_ms <= one("m", 1, timestamp_ms=given).timestamp_ms <= time.time_ns() // 1_000_000
+    assert len(said()) == 1
+    assert "timestamp_ms is not a number of milliseconds" in said()[0]
+
+
+def test_a_time_that_is_none_raises_in_strict_mode(llmobs_spans):
+    slot.current.strict = True
+    with experiment_span("row"), pytest.raises(UsageError, match="timestamp_ms"):
+        record_metric("m", 1, timestamp_ms="soon")
 
 
 def test_two_equal_metrics_are_two_metrics(llmobs_spans):
