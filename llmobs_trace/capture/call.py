@@ -51,17 +51,17 @@ def _input(recorder: Recorder, plan: Plan, args: tuple[Any, ...], kwargs: dict[s
     return encoded if recorder.redactor is None else event.captured_bytes(recorder, "input", encoded)
 
 
-def _fail(span: Span, error: BaseException) -> None:
+def _fail(span: Span, error: BaseException, began_ns: int | None = None) -> None:
     """The call ended with an exception; a generator or coroutine that was closed did not fail."""
     ended_ns = clock_ns()
     try:
         if span.sampled and not issubclass(type(error), GeneratorExit):
             details_of(span).failure = Failure(error)
     finally:
-        end(span, ended_ns)
+        end(span, ended_ns, began_ns)
 
 
-def _finish(span: Span, plan: Plan, result: object) -> None:
+def _finish(span: Span, plan: Plan, result: object, began_ns: int | None = None) -> None:
     """The call returned."""
     ended_ns = clock_ns()
     try:
@@ -76,7 +76,7 @@ def _finish(span: Span, plan: Plan, result: object) -> None:
                 else:
                     span._output = event.captured_bytes(recorder, "output", encoded)
     finally:
-        end(span, ended_ns)
+        end(span, ended_ns, began_ns)
 
 
 def _on_stack(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span:
@@ -251,8 +251,10 @@ def calling_generator(function: Callable[..., Any], plan: Plan) -> Callable[...,
         if (recorder is not None and not recorder.enabled) or not inspect.isgenerator(inner):
             return inner
         try:
-            drive = run_iterable_coroutine if inner.gi_code.co_flags & _AWAITABLE else run_generator
-            outer = drive(inner, _SpanSteps(plan, args, kwargs))
+            if inner.gi_code.co_flags & _AWAITABLE:
+                outer = run_iterable_coroutine(inner, _AwaitedSteps(plan, args, kwargs))
+            else:
+                outer = run_generator(inner, _SpanSteps(plan, args, kwargs))
             _name_after(outer, function)
         except Exception as fault:
             slot.fault(fault)
@@ -338,7 +340,7 @@ class _SpanSteps(Steps):
         if self._stream is not None:
             self._stream.add(item)
 
-    def finish(self, error: BaseException | None = None) -> None:
+    def finish(self, error: BaseException | None = None, result: object = None) -> None:
         ended_ns = clock_ns()
         span = self.span
         try:
@@ -351,3 +353,20 @@ class _SpanSteps(Steps):
                 span._output = event.captured_bytes(self._recorder, "output", self._stream.encoded())
         finally:
             end(span, ended_ns, self._began_ns)
+
+
+class _AwaitedSteps(_SpanSteps):
+    """The same of a `types.coroutine`: what it yields is for the event loop, its output is what it
+    returned.
+    """
+
+    __slots__ = ()
+
+    def item(self, item: object) -> None:
+        return
+
+    def finish(self, error: BaseException | None = None, result: object = None) -> None:
+        if error is None:
+            _finish(self.span, self._plan, result, self._began_ns)
+        else:
+            _fail(self.span, error, self._began_ns)

@@ -67,9 +67,9 @@ class Steps:
     def item(self, item: object) -> None:
         """What a step yielded."""
 
-    def finish(self, error: BaseException | None = None) -> None:
-        """At the end: by return, or by the exception that left the generator (`GeneratorExit` where it was
-        closed).
+    def finish(self, error: BaseException | None = None, result: object = None) -> None:
+        """At the end: by return of `result`, or by the exception that left the generator (`GeneratorExit`
+        where it was closed).
         """
         self.entry._ended = True
 
@@ -115,7 +115,7 @@ def run_generator(inner: Generator[Any, Any, Any], steps: Steps) -> Generator[An
     except StopIteration as stop:
         if recorded:
             try:
-                steps.finish()
+                steps.finish(None, stop.value)
             except Exception as fault:
                 lost(steps.entry, fault)
         return stop.value

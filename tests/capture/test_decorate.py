@@ -398,7 +398,27 @@ def test_a_generator_based_coroutine_can_still_be_awaited(llmobs_spans):
         return await pause(4)
 
     assert steps_of(main()) == 4
-    assert llmobs_spans.named("pause").input == {"x": 4}
+    (span,) = llmobs_spans
+    assert (span.name, span.input, span.output) == ("pause", {"x": 4}, 4)
+    assert "time_to_first_item_ns" not in span.tags
+
+
+def test_a_generator_based_coroutine_that_is_given_up_is_no_stream(llmobs_spans):
+    @experiment_span
+    @types.coroutine
+    def pause(x):
+        yield
+        raise ValueError(x)
+
+    waiting = pause(1)
+    next(waiting)
+    waiting.close()
+    failing = pause(2)
+    next(failing)
+    with pytest.raises(ValueError, match="2"):
+        next(failing)
+    assert [(span.status, span.output) for span in llmobs_spans] == [("ok", None), ("error", None)]
+    assert not any("exhausted" in span.tags for span in llmobs_spans)
 
 
 # --- with arguments, and names ------------------------------------------------------------------------------
