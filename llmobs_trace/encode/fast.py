@@ -2,43 +2,31 @@
 
 What a reader finds for each type (``known``, ``records`` and ``tables`` hold the readers):
 
-=============================================  ===========================================================
-value                                          JSON
-=============================================  ===========================================================
-``None``, ``bool``, ``str``                    itself; a lone surrogate as its escape, ``\\ud800``
-``int``                                        a number within 64 bits; else a string of its digits, past
-                                               some 4,200 digits in hexadecimal, past 65,536 bits its size
-                                               ``float``                                      a number; else
-                                               ``"NaN"``, ``"Infinity"``, ``"-Infinity"`` ``complex``,
-                                               ``Fraction``, ``Decimal``         a string that loses nothing:
-                                               ``"(1+2j)"``, ``"1/3"``, ``"1.10"`` ``list``, ``tuple``,
-                                               ``deque``, dict views     an array ``set``, ``frozenset``
-                                               an array, sorted by its members' JSON: the same in every run
-                                               ``dict`` and its kin                           an object. Keys
-                                               that are no strings as their JSON text; of two that come out
-                                               alike the later says its type: ``"1 <int>"`` namedtuples,
-                                               dataclasses, attrs, pydantic 1    an object of their stored
-                                               fields by name, extra fields and 2, ``msgspec.Struct``,
-                                               ``SimpleNamespace``  included, those excluded from
-                                               serialisation left out ``Enum``
-                                               its value where that is a scalar, else ``"Color.RED"``
-                                               ``datetime``, ``date``, ``time``, ``timedelta``  ISO 8601; a
-                                               time zone that is the user's class by its name ``bytes``,
-                                               ``bytearray``, ``memoryview``       ``"<bytes of 5 bytes,
-                                               base64: aGVsbG8=>"``, the middle of more than 1,024 left out
-                                               ``UUID``, ``Path``, ``range``                  their usual text
-                                               exceptions                                     ``{"exception":
-                                               "ValueError", "args": […]}`` numpy scalars and arrays
-                                               the number; nested arrays, of a large one its head pandas
-                                               ``DataFrame``, ``Series``, ``Index``    an array of row
-                                               objects; an object by index, or an array secrets of pydantic
-                                               ``"**********"`` functions, classes, modules, generators
-                                               ``"<function app.search>"`` anything else, mocks and proxies
-                                               included      ``"<module.Class>"`` a cycle, too deep, too much
-                                               ``"<cycle: dict>"``, ``"<too deep: list>"``, ``"<cut: …>"`` a
-                                               reader that failed                           ``"<module.Class:
-                                               not readable, ValueError>"``
-=============================================  ===========================================================
+- ``None``, ``bool``, ``str``: itself; a lone surrogate as its escape, ``\\ud800``
+- ``int``: a number within 64 bits; else a string of its digits, past some 4,200 digits in hexadecimal,
+  past 65,536 bits its size
+- ``float``: a number; else ``"NaN"``, ``"Infinity"``, ``"-Infinity"``
+- ``complex``, ``Fraction``, ``Decimal``: a string that loses nothing: ``"(1+2j)"``, ``"1/3"``, ``"1.10"``
+- ``list``, ``tuple``, ``deque``, dict views: an array
+- ``set``, ``frozenset``: an array, sorted by its members' JSON: the same in every run
+- ``dict`` and its kin: an object. Keys that are no strings as their JSON text; of two that come out alike
+  the later says its type: ``"1 <int>"``
+- namedtuples, dataclasses, attrs, pydantic 1 and 2, ``msgspec.Struct``, ``SimpleNamespace``: an object of
+  their stored fields by name, extra fields included, those excluded from serialisation left out
+- ``Enum``: its value where that is a scalar, else ``"Color.RED"``
+- ``datetime``, ``date``, ``time``, ``timedelta``: ISO 8601; a time zone that is the user's class by its
+  name
+- ``bytes``, ``bytearray``, ``memoryview``: ``"<bytes of 5 bytes, base64: aGVsbG8=>"``, the middle of more
+  than 1,024 left out
+- ``UUID``, ``Path``, ``range``: their usual text
+- exceptions: ``{"exception": "ValueError", "args": […]}``
+- numpy scalars and arrays: the number; nested arrays, of a large one its head
+- pandas ``DataFrame``, ``Series``, ``Index``: an array of row objects; an object by index, or an array
+- secrets of pydantic: ``"**********"``
+- functions, classes, modules, generators: ``"<function app.search>"``
+- anything else, mocks and proxies included: ``"<module.Class>"``
+- a cycle, too deep, too much: ``"<cycle: dict>"``, ``"<too deep: list>"``, ``"<cut: …>"``
+- a reader that failed: ``"<module.Class: not readable, ValueError>"``
 
 Left to itself msgspec turns NaN into ``null``, integers beyond 64 bits into numbers that few readers keep,
 bytes into bare base64, ``{1: …, "1": …}`` into a repeated key, and calls attributes of dataclasses and time
