@@ -90,6 +90,14 @@ class Pipeline:
         events, _ = self.queue.pending()
         self.queue.close(keep=bool(events))
 
+    def tell_what_memory_loses(self) -> int:
+        """How many events end undelivered with this pipeline, for want of a journal."""
+        events, _ = self.queue.pending()
+        if not events or self.queue.storage != "memory":
+            return 0
+        _warn("%d events were not delivered and are lost: they were kept in memory", events)
+        return events
+
     def tell_what_is_lost(self, *, and_pending: int = 0) -> None:
         """The totals of what will never arrive as it was recorded; `and_pending` was said already."""
         from llmobs_trace.deliver.watch import why_dropped
@@ -194,9 +202,10 @@ def _start(config: Config, notes: tuple[str, ...]) -> None:
             # Spans that are open now end in the new pipeline: nothing is lost between the two.
             before_recorder.append = recorder.append
     if before is not None:
-        before.shutdown(before.config.shutdown_timeout)
+        is_delivered = before.shutdown(before.config.shutdown_timeout)
+        in_memory = 0 if is_delivered else before.tell_what_memory_loses()
         before.close()
-        before.tell_what_is_lost()
+        before.tell_what_is_lost(and_pending=in_memory)
 
 
 def flush(timeout: float | None = None) -> bool:
@@ -278,11 +287,9 @@ def _at_exit() -> None:
         return
     in_memory = 0
     if not pipeline.shutdown(pipeline.config.shutdown_timeout):
+        in_memory = pipeline.tell_what_memory_loses()
         events, _ = pipeline.queue.pending()
-        if events and pipeline.queue.storage == "memory":
-            in_memory = events
-            _warn("%d events were not delivered and are lost: they were kept in memory", events)
-        elif events:
+        if events and not in_memory:
             _warn("%d events are not delivered yet; the next run sends them, or: llmobs-trace resend", events)
     # A daemon thread may still record: then the journal stays open, and the next run looks into it.
     if threading.active_count() <= 1:

@@ -162,6 +162,17 @@ def test_a_span_that_is_open_while_configure_replaces_is_not_lost(machine: Machi
     assert spans["open"]["meta"] == {"input": "x"}
 
 
+def test_what_memory_loses_as_configure_replaces_is_said_as_what_it_is(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    configure(journal=None)
+    shutdown()
+    record("too late")
+    configure(journal=None)
+    said = [log.getMessage() for log in caplog.records if "lost" in log.getMessage()]
+    assert said == ["1 events were not delivered and are lost: they were kept in memory"]
+
+
 def test_shutdown_and_configure_may_be_called_again_and_again(machine: Machine) -> None:
     assert shutdown()
     assert flush()
