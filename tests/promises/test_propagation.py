@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import subprocess
 import textwrap
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from support.machine import Machine
 from support.receiver import Receiver
 
-from llmobs_trace import continue_trace, current_span, experiment_span, inject, propagate
+from llmobs_trace import UsageError, continue_trace, current_span, experiment_span, inject, propagate
 
 # Its own experiment is not the client's, so that what arrives under the client's came by the headers.
 SERVER = """
@@ -211,6 +212,20 @@ def test_no_headers_hurt(headers: dict[str, str]) -> None:
     assert len(records) <= 1
     for record in records:
         assert json.loads(record)["span"]["name"] == "row"
+
+
+def test_headers_that_are_no_mapping_are_misuse(llmobs_spans: Any) -> None:
+    from llmobs_trace.capture import recorder as slot
+
+    message = http.client.HTTPMessage()  # no `Mapping`, but read like one
+    message["traceparent"] = f"00-{'1' * 32}-{'2' * 16}-01"
+    assert slot.current is not None
+    slot.current.strict = True
+    with continue_trace(message), experiment_span("row"):  # type: ignore[arg-type]
+        pass
+    assert llmobs_spans.named("row").parent_id == "2" * 16
+    with pytest.raises(UsageError, match="continue_trace takes a mapping"):
+        continue_trace([(b"traceparent", b"")]).__enter__()  # type: ignore[arg-type]
 
 
 @given(st.tuples(*[st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=256)] * 3))

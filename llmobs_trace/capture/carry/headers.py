@@ -72,6 +72,11 @@ def _value(headers: Mapping[str, str], name: str) -> str:
 
 def extract(headers: Mapping[str, str], recorder: Recorder) -> Carried | None:
     """What `headers` hand over; None where there is no valid `traceparent`."""
+    # `http.client` and others have headers that are no `Mapping`, but are read like one.
+    if not hasattr(headers, "items"):
+        kind = type(headers).__name__
+        slot.misuse(f"continue_trace takes a mapping of names to values, not {kind}: no trace is continued")
+        return None
     match = _TRACEPARENT.fullmatch(_value(headers, "traceparent").strip())
     if match is None:
         return None
