@@ -195,6 +195,9 @@ def base_url(value: object) -> str:
         _refuse(value)
     if "%" in host or port == 0:
         _refuse(value)
+    # Looking such a name up raises where the request is made, and not as a name that is unknown.
+    if not all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")):
+        _refuse(value)
     if parts.scheme == "http" and not is_loopback(host):
         raise Unfit(
             f"given {shown(value)}, which would send the keys in the clear: http:// goes to loopback only"

@@ -164,6 +164,8 @@ def test_base_urls_over_tls_or_to_loopback(given: str, used: str) -> None:
         "https://example.com?x=1",
         "https://exämple.com",
         "https://[::1",
+        "https://a..b",
+        f"https://{'a' * 64}.example",
         "https://%31.example.com",
     ],
 )

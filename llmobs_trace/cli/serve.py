@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", metavar="N", type=_port, default=0, help="default: any that is free")
     parser.add_argument(
         "--host",
+        type=_host,
         metavar="ADDRESS",
         default="127.0.0.1",
         help="what to listen on (default: 127.0.0.1); beyond this machine it needs both keys",
@@ -157,6 +158,14 @@ def _settings(arguments: argparse.Namespace) -> Settings:
 
 
 # --- What arguments may be ----------------------------------------------------------------------------------
+
+
+def _host(text: str) -> str:
+    try:
+        text.encode("idna")
+    except UnicodeError:
+        raise argparse.ArgumentTypeError(f"expected an address or a host's name, given {text!r}") from None
+    return text
 
 
 def _port(text: str) -> int:

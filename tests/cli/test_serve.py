@@ -17,6 +17,7 @@ from support.commands import RunCommand
         (["--rehearse-5xx", "nan"], "expected a percentage from 0 to 100, given 'nan'"),
         (["--rehearse-latency", "9-5"], "expected milliseconds, as 200 or 50-400, given '9-5'"),
         (["--rate-limit", "100"], "expected requests/seconds, as 100/60, given '100'"),
+        (["--host", "a..b"], "expected an address or a host's name, given 'a..b'"),
         (["--port", "65536"], "expected a port from 0 to 65535, given '65536'"),
         (["--max-body-bytes", "1"], "expected a number of bytes from 1024"),
         (["--api-key", " "], "expected a key, given nothing"),
