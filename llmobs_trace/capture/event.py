@@ -75,9 +75,32 @@ def span_record(span: Span, recorder: Recorder, duration_ns: int) -> bytes:
     fields = _fields(span, recorder)
     record = _join(span, duration_ns, fields)
     if len(record) > recorder.max_event_bytes:
+        # Cut, a row's id might be another row's.
+        row_tag = {_ROW: fields.pop(_ROW)} if _ROW in fields else {}
         fixed = len(record) - sum(map(len, fields.values()))
-        record = _join(span, duration_ns, fit(fields, recorder.max_event_bytes - fixed))
+        fields = {**fit(fields, recorder.max_event_bytes - fixed), **row_tag}
+        record = _join(span, duration_ns, fields)
+        if len(record) > recorder.max_event_bytes:
+            excess = len(record) - recorder.max_event_bytes
+            record = _join(span, duration_ns, _with_fewer_tags(fields, excess))
     return record
+
+
+_ROW = "tags.row"
+
+
+def _with_fewer_tags(fields: dict[str, bytes], excess: int) -> dict[str, bytes]:
+    """Where each field has its least and all are still too much, there are many tags: the last ones go."""
+    tags = [name for name in fields if name.startswith("tags.") and name != _ROW]
+    fewer = dict(fields)
+    excess += 64  # for the tag that says so
+    cut = 0
+    while excess > 0 and cut < len(tags):
+        cut += 1
+        excess -= len(fewer.pop(tags[-cut])) + 1
+    if cut:
+        fewer["tags.cut"] = encode_text(f"…:[{cut} of {len(tags)} tags cut]")
+    return fewer
 
 
 def _fields(span: Span, recorder: Recorder) -> dict[str, bytes]:
@@ -108,7 +131,7 @@ def _fields(span: Span, recorder: Recorder) -> dict[str, bytes]:
         if row_id is not None and recorder.redactor is not None:
             row_id = _seen_row_id(recorder.redactor, row_id)
         row_id = row_id or row.row_id(span.scope.experiment_id, identity)
-        fields["tags.row"] = encode_text(f"{row.TAG}:{row_id}")
+        fields[_ROW] = encode_text(f"{row.TAG}:{row_id}")
     return fields
 
 

@@ -673,3 +673,17 @@ def test_a_block_entered_while_tracing_was_on_and_left_while_it_is_off(llmobs_sp
         slot.current.enabled = False
     assert [span.name for span in llmobs_spans] == ["on"]
     assert current_span() is None
+
+
+def test_an_event_of_many_tags_is_no_longer_than_an_event_may_be(llmobs_spans):
+    slot.current.max_event_bytes = 2048
+    rows = ["r" * 250 + end for end in "ab"]
+    for row_id in rows:
+        with experiment_span("row", input="x" * 9000, row_id=row_id) as span:
+            span.set_tags({f"tag {number}": "x" * 300 for number in range(200)})
+    assert all(len(record) <= 2048 for record in llmobs_spans.records)
+    assert [span.row_id for span in llmobs_spans] == rows
+    told = llmobs_spans[0].tags["…"]
+    kept = sum(name.startswith("tag ") for name in llmobs_spans[0].tags)
+    assert kept > 10
+    assert told == f"[{200 - kept} of 200 tags cut]"

@@ -569,6 +569,8 @@ def metrics(t):
         t.record_metric("m", 1, span=5)
         span.set_output(1)
         span.set_tags({"parent_id": 1})
+        with t.experiment_span("many tags") as tagged:
+            tagged.set_tags({str(number): "x" * 90 for number in range(99)})
         with t.experiment_span("wrong", kind="wrong", tags={"span_kind": 1}, row_id=5):
             return "done"
 
