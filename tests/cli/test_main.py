@@ -41,7 +41,7 @@ def test_help_lists_every_command(run: RunCommand) -> None:
         (["experiments", "--database", ""], "expected the path of a file, given nothing"),
         (["experiments", "--form", "json"], "unrecognized arguments: --form json"),
         (["show", "latest", "--limit", "-1"], "expected 0 or more rows"),
-        (["show", "latest", "--limit", "many"], "invalid _whole value"),
+        (["show", "latest", "--limit", "many"], "expected 0 or more rows, given 'many'"),
     ],
 )
 def test_misuse_is_2_and_said_on_stderr(run: RunCommand, words: list[str], said: str) -> None:
