@@ -73,9 +73,10 @@ class _Flush:
 class _Leftovers:
     """Somebody waits until what ended processes left is delivered, as far as that can be done now."""
 
-    __slots__ = ("done",)
+    __slots__ = ("deadline", "done")
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
         self.done = threading.Event()
 
 
@@ -140,6 +141,7 @@ class Worker:
         self._woken = False  # a message is on its way
         self._flushes: list[_Flush] = []  # the sender's alone
         self._leftovers: list[_Leftovers] = []  # the sender's alone
+        self._finish_by: float | None = None  # when requests must be over, where a caller does its work
         self._fresh_since: float | None = None
         self._swept_bytes = 0
         self._faults_in_a_row = 0
@@ -189,15 +191,7 @@ class Worker:
             return self._queue.pending()[0] == 0
         flush = _Flush(self._queue.end(), deadline)
         self._inbox.put(flush)
-        while not flush.done.is_set():
-            left = deadline - time.monotonic()
-            if left <= 0:
-                break
-            self.start()
-            if self._has_sender():
-                flush.done.wait(min(left, _STILL_THERE_SECONDS))
-            elif not self._deliver_here(flush):
-                time.sleep(min(left, 0.01))  # another thread does
+        self._wait_for(flush)
         return flush.reached
 
     def shutdown(self, timeout: float) -> bool:
@@ -226,12 +220,18 @@ class Worker:
         return reached
 
     def _wait_for_leftovers(self, deadline: float) -> None:
-        """Have the sender see to them. Never this thread, which no deadline frees from a name server."""
-        leftovers = _Leftovers()
+        """Have the sender see to them: no deadline frees this thread, if it must, from a name server."""
+        leftovers = _Leftovers(deadline)
         self._inbox.put(leftovers)
-        while self._has_sender() and (left := deadline - time.monotonic()) > 0:
-            if leftovers.done.wait(min(left, _STILL_THERE_SECONDS)):
-                return
+        self._wait_for(leftovers)
+
+    def _wait_for(self, waiting: _Flush | _Leftovers) -> None:
+        while not waiting.done.is_set() and (left := waiting.deadline - time.monotonic()) > 0:
+            self.start()
+            if self._has_sender():
+                waiting.done.wait(min(left, _STILL_THERE_SECONDS))
+            elif not self._deliver_here(waiting):
+                time.sleep(min(left, 0.01))  # another thread does
 
     def stats(self) -> DeliveryStats:
         """The counts of this process now. Any thread."""
@@ -301,18 +301,18 @@ class Worker:
                 if self._stopping:
                     self._end()
 
-    def _deliver_here(self, flush: _Flush) -> bool:
-        """No thread can be had, as at the interpreter's end: do its work until this flush is done."""
+    def _deliver_here(self, waiting: _Flush | _Leftovers) -> bool:
+        """No thread can be had, as at the interpreter's end: do its work until this is done."""
         if not self._turning.acquire(blocking=False):
             return False
         try:
-            self._own.finish_by(flush.deadline)
-            while not flush.done.is_set() and time.monotonic() < flush.deadline:
-                self._turn(flush.deadline)
+            self._finish_by = waiting.deadline
+            while not waiting.done.is_set() and time.monotonic() < waiting.deadline:
+                self._turn(waiting.deadline)
         except Closed:
-            flush.done.set()
+            waiting.done.set()
         finally:
-            self._own.finish_by(None)
+            self._finish_by = None
             self._turning.release()
         return True
 
@@ -321,7 +321,7 @@ class Worker:
         try:
             self._sleep(until)
             self._gate.enter()
-            self._work(alone=until is None)
+            self._work(alone=until is None or bool(self._leftovers))
             self._faults_in_a_row = 0
         except Closed:
             raise
@@ -335,6 +335,7 @@ class Worker:
         self._watch.look()
         now = time.monotonic()
         if self._is_due(now):
+            self._own.finish_by(self._finish_by)
             is_whole = self._own.deliver(self._is_wanted)
             self._fresh_since = None if is_whole else float("-inf")
             self._swept_bytes = self._queue.pending()[1]
@@ -471,6 +472,7 @@ class Worker:
                 return
             try:
                 if lanes.has_new() or lanes.is_due(now):
+                    lanes.finish_by(self._finish_by)
                     lanes.deliver(self._has_better_to_do)
                 if lanes.source.pending()[0]:
                     continue
