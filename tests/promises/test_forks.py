@@ -215,7 +215,7 @@ try:
     if pid == 0:
         record("child")
         sys.exit()
-    threading.Event().wait(20)
+    time.sleep(20)
     os._exit(42)
 except KeyboardInterrupt:
     ended(pid)
