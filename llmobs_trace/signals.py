@@ -14,12 +14,17 @@ import os
 import signal
 import sys
 import threading
+import time
 from _signal import getsignal  # type: ignore[import-not-found]
 from contextlib import suppress
+from types import FrameType
 from typing import Any
 
 # Event loops hear of signals through a descriptor; their handlers do nothing, and would be told twice.
 _LOOPS = ("asyncio", "uvloop")
+
+# What is noted is sent a second later in any case: somebody's hook may wait for the very signal.
+_PATIENCE, _LOOK_EVERY = 1.0, 0.001
 
 
 class PutOff:
@@ -37,13 +42,16 @@ class PutOff:
     def end(self) -> None:
         """Run handlers again, for what was noted in this process first. In a forked child as well."""
         handlers, self._handlers = self._handlers, {}
-        self._set(handlers)
-        noted = [number for pid, number in self._noted if pid == os.getpid()]
+        noted = dict.fromkeys(number for pid, number in self._noted if pid == os.getpid())
         self._noted.clear()
-        if noted:
+        late = {number: _Late(number, handlers[number]) for number in noted if number in handlers}
+        self._set({**handlers, **late})
+        if late:
+            forking = sys._getframe(2)  # of this method, of the hook, of whoever forks
+            told = (threading.get_ident(), list(late.values()), forking, forking.f_lasti)
             with suppress(RuntimeError):  # no thread is to be had
                 # From here, where a hook is still running, the handler would run at once.
-                _thread.start_new_thread(_send, (threading.get_ident(), noted))
+                _thread.start_new_thread(_send, told)
 
     def _note(self, number: int, frame: object) -> None:
         self._noted.append((os.getpid(), number))
@@ -55,11 +63,53 @@ class PutOff:
                 signal.signal(number, handler)
 
 
-def _send(thread: int, numbers: list[int]) -> None:
-    for number in numbers:
-        with suppress(OSError):
-            # To that thread: only so is a system call interrupted that it waits in.
-            signal.pthread_kill(thread, number)
+class _Late:
+    """The handler of a signal that is sent once more: runs the program's own, once, and puts it back.
+
+    A signal that comes just before a system call does not interrupt it: it is sent until it is handled, and
+    what was sent too often is swallowed here.
+    """
+
+    def __init__(self, number: int, handler: Any) -> None:
+        self.number = number
+        self._handler = handler
+        self._handled = False
+        self._lock = threading.Lock()
+
+    def __call__(self, number: int, frame: FrameType | None) -> Any:
+        # Never released: nothing is sent from here on. With an end: in a process forked meanwhile the thread
+        # that holds it is not there.
+        self._lock.acquire(timeout=_LOOK_EVERY)
+        before, self._handled = self._handled, True
+        if before:
+            return None
+        # This sees to signals that are there already before it changes anything: they come here as well.
+        signal.signal(number, self._handler)
+        return self._handler(number, frame)
+
+    def send(self, thread: int) -> bool:
+        """Signal to `thread`, whose waiting is interrupted by no other; False where it was handled."""
+        if self._lock.acquire(blocking=False):
+            try:
+                if not self._handled:
+                    signal.pthread_kill(thread, self.number)
+                    return getsignal(self.number) is self
+            except OSError:
+                pass  # the thread is gone
+            finally:
+                self._lock.release()
+        return False
+
+
+def _send(thread: int, late: list[_Late], forking: FrameType, instruction: int) -> None:
+    until = time.monotonic() + _PATIENCE
+    # The hooks are not over before the frame that forks has come to its next instruction.
+    while forking.f_lasti == instruction and time.monotonic() < until:
+        time.sleep(_LOOK_EVERY)
+    del forking  # and all that its locals hold
+    while late and time.monotonic() < until + _PATIENCE:
+        late = [signalled for signalled in late if signalled.send(thread)]
+        time.sleep(_LOOK_EVERY)
 
 
 def _handlers() -> dict[int, Any]:
