@@ -17,7 +17,7 @@ hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 # For one more Python, after one has run the most.
 hypothesis.settings.register_profile(
-    "again", deadline=None, derandomize=True, print_blob=True, max_examples=30
+    "again", deadline=None, derandomize=True, print_blob=True, max_examples=20
 )
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
 
