@@ -357,9 +357,8 @@ def step_in(entry: Active, chain: Chain, frame: FrameType | None, opened_ns: Cal
     chain.spans.append(entry)
 
 
-def step_out(entry: Active, chain: Chain) -> None:
+def step_out(entry: Active, spans: list[Active]) -> None:
     """The end of a step. The span stays open; it is active nowhere until the next step."""
-    spans = chain.spans
     if spans and spans[-1] is entry:
         spans.pop()
     elif entry in spans:

@@ -19,7 +19,7 @@ from typing import Any
 from llmobs_trace.capture import active, event
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.details import details_of
-from llmobs_trace.capture.entry import Active
+from llmobs_trace.capture.entry import Active, Chain
 from llmobs_trace.capture.failure import Failure
 from llmobs_trace.capture.plan import Plan
 from llmobs_trace.capture.recorder import Recorder
@@ -89,16 +89,30 @@ def _on_stack(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span
     chain = active.current_chain()
     spans = chain.spans
     parent = spans[-1] if spans else None
-    within = span = None
-    if parent is None or parent._ended or not parent.sampled or active._blocks:
-        if active._blocks:
-            within = active.innermost_blocks(chain, active.caller(1))
-            parent = active.find_within(chain, within)
-        else:
-            parent = active.top(chain)
-        span = left_out(recorder, plan.name, parent)
-        if span is INERT:
-            return INERT  # before anything is encoded
+    if parent is None or parent._ended or not parent.trace_id or active._blocks:
+        return _on_stack_among_others(recorder, plan, args, kwargs, chain)
+    if not parent.sampled:
+        return INERT  # before anything is encoded
+    given = _input(recorder, plan, args, kwargs)
+    span = begin(recorder, plan.options, plan.name, parent)
+    if given is not None:
+        span._input = given
+    span._chain = chain
+    span.start_ns = time_ns()
+    span._opened_ns = clock_ns()
+    spans.append(span)
+    return span
+
+
+def _on_stack_among_others(
+    recorder: Recorder, plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any], chain: Chain
+) -> Span:
+    """The same for a root, and while a generator or coroutine somewhere has a block open."""
+    within = active.innermost_blocks(chain, active.caller(2)) if active._blocks else None
+    parent = active.find_within(chain, within) if active._blocks else active.top(chain)
+    span = left_out(recorder, plan.name, parent)
+    if span is INERT:
+        return INERT
     if span is None:
         given = _input(recorder, plan, args, kwargs)
         span = begin(recorder, plan.options, plan.name, parent)
@@ -108,7 +122,7 @@ def _on_stack(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span
         span._opened_ns = clock_ns()
     span._within = within
     span._chain = chain
-    spans.append(span)
+    chain.spans.append(span)
     return span
 
 
@@ -331,14 +345,14 @@ class _SpanSteps(Steps):
             self._stream = Stream(recorder.max_event_bytes)
         return True
 
-    def item(self, item: object) -> None:
+    def first(self, item: object) -> Callable[[object], None] | None:
         span = self.span
-        if not span.sampled:
-            return
-        if span._details is None or not span._details.own_tags:
+        if span.sampled:
             details_of(span).own_tags = (f"time_to_first_item_ns:{clock_ns() - self._began_ns}",)
-        if self._stream is not None:
-            self._stream.add(item)
+        if self._stream is None:
+            return None
+        self._stream.add(item)
+        return self._stream.adder()
 
     def finish(self, error: BaseException | None = None, result: object = None) -> None:
         ended_ns = clock_ns()
@@ -362,8 +376,8 @@ class _AwaitedSteps(_SpanSteps):
 
     __slots__ = ()
 
-    def item(self, item: object) -> None:
-        return
+    def first(self, item: object) -> None:
+        return None
 
     def finish(self, error: BaseException | None = None, result: object = None) -> None:
         if error is None:

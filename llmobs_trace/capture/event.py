@@ -15,7 +15,7 @@ from llmobs_trace.capture import row
 from llmobs_trace.capture.details import NO_DETAILS
 from llmobs_trace.capture.recorder import Recorder
 from llmobs_trace.capture.tags import encoded_tags
-from llmobs_trace.encode import Redactor, encode, encode_text, fit, shape_expected, shape_io
+from llmobs_trace.encode import Redactor, encode, encode_text, fit, is_in_shape, shape_expected, shape_io
 
 if TYPE_CHECKING:
     from llmobs_trace.capture.span import Span
@@ -40,6 +40,8 @@ def captured(recorder: Recorder, field: str, value: object) -> bytes | None:
         and field != "expected_output"
     ):
         return encoded  # without the two calls that would give it back
+    if recorder.redactor is None and field != "expected_output" and is_in_shape(value):
+        return encoded
     return captured_bytes(recorder, field, encoded)
 
 
@@ -73,20 +75,28 @@ def span_record(span: Span, recorder: Recorder, duration_ns: int) -> bytes:
         if len(record) <= recorder.max_event_bytes:
             return record
     fields = _fields(span, recorder)
-    record = _join(span, duration_ns, fields)
-    if len(record) > recorder.max_event_bytes:
-        # Cut, a row's id might be another row's.
-        row_tag = {_ROW: fields.pop(_ROW)} if _ROW in fields else {}
-        fixed = len(record) - sum(map(len, fields.values()))
-        fields = {**fit(fields, recorder.max_event_bytes - fixed), **row_tag}
+    if sum(map(len, fields.values())) <= recorder.max_event_bytes:
         record = _join(span, duration_ns, fields)
-        if len(record) > recorder.max_event_bytes:
-            excess = len(record) - recorder.max_event_bytes
-            record = _join(span, duration_ns, _with_fewer_tags(fields, excess))
-    return record
+        if len(record) <= recorder.max_event_bytes:
+            return record
+    return _cut_record(span, duration_ns, fields, recorder.max_event_bytes)
 
 
 _ROW = "tags.row"
+
+
+def _cut_record(span: Span, duration_ns: int, fields: dict[str, bytes], max_bytes: int) -> bytes:
+    """The record of a span whose fields are too large together: they are cut, the largest first."""
+    # How much is not the fields': joining 10 MB to find that out takes as long as encoding them.
+    fixed = len(_join(span, duration_ns, dict.fromkeys(fields, b"")))
+    # Cut, a row's id might be another row's.
+    row_tag = {_ROW: fields.pop(_ROW)} if _ROW in fields else {}
+    fixed += sum(map(len, row_tag.values()))
+    fields = {**fit(fields, max_bytes - fixed), **row_tag}
+    record = _join(span, duration_ns, fields)
+    if len(record) > max_bytes:
+        record = _join(span, duration_ns, _with_fewer_tags(fields, len(record) - max_bytes))
+    return record
 
 
 def _with_fewer_tags(fields: dict[str, bytes], excess: int) -> dict[str, bytes]:

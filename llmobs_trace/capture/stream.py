@@ -7,6 +7,7 @@ stream keeps its head and its tail: what lies between is counted, and the count 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from llmobs_trace.encode import encode, encode_text
 
@@ -22,11 +23,9 @@ class Stream:
         "_tail",
         "_tail_bytes",
         "_texts_only",
-        "count",
     )
 
     def __init__(self, limit_bytes: int) -> None:
-        self.count = 0
         self._limit_bytes = limit_bytes
         self._head: list[str | bytes] = []
         self._head_bytes = 0
@@ -35,9 +34,24 @@ class Stream:
         self._skipped = 0
         self._texts_only = True
 
+    def adder(self) -> Callable[[object], None]:
+        """`add` as a function that keeps what it needs at hand: half the time for a string."""
+        keep, room = self._head.append, self._limit_bytes - self._head_bytes
+
+        def add(item: object) -> None:
+            nonlocal room
+            if type(item) is str and room > 0:
+                room -= len(item) + 1
+                keep(item)
+            else:
+                self._head_bytes = self._limit_bytes - room
+                self.add(item)
+                room = self._limit_bytes - self._head_bytes
+
+        return add
+
     def add(self, item: object) -> None:
         """Take an item as it is now: a string as such, anything else encoded."""
-        self.count += 1
         kept: str | bytes
         if type(item) is str:
             kept = item
@@ -58,6 +72,6 @@ class Stream:
         """The strings joined, or a JSON array of the items."""
         gap = [f"… [{self._skipped} items cut] …"] if self._skipped else []
         items = [*self._head, *gap, *self._tail]
-        if self._texts_only and self.count:
+        if self._texts_only and items:
             return encode_text("".join([item for item in items if isinstance(item, str)]))
         return b"[%b]" % b",".join([item if isinstance(item, bytes) else encode_text(item) for item in items])

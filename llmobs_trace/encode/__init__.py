@@ -11,6 +11,6 @@ from __future__ import annotations
 from llmobs_trace.encode.bound import fit
 from llmobs_trace.encode.fast import encode, encode_text
 from llmobs_trace.encode.redact import Redactor
-from llmobs_trace.encode.shape import shape_expected, shape_io
+from llmobs_trace.encode.shape import is_in_shape, shape_expected, shape_io
 
-__all__ = ["Redactor", "encode", "encode_text", "fit", "shape_expected", "shape_io"]
+__all__ = ["Redactor", "encode", "encode_text", "fit", "is_in_shape", "shape_expected", "shape_io"]

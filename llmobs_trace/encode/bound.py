@@ -19,6 +19,7 @@ import msgspec
 MIN_BYTES: Final = 64
 _MAX_KEY_BYTES: Final = 128
 _READABLE_BYTES: Final = 1024
+_WHOLE_ITEMS: Final = 128
 _MARKER_BYTES: Final = 54  # the longest a note in an array or an object gets, separators included
 _KEY_OF_THE_CUT: Final = "…"
 _MAX_DEPTH: Final = 100  # the encoder's own
@@ -134,13 +135,13 @@ def _cut_scalars(encoded: bytes, limit_bytes: int) -> bytes:
 def _cut_object(encoded: bytes, limit_bytes: int, depth: int) -> bytes:
     held = _object(encoded)
     # Keys are cut too, where they are absurd; two that are alike afterwards count as one cut.
-    short = {_short_key(name): bytes(value) for name, value in held.items()}
+    short = {_short_key(name): value for name, value in held.items()}
     members = list(short.items())
     overheads = [len(key) + 2 for key, _ in members]
-    keep = _keep([len(value) for _, value in members], overheads, limit_bytes - 2, depth)
+    keep = _keep([len(memoryview(value)) for _, value in members], overheads, limit_bytes - 2, depth)
 
-    def written(some: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
-        return [key + b":" + _cut(value, keep.level, depth + 1) for key, value in some]
+    def written(some: Sequence[tuple[bytes, msgspec.Raw]]) -> list[bytes]:
+        return [key + b":" + _cut(bytes(value), keep.level, depth + 1) for key, value in some]
 
     parts = written(members[: keep.head])
     if keep.head + keep.tail < len(held):
@@ -175,7 +176,8 @@ def _keep(lengths: Sequence[int], overheads: Sequence[int], room_bytes: int, dep
         return _Keep(0, 0, MIN_BYTES)
     # An item is worth keeping when something can be read of it: better four of those than twenty stubs, and
     # better one less of ordinary ones than all of them cut by a few bytes.
-    readable = min(max(room_bytes // 4, MIN_BYTES), _READABLE_BYTES)
+    # Where there is much room, whole ones: a hundred messages say more than a thousand that are all cut.
+    readable = min(max(room_bytes // 4, MIN_BYTES), max(_READABLE_BYTES, room_bytes // _WHOLE_ITEMS))
     least = [
         over + (length if length <= 2 * readable else readable)
         for length, over in zip(lengths, overheads, strict=True)
