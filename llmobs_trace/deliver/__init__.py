@@ -1,6 +1,7 @@
 """Records come in from queues, batches go out to a destination: the one background thread and its decisions.
 
 worker        the thread: wakes, sends, settles; flush and shutdown
+predecessors  what ended processes left, beside the queue of this one
 drain         the same without a thread, for a command
 lanes         one source's records → one lane for each experiment, so that none holds others up
 lane          when an experiment may be tried next; what failures and recoveries do to that

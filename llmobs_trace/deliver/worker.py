@@ -18,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from llmobs_trace.deliver.backoff import Pace, retry_delay
 from llmobs_trace.deliver.destination import Destination
@@ -27,9 +27,10 @@ from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS, Sending
 from llmobs_trace.deliver.lanes import Lanes
 from llmobs_trace.deliver.ledger import DeliveryStats, Ledger
 from llmobs_trace.deliver.notices import Notices
+from llmobs_trace.deliver.predecessors import Adopted, Predecessors
 from llmobs_trace.deliver.rejected import Rejected
 from llmobs_trace.deliver.watch import Watch
-from llmobs_trace.journal.queue import Queue, Source
+from llmobs_trace.journal.queue import Queue
 from llmobs_trace.journal.record import Position
 
 THREAD_NAME: Final = "llmobs-trace-sender"
@@ -38,8 +39,6 @@ THREAD_NAME: Final = "llmobs-trace-sender"
 _LOOK_SECONDS: Final = 0.25
 # A queue in memory that the sender copies to a file: a kill loses what came since.
 _MIRROR_SECONDS: Final = 0.05
-# Other processes end while this one runs: when it is awake anyway, it looks for what they left so often.
-_ADOPT_SECONDS: Final = 60.0
 # How long a flush waits before it looks whether the sender is still there.
 _STILL_THERE_SECONDS: Final = 0.1
 # Beyond a budget used up: for the sender to take its hands off the queue.
@@ -48,13 +47,6 @@ _LAST_SECONDS: Final = 0.05
 _LONGEST_SECONDS: Final = 3600.0
 # After the system refused a thread.
 _START_AGAIN_SECONDS: Final = 1.0
-
-
-class Adopted(Source, Protocol):
-    """What an ended process left, taken over."""
-
-    def after_fork_in_child(self) -> None:
-        """Let go of what was inherited: the parent goes on delivering it."""
 
 
 class _Flush:
@@ -133,8 +125,7 @@ class Worker:
         )
         self._watch = Watch(queue, self._sending.notices)
         self._own = Lanes(queue, self._sending)
-        self._adopted: list[Lanes[Adopted]] = []
-        self._adopt_at = float("-inf")
+        self._predecessors = Predecessors(self._adopt, self._sending, self._fault)
         # Of the module, not imported by name: gevent may have replaced it since.
         # Its put is safe in signal handlers and finalizers.
         self._inbox: queues.SimpleQueue[_Flush | _Leftovers | None] = queues.SimpleQueue()
@@ -262,8 +253,7 @@ class Worker:
         """In a forked child: begin anew, with counts of its own and with this queue."""
         stopped = self._stopping
         self._destination.after_fork_in_child()
-        for adopted in self._adopted:
-            adopted.source.after_fork_in_child()
+        self._predecessors.after_fork_in_child()
         self._set_up(queue)
         self._stopping = stopped
 
@@ -342,8 +332,8 @@ class Worker:
         self._answer_flushes()
         if alone and not self._flushes:
             if self._leftovers:
-                self._adopt_at = float("-inf")
-            self._deliver_adopted(now)
+                self._predecessors.look_again()
+            self._predecessors.deliver(now, self._finish_by, self._has_better_to_do)
             self._answer_leftovers()
 
     def _is_wanted(self) -> bool:
@@ -370,14 +360,13 @@ class Worker:
     def _end(self) -> None:
         """The last thing the sender does."""
         try:
-            for adopted in self._adopted:
-                adopted.source.close(keep=True)
+            self._predecessors.close()
             self._destination.close()
         except Exception as error:
             self._sending.notices.detail(f"{type(error).__name__} while the sender ended", error)
 
     def _all(self) -> list[Lanes[Any]]:
-        return [self._own, *self._adopted]
+        return [self._own, *self._predecessors.lanes]
 
     # -- when ------------------------------------------------------------------------------------------------
 
@@ -400,7 +389,7 @@ class Worker:
         if self._faults_in_a_row:
             return retry_delay(self._faults_in_a_row, self._sending.chance(), self._pace)
         moments = [flush.deadline for flush in self._flushes]
-        moments += [now for lanes in self._adopted if lanes.has_new()]
+        moments += [now for lanes in self._predecessors.lanes if lanes.has_new()]
         moments += [now for _ in self._leftovers]
         for lanes in self._all():
             next_due = lanes.next_due()
@@ -457,36 +446,9 @@ class Worker:
         next_due = self._own.next_due(before=flush.target)
         return next_due is None or next_due < flush.deadline
 
-    # -- what ended processes left ---------------------------------------------------------------------------
-
-    def _deliver_adopted(self, now: float) -> None:
-        if self._adopt is not None and now - self._adopt_at >= _ADOPT_SECONDS:
-            try:
-                for source in self._adopt():
-                    self._adopted.append(Lanes(source, self._sending))
-            except Exception as error:
-                self._fault(error)
-            self._adopt_at = now
-        for lanes in list(self._adopted):
-            if self._has_better_to_do():
-                return
-            try:
-                if lanes.has_new() or lanes.is_due(now):
-                    lanes.finish_by(self._finish_by)
-                    lanes.deliver(self._has_better_to_do)
-                if lanes.source.pending()[0]:
-                    continue
-            except Closed:
-                raise
-            except Exception as error:
-                self._fault(error)  # somebody tampers with its files; the next process may try again
-            self._adopted.remove(lanes)
-            lanes.source.close(keep=True)
-
     def _answer_leftovers(self) -> None:
         """Done is whatever can be done now: nobody waits for a second try at what is not this process's."""
-        now = time.monotonic()
-        if not any(lanes.has_new() or lanes.is_due(now) for lanes in self._adopted):
+        if not self._predecessors.is_waiting(time.monotonic()):
             for leftovers in self._leftovers:
                 leftovers.done.set()
             self._leftovers = []

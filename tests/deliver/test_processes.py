@@ -122,7 +122,7 @@ def test_a_program_ends_in_time_whatever_the_server_does_and_the_next_delivers(
         """
 begin(adopt=lambda: adoptable(directory, url))
 worker.start()
-while worker._adopt_at < 0 or worker._adopted:
+while worker._predecessors._looked_at < 0 or worker._predecessors.lanes:
     time.sleep(0.01)
 end()
 """
@@ -142,7 +142,7 @@ if os.fork() == 0:
 os.wait()
 begin(adopt=lambda: adoptable(directory, url))
 queue.append(span(100))
-while worker._adopt_at < 0 or worker._adopted:
+while worker._predecessors._looked_at < 0 or worker._predecessors.lanes:
     worker.flush(1.0)
 assert worker.stats().recorded == 1, worker.stats()
 end()
