@@ -170,7 +170,7 @@ def test_what_memory_loses_as_configure_replaces_is_said_as_what_it_is(
     record("too late")
     configure(journal=None)
     said = [log.getMessage() for log in caplog.records if "lost" in log.getMessage()]
-    assert said == ["1 events were not delivered and are lost: they were kept in memory"]
+    assert said == ["1 event was not delivered and lost: kept in memory"]
 
 
 def test_shutdown_and_configure_may_be_called_again_and_again(machine: Machine) -> None:
