@@ -28,6 +28,7 @@ from llmobs_trace.journal import (
     adoptable,
     filesystem,
     open_journal,
+    storage_at,
     survey,
     this_process,
 )
@@ -237,7 +238,10 @@ def check(root: Path, story: Story, garbage: bool = False) -> None:
     total = sum(report.counts.recorded for report in before.values())
     if not story.is_pruning:
         assert recorded <= total <= recorded + uncertain
-    assert [report for report in before.values() if report.problem or report.is_held] == []
+    # Where records are in memory first, a killed process may have had more than any file has.
+    may_be_said = {""} if storage_at(root) == "mapped" else {"", recovery._ABRUPT}
+    assert {report.problem for report in before.values()} <= may_be_said
+    assert not any(report.is_held for report in before.values())
 
     after = {report.home: report.counts for report in survey(root)}
     for home, report in before.items():
