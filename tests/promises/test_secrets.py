@@ -157,6 +157,31 @@ with experiment_span("r" + CANARY, input=CANARY, tags={"t": CANARY}, expected_ou
     assert CANARY not in ended.out + ended.err
 
 
+def test_what_a_redactor_takes_away_is_left_out_or_said_to_be_removed(machine: Machine) -> None:
+    """None is nothing, not the word `null`: an event can be without its input, but not without its name."""
+    ended = machine.run("""
+        configure(redact=lambda field, value: None)
+        with experiment_span("row", input="a", expected_output="b", tags={"t": 1}, row_id="r") as span:
+            span.set_output("c")
+            span.record_metric("f1", 0.5, reasoning="because", metadata={"a": 1}, tags={"t": 1})
+            span.record_metric("judged", error="down")
+        try:
+            with experiment_span("fails"): raise ValueError("x")
+        except ValueError: pass
+    """)
+    removed = "[removed by the redactor]"
+    fails, row = sorted(machine.stored_spans(), key=lambda span: span["status"])
+    assert (row["name"], row["meta"]) == (removed, {})
+    assert [tag.split(":")[0] for tag in row["tags"]] == ["span_kind", "dataset_record_id"]
+    assert fails["name"] == removed
+    assert fails["meta"] == {"error": {"type": "ValueError", "message": removed, "stack": removed}}
+    f1, judged = machine.stored_metrics()
+    assert (f1["label"], f1["reasoning"], f1["error"]) == (removed, removed, {"message": removed})
+    assert not {"score_value", "metadata", "tags"} & {name for name, value in f1.items() if value}
+    assert (judged["label"], judged["error"]) == (removed, {"message": removed})
+    assert ended.err == ""
+
+
 def test_a_value_too_large_is_redacted_before_it_is_cut(machine: Machine, tmp_path: Path) -> None:
     machine.set(max_event_bytes=2048)
     machine.run("""
