@@ -48,10 +48,11 @@ def record_metric(
 ) -> None:
     """Record what an evaluator says of a span: `record_metric("exact_match", True)`.
 
-    `span` is a span, a span's id, or None for the active span; it may have ended. `value` may be None beside
-    an `error`: the evaluator failed, which is not a score of zero. A score that is not finite is sent as an
-    error. `timestamp_ms` is milliseconds since the epoch, now by default. Misuse (no span, neither value nor
-    error) is logged and records nothing.
+    `span` is a span, a span's id, or None for the active span; it may have ended. By an id alone the metric
+    goes to the experiment that its span named, or else to the one that is configured now. `value` may be None
+    beside an `error`: the evaluator failed, which is not a score of zero. A score that is not finite is sent
+    as an error. `timestamp_ms` is milliseconds since the epoch, now by default. Misuse (no span, neither
+    value nor error) is logged and records nothing.
 
     >>> record_metric("faithfulness", 0.8, assessment="pass", reasoning="quotes the passage")
     """
