@@ -60,7 +60,7 @@ class AdoptedJournal(SegmentSequence):
         super().__init__(DiskShelf.adopt(home, lock))
         self.home = home
         self.owner = owner
-        self._refused_before, totals, _ = read_tally(home)
+        self._refused_before, totals, self._is_behind = read_tally(home)
         self._segments.append(totals.settled.plus(Settlement(lost=totals.in_memory)))
         for name in files.list_names(home, PART_SUFFIX):
             files.remove(home / name)  # of an append that never returned
@@ -81,7 +81,8 @@ class AdoptedJournal(SegmentSequence):
             if not keep:
                 self._write_off(number, segment)
         self._shelf.save()
-        self._shelf.close(remove=not self.recorded())
+        # Where more may have been recorded than was ever in a file, none at all in a file proves nothing.
+        self._shelf.close(remove=not (self.recorded() or self._is_behind))
 
     def after_fork_in_child(self) -> None:
         """Close what was inherited: the parent goes on delivering it."""

@@ -29,6 +29,8 @@ _SUFFIX = ".unkept"
 _NAME = re.compile(rf"(\d{{20}})-(\d{{1,10}})-[0-9a-f]{{8}}-(\w{{1,20}}){re.escape(_SUFFIX)}")
 # As long as a ledger that lost something is kept.
 _KEPT_SECONDS = 7 * 86_400.0
+# One is enough for the doctor to claim nothing: a server that forks workers on a full disk stops at some.
+_MOST = 256
 
 
 class Unkept(NamedTuple):
@@ -49,7 +51,11 @@ class UnkeptJournal:
 
     @classmethod
     def leave(cls, root: Path, error: OSError) -> UnkeptJournal | None:
-        """Say under `root` that no journal could be made, and why; None where not even that can be."""
+        """Say under `root` that no journal could be made, and why; None where not even that can be, or many
+        have said so.
+        """
+        if len(files.list_names(root, _SUFFIX)) >= _MOST:
+            return None
         why = errno.errorcode.get(error.errno or 0, "unknown")
         name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}-{why}{_SUFFIX}"
         try:

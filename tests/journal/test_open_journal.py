@@ -200,6 +200,30 @@ def test_a_ledger_that_lost_something_is_kept_for_a_week(
     assert [report.counts.dropped for report in recovery.survey(tmp_path)] == [0]
 
 
+def test_a_ledger_that_may_lack_something_is_kept_for_a_week_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "_KEPT_LEDGERS", 1)
+    with monkeypatch.context() as copying:
+        copying.setattr(filesystem, "of", lambda directory: "btrfs")
+        abrupt = open_journal(tmp_path, owner=OWNER)
+        abrupt.append(line(1))
+        abrupt.after_fork_in_child()  # unlocked, and nothing said: as a kill leaves it
+        for adopted in recovery.adoptable(tmp_path):
+            adopted.acknowledge(everything(adopted))
+            adopted.close(keep=True)
+        queue = open_journal(tmp_path, owner=OWNER)
+        queue.append(line(1))
+        queue.close(keep=True)
+    recovery.prune(tmp_path)
+    assert [bool(report.problem) for report in recovery.survey(tmp_path)] == [True, False]
+    home, _ = ownership.homes(tmp_path)
+    week_ago_s = time.time() - 8 * 86_400
+    os.utime(home, (week_ago_s, week_ago_s))
+    recovery.prune(tmp_path)
+    assert [bool(report.problem) for report in recovery.survey(tmp_path)] == [False]
+
+
 def test_hundreds_of_queues_one_after_the_other_leave_no_descriptor(tmp_path: Path) -> None:
     def descriptors() -> int:
         return len(os.listdir("/proc/self/fd"))

@@ -60,6 +60,15 @@ def test_without_a_descriptor_to_spare_it_is_left_all_the_same(tmp_path: Path) -
     assert unkept(tmp_path) == []
 
 
+def test_so_many_leave_one_at_most(tmp_path: Path) -> None:
+    words = [UnkeptJournal.leave(tmp_path, FULL) for _ in range(300)]
+    assert len(unkept(tmp_path)) == len([word for word in words if word is not None]) == 256
+    for word in words:
+        if word is not None:
+            word.close(remove=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_forked_child_lets_go_of_its_parents_and_leaves_it_locked(tmp_path: Path) -> None:
     word = left(tmp_path)
     pid = os.fork()
