@@ -97,7 +97,7 @@ def _without_ledger(found: Sequence[WithoutLedger]) -> str:
 
 
 def _events(count: int) -> str:
-    return counted(count, "event")
+    return "1 event" if count == 1 else f"{count:,} events"
 
 
 def _what_next(ledgers: Sequence[Ledger], command: str) -> str:
