@@ -18,7 +18,7 @@ import threading
 import time
 from pathlib import Path
 
-from benchmarks import counted
+from benchmarks import counted, doctor
 from benchmarks.journal import memory_bytes
 from llmobs_trace import configure, delivery_stats, experiment_span, flush, shutdown
 
@@ -68,6 +68,7 @@ def outage(journal: Path, count: int) -> None:
             flush=True,
         )
     kept = delivery_stats().pending
+    print(f"\ndoctor: {doctor.said_of(journal)}")
     lines_before = len(log.lines)
     receiver = counted.start(port)
     began = time.perf_counter()
@@ -85,7 +86,11 @@ def outage(journal: Path, count: int) -> None:
         f"+ rejected {stats.rejected:,} + dropped {stats.dropped:,}; {stats.retried} requests were retried, "
         f"{lines_before} lines logged in the outage and {len(log.lines) - lines_before} at its end."
     )
+    last = doctor.said_of(journal)
+    print(f"\ndoctor: {last}")
     assert different == stats.delivered == kept
+    account = f"{stats.recorded:,} recorded = {kept:,} delivered + {stats.dropped:,} dropped"
+    assert last.startswith(f"{stats.dropped:,} events lost: {account}"), last
 
 
 def cycled(scratch: Path, cycles: int) -> str:

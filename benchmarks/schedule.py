@@ -17,8 +17,10 @@ import tempfile
 import threading
 import time
 from email.utils import formatdate
+from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import doctor
 from benchmarks.counted import read_request, span_ids
 from llmobs_trace import configure, delivery_stats, experiment_span, flush, shutdown
 
@@ -97,6 +99,7 @@ def main() -> int:
             time.sleep(INTERVAL_SECONDS)
         assert flush(60)
         assert shutdown(60)
+        last = doctor.said_of(Path(scratch))
     stats = delivery_stats()
     print(*table(server.requests, began_s), sep="\n")
     pairs = list(itertools.pairwise(server.requests))
@@ -106,7 +109,10 @@ def main() -> int:
         f"\n{len(server.requests)} requests in {seconds:.0f} s of outage, {len(early)} of them earlier than "
         f"asked for; {stats.recorded:,} recorded, {stats.delivered:,} delivered, {came:,} different came."
     )
+    print(f"\ndoctor: {last}")
     assert not early
+    account = f"{stats.recorded:,} recorded = {stats.delivered:,} delivered"
+    assert last.startswith(f"nothing lost: {account}, by 1 process"), last
     assert stats.delivered == stats.recorded == came == len(server.ids)
     return 0
 

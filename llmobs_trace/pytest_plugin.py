@@ -96,7 +96,7 @@ class RecordedSpans(Sequence[RecordedSpan]):
         """The one span of this name; an `AssertionError` where there is none or several."""
         found = [span for span in self if span.name == name]
         assert len(found) == 1, (
-            f"{len(found)} spans are named {name!r}; recorded: {[span.name for span in self]}"
+            f"spans named {name!r}: {len(found)}, not 1; recorded: {[span.name for span in self]}"
         )
         return found[0]
 
@@ -138,7 +138,7 @@ class RecordedSpans(Sequence[RecordedSpan]):
         return len(self._spans)
 
     def __repr__(self) -> str:
-        return f"<{len(self)} spans: {[span.name for span in self]}>"
+        return f"<{'1 span' if len(self) == 1 else f'{len(self)} spans'}: {[span.name for span in self]}>"
 
 
 def _span(experiment_id: str, wire: dict[str, Any]) -> RecordedSpan:

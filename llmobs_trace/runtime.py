@@ -56,7 +56,7 @@ class Pipeline:
             segment_bytes=min(max(2 << 20, 2 * config.max_event_bytes), config.max_journal_bytes // 2),
             max_bytes=config.max_journal_bytes,
         )
-        if self.queue.reason:
+        if self.queue.reason and self.queue.storage == "memory":
             _warn("%s; spans are kept in memory, where a kill loses them", self.queue.reason)
         self.worker = Worker(
             self.queue,
@@ -92,22 +92,26 @@ class Pipeline:
 
     def tell_what_memory_loses(self) -> int:
         """How many events end undelivered with this pipeline, for want of a journal."""
-        events, _ = self.queue.pending()
-        if not events or self.queue.storage != "memory":
+        pending, _ = self.queue.pending()
+        if not pending or self.queue.storage != "memory":
             return 0
-        _warn("%d events were not delivered and are lost: they were kept in memory", events)
-        return events
+        from llmobs_trace.deliver.notices import events
+
+        _warn("%s not delivered and lost: kept in memory", events(pending, "were"))
+        return pending
 
     def tell_what_is_lost(self, *, and_pending: int = 0) -> None:
         """The totals of what will never arrive as it was recorded; `and_pending` was said already."""
+        from llmobs_trace.deliver.notices import events
         from llmobs_trace.deliver.watch import why_dropped
 
         stats = self.worker.stats()
         if stats.rejected:
             where = f"kept in {self.config.journal}/rejected" if self.config.journal else "not kept"
-            _warn("%d events were rejected by %s, and are %s", stats.rejected, self.destination.name, where)
+            said = events(stats.rejected, "were")
+            _warn("%s rejected by %s, and %s", said, self.destination.name, where)
         if (dropped := stats.dropped - and_pending) > 0:
-            _warn("%d events were dropped, and are lost: %s", dropped, why_dropped(self.queue))
+            _warn("%s dropped, and lost: %s", events(dropped, "were"), why_dropped(self.queue))
 
 
 def _destination(config: Config) -> Destination:
@@ -288,9 +292,12 @@ def _at_exit() -> None:
     in_memory = 0
     if not pipeline.shutdown(pipeline.config.shutdown_timeout):
         in_memory = pipeline.tell_what_memory_loses()
-        events, _ = pipeline.queue.pending()
-        if events and not in_memory:
-            _warn("%d events are not delivered yet; the next run sends them, or: llmobs-trace resend", events)
+        pending, _ = pipeline.queue.pending()
+        if pending and not in_memory:
+            from llmobs_trace.deliver.notices import events
+
+            said = events(pending, "are")
+            _warn("%s not delivered yet; the next run does it, or: llmobs-trace resend", said)
     # A daemon thread may still record: then the journal stays open, and the next run looks into it.
     if threading.active_count() <= 1:
         pipeline.close()

@@ -25,6 +25,7 @@ _SHAPES = {"input": shape_io, "output": shape_io, "expected_output": shape_expec
 # An object or a string needs no other shape as input or output, which its first byte tells: but for the
 # empty ones, which are two bytes long.
 IN_SHAPE = b'{"'
+REMOVED = encode_text("[removed by the redactor]")
 _VALUES = ("input", "output", "expected_output")
 
 
@@ -154,7 +155,13 @@ def _seen_row_id(redactor: Redactor, row_id: str) -> str | None:
 
 def _text(recorder: Recorder, field: str, text: str) -> bytes:
     encoded = encode_text(text)
-    return encoded if recorder.redactor is None else as_text(recorder.redactor.apply(field, encoded))
+    return encoded if recorder.redactor is None else redacted_text(recorder.redactor, field, encoded)
+
+
+def redacted_text(redactor: Redactor, field: str, encoded: bytes) -> bytes:
+    """What a redactor leaves of a text that an event can't be without; a marker where that is nothing."""
+    left = redactor.apply(field, encoded)
+    return REMOVED if left == b"null" else as_text(left)
 
 
 def as_text(encoded: bytes) -> bytes:

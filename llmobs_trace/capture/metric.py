@@ -16,7 +16,7 @@ import msgspec
 from llmobs_trace.capture import active
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.entry import Active
-from llmobs_trace.capture.event import as_text
+from llmobs_trace.capture.event import as_text, redacted_text
 from llmobs_trace.capture.failure import message_of
 from llmobs_trace.capture.ids import NO_SPAN_ID
 from llmobs_trace.capture.recorder import Recorder, Scope
@@ -48,10 +48,11 @@ def record_metric(
 ) -> None:
     """Record what an evaluator says of a span: `record_metric("exact_match", True)`.
 
-    `span` is a span, a span's id, or None for the active span; it may have ended. `value` may be None beside
-    an `error`: the evaluator failed, which is not a score of zero. A score that is not finite is sent as an
-    error. `timestamp_ms` is milliseconds since the epoch, now by default. Misuse (no span, neither value nor
-    error) is logged and records nothing.
+    `span` is a span, a span's id, or None for the active span; it may have ended. By an id alone the metric
+    goes to the experiment that its span named, or else to the one that is configured now. `value` may be None
+    beside an `error`: the evaluator failed, which is not a score of zero. A score that is not finite is sent
+    as an error. `timestamp_ms` is milliseconds since the epoch, now by default. Misuse (no span, neither
+    value nor error) is logged and records nothing.
 
     >>> record_metric("faithfulness", 0.8, assessment="pass", reasoning="quotes the passage")
     """
@@ -138,8 +139,8 @@ def _fields(
         fields["assessment"] = encode_text(assessment)
     if reasoning is not None:
         fields["reasoning"] = redact.text("reasoning", reasoning)
-    if metadata is not None:
-        fields["metadata"] = shape_expected(redact.value("metadata", encode(metadata)))
+    if metadata is not None and (redacted := redact.value("metadata", encode(metadata))) != b"null":
+        fields["metadata"] = shape_expected(redacted)
     if tags:
         fields["tags"] = b"[%b]" % b",".join(encoded_tags(plain_tags(tags), recorder.redactor))
     if message is not None:
@@ -220,9 +221,8 @@ class _Redacted:
         return encoded if self._redactor is None else self._redactor.apply(field, encoded)
 
     def text(self, field: str, value: object) -> bytes:
-        return as_text(
-            self.value(field, encode_text(value) if type(value) is str else as_text(encode(value)))
-        )
+        encoded = encode_text(value) if type(value) is str else as_text(encode(value))
+        return encoded if self._redactor is None else redacted_text(self._redactor, field, encoded)
 
 
 def _join(fields: dict[str, bytes]) -> bytes:

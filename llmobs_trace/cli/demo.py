@@ -80,12 +80,14 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     seconds = time.perf_counter() - began
     delivered = flush(_FLUSH_SECONDS)
     stats = delivery_stats()
+    where = harmless(str(config.database))
     screen.line(
         f"{units.counted(len(rows), 'row')} in {seconds:.2f} s, {failed} raised; "
-        f"{stats.recorded} events recorded, {stats.delivered} stored in {harmless(str(config.database))}"
+        f"{units.counted(stats.recorded, 'event')} recorded, {stats.delivered} stored in {where}"
     )
     if not delivered:
-        screen.say(f"{stats.pending} events are not stored yet: {stats.last_error or 'no answer in time'}")
+        waiting = units.counted(stats.pending, "event")
+        screen.say(f"not stored yet: {waiting}: {stats.last_error or 'no answer in time'}")
         return NO
     from llmobs_trace.local.store import Store
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from llmobs_trace.cli import MISUSE, Refusal, ledgers, reach, sample, settings, table, units, verdict
 from llmobs_trace.cli.arguments import add_database, add_format, examples
@@ -25,6 +25,9 @@ from llmobs_trace.cli.settings import Settings
 from llmobs_trace.cli.table import Cell, Column
 from llmobs_trace.cli.text import harmless
 from llmobs_trace.cli.verdict import Verdict
+from llmobs_trace.config import find_journal
+from llmobs_trace.errors import ConfigurationError
+from llmobs_trace.places import default_databases, default_journal
 
 _JOURNAL: Final = "LLMOBS_TRACE_JOURNAL"
 _DATABASE: Final = "LLMOBS_TRACE_DATABASE"
@@ -50,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="look into this directory of journals, as one copied from another machine (default: the"
         " configured one)",
     )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="a line for each ended process (default: those are summed up of which all was delivered)",
+    )
     add_database(parser)
     examples(
         parser,
@@ -70,12 +78,14 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     if arguments.format == "json":
         screen.data(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     else:
-        _table(report, screen)
+        _table(report, screen, show_all=arguments.all)
     return report.verdict.exit_code
 
 
 def _examine(journal: Path | None, database: Path | None) -> Report:
     environ = dict(os.environ)
+    asked = journal if journal is not None else _asked(environ)
+    was_there = asked is None or asked.is_dir()
     arguments = {}
     if journal is not None:
         # Read where it is: it may be on a disk that can't be written, and nobody is to write to it here.
@@ -87,7 +97,12 @@ def _examine(journal: Path | None, database: Path | None) -> Report:
     destinations = [reach.look(config)]
     if database is not None and destinations[0].kind != "local":
         destinations.append(reach.look_at_store(database))
-    journals = ledgers.read(journal if journal is not None else config.journal)
+    if asked is not None and was_there:
+        can_be_written = journal is not None or config.journal == asked
+        journals = ledgers.read(asked, can_be_written=can_be_written)
+    else:
+        journals = ledgers.read(config.journal)
+    journals = structs.replace(journals, is_there=was_there and journals.is_there)
     resending = verdict.Resending(
         None if journal is None else str(journal),
         config.api_key is not None and config.app_key is not None,
@@ -97,14 +112,20 @@ def _examine(journal: Path | None, database: Path | None) -> Report:
     return Report(configuration, destinations, sample.make(config), journals, judged)
 
 
+def _asked(environ: Mapping[str, str]) -> Path | None:
+    """Where the environment has journals kept, also where none can be written; None is memory."""
+    try:
+        return find_journal(environ)
+    except ConfigurationError:
+        return default_journal(environ)
+
+
 @contextmanager
 def _leaving_no_directory(environ: Mapping[str, str]) -> Iterator[None]:
     """Remove what was made meanwhile to see whether a store can be, where it is empty.
 
     Not the journals' directory: a program that begins at this moment would find it gone.
     """
-    from llmobs_trace.places import default_databases
-
     named = [Path(environ[_DATABASE])] if environ.get(_DATABASE) else []
     above = {place for database in (*named, *default_databases(environ)) for place in database.parents}
     missing = [directory for directory in above if not directory.exists()]
@@ -119,12 +140,12 @@ def _leaving_no_directory(environ: Mapping[str, str]) -> Iterator[None]:
 # --- As a person reads it -----------------------------------------------------------------------------------
 
 
-def _table(report: Report, screen: Screen) -> None:
+def _table(report: Report, screen: Screen, *, show_all: bool) -> None:
     _configuration(report.configuration, screen)
     for destination in report.destinations:
         _destination(destination, screen)
     _sample(report.sample, screen)
-    _journals(report.journals, screen)
+    _journals(report.journals, screen, show_all=show_all)
     screen.line()
     style = "green" if report.verdict.exit_code == 0 else "red" if report.verdict.exit_code == 1 else "yellow"
     screen.line(screen.style(harmless(report.verdict.line), style))
@@ -140,6 +161,8 @@ def _configuration(found: Settings, screen: Screen) -> None:
     rows = [(each.name, _value(each.value), Cell(each.source, "dim")) for each in found.options]
     for line in table.lines(columns, rows, screen):
         screen.line(f"  {line}")
+    if found.problems:
+        screen.line("  configure() raises this; a program that begins with a span logs it, and goes on:")
     for problem in found.problems:
         screen.line(screen.style(f"  {harmless(problem)}", "red"))
     for note in found.notes:
@@ -174,11 +197,13 @@ def _sample(made: Sample, screen: Screen) -> None:
         screen.line(f"  {harmless(line)}")
 
 
-def _journals(found: Journals, screen: Screen) -> None:
+def _journals(found: Journals, screen: Screen, *, show_all: bool) -> None:
     screen.line()
     _heading("journals", found.directory or "none on disk", screen)
     screen.line(f"  {found.storage}: {found.lost_to_a_kill}")
-    if found.ledgers:
+    done = [] if show_all else [ledger for ledger in found.ledgers if _is_done(ledger)]
+    shown = [ledger for ledger in found.ledgers if len(done) < _FEWEST_SUMMED or ledger not in done]
+    if shown:
         columns = (
             Column("process"),
             Column("started"),
@@ -187,11 +212,28 @@ def _journals(found: Journals, screen: Screen) -> None:
             *(Column(count, right=True) for count in _COUNTS),
             Column("balances"),
         )
-        for line in table.lines(columns, [_row(ledger) for ledger in found.ledgers], screen):
+        for line in table.lines(columns, [_row(ledger) for ledger in shown], screen):
             screen.line(f"  {line}")
+    if len(shown) < len(found.ledgers):
+        recorded = sum(ledger.recorded for ledger in done)
+        sums = f"recorded {recorded:,}, delivered {recorded:,}, nothing else"
+        screen.line(f"  {units.counted(len(done), 'ended process')}: {sums} (--all lists them)")
+    for one in found.without_ledger:
+        began = f"{one.pid} {one.state}, started {units.moment(one.started_ns)}"
+        words = f"{began}: no journal could be made ({one.reason}), so nothing is counted; see its log"
+        screen.line(screen.style(f"  {harmless(words)}", "red"))
     for ledger in found.ledgers:
         if ledger.problem:
             screen.line(screen.style(f"  {harmless(ledger.home)}: {harmless(ledger.problem)}", "red"))
+
+
+# One alone is shown as it is.
+_FEWEST_SUMMED: Final = 2
+
+
+def _is_done(ledger: Ledger) -> bool:
+    """Whether there is no more to say of it than how much it delivered."""
+    return ledger.state == "ended" and ledger.balances and ledger.recorded == ledger.delivered
 
 
 def _row(ledger: Ledger) -> list[Cell | str]:

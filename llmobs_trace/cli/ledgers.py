@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 if TYPE_CHECKING:
     from llmobs_trace.journal import JournalReport, Storage
@@ -46,8 +46,21 @@ class Ledger(Struct, frozen=True, kw_only=True):
     problem: str
 
 
+class WithoutLedger(Struct, frozen=True, kw_only=True):
+    """A process that recorded and could make no journal: nothing else is known of it. `state` is living, or
+    unknown.
+    """
+
+    pid: int
+    started_ns: int
+    state: str
+    reason: str
+
+
 class Journals(Struct, frozen=True, kw_only=True):
-    """What is under one directory; `problem` says why that can't be told."""
+    """What is under one directory; `problem` says why that can't be told. `is_there` is whether there was
+    such a directory before anybody looked.
+    """
 
     directory: str | None
     storage: str
@@ -55,14 +68,16 @@ class Journals(Struct, frozen=True, kw_only=True):
     ledgers: list[Ledger]
     problem: str
     rejected_file: str | None = None
+    without_ledger: list[WithoutLedger] = []
+    is_there: bool = True
 
     def total(self, count: str) -> int:
         return sum(getattr(ledger, count) for ledger in self.ledgers)
 
 
-def read(directory: Path | None) -> Journals:
+def read(directory: Path | None, *, can_be_written: bool = True) -> Journals:
     """Everything that is to be known of the journals under a directory; None is memory."""
-    from llmobs_trace.journal import storage_at, survey
+    from llmobs_trace.journal import storage_at, survey, unkept
 
     if directory is None:
         return _none(
@@ -72,7 +87,7 @@ def read(directory: Path | None) -> Journals:
     try:
         os.listdir(directory)
     except FileNotFoundError:
-        return _none(directory, storage, "")
+        return structs.replace(_none(directory, storage, ""), is_there=False)
     except OSError as error:
         return _none(directory, storage, f"{directory} can't be read: {error.strerror or error}")
     return Journals(
@@ -80,8 +95,19 @@ def read(directory: Path | None) -> Journals:
         storage=storage,
         lost_to_a_kill=_LOST_TO_A_KILL[storage],
         ledgers=[_ledger(report) for report in survey(directory)],
-        problem="",
+        problem=""
+        if can_be_written
+        else f"{directory} can't be written: programs that begin now leave no word",
         rejected_file=_rejected_file(directory),
+        without_ledger=[
+            WithoutLedger(
+                pid=one.pid,
+                started_ns=one.started_ns,
+                state="living" if one.is_held else "unknown",
+                reason=one.reason,
+            )
+            for one in unkept(directory)
+        ],
     )
 
 

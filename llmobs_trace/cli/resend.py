@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +15,7 @@ from llmobs_trace.cli import DONE, MISUSE, NO, Refusal, table, units
 from llmobs_trace.cli.arguments import examples
 from llmobs_trace.cli.screen import Screen
 from llmobs_trace.cli.table import Cell, Column
+from llmobs_trace.cli.text import harmless
 
 if TYPE_CHECKING:
     from llmobs_trace.config import Config
@@ -45,6 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=_TIMEOUT_SECONDS,
         help=f"give a destination up that takes nothing for so long (default: {_TIMEOUT_SECONDS:g})",
     )
+    parser.add_argument(
+        "--give-up",
+        metavar="ID",
+        help="deliver nothing, and move what ended processes left of this experiment to the rejected file, as"
+        " when its store or its experiment will never be there again",
+    )
     examples(
         parser,
         ("llmobs-trace resend", "what killed programs left behind, to where each of them meant it to go"),
@@ -52,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "LLMOBS_TRACE_DESTINATION=local llmobs-trace resend --journal /mnt/volume/journal",
             "a container's journal, into the local store",
         ),
+        ("llmobs-trace resend --give-up 3fd6", "no longer try to deliver an experiment that nobody takes"),
     )
 
 
@@ -59,6 +69,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     from llmobs_trace.journal import adoptable
 
     directory, destination_of = _plan(arguments.journal, screen)
+    if arguments.give_up is not None:
+        return _give_up(directory, arguments.give_up, screen)
     tallies: dict[str, Counter[str]] = {}
     if directory is not None:
         for journal in adoptable(directory, other_hosts=True):
@@ -189,6 +201,56 @@ def _deliver(journal: AdoptedJournal, destination: Destination, seconds: float) 
                 return tally
     finally:
         destination.close()
+
+
+# --- Giving up ----------------------------------------------------------------------------------------------
+
+
+def _give_up(directory: Path | None, asked: str, screen: Screen) -> int:
+    from llmobs_trace.deliver import give_up
+    from llmobs_trace.deliver.rejected import FILE, Rejected
+
+    pending: Counter[str] = Counter()
+    for journal in _left(directory):
+        pending += give_up.pending(journal)
+    experiment_id = _meant(asked, pending, directory)
+    # Without a bound: what is given up pushes nothing out of the file that was rejected before.
+    rejected = Rejected(directory, max_file_bytes=sys.maxsize)
+    given_up = 0
+    try:
+        with closing(_left(directory)) as journals:
+            for journal in journals:
+                given_up += give_up.give_up(journal, experiment_id, journal.owner.destination, rejected)
+    except OSError as error:
+        why = error.strerror or error
+        raise Refusal(
+            f"{rejected.directory} can't be written: {why}; the rest is still pending", NO
+        ) from error
+    where = f"kept in {rejected.directory}/{FILE}"
+    screen.line(f"{units.counted(given_up, 'event')} of {harmless(experiment_id)} given up, and {where}")
+    return DONE
+
+
+def _left(directory: Path | None) -> Generator[AdoptedJournal, None, None]:
+    """What ended processes left, each let go of when the next is asked for."""
+    from llmobs_trace.journal import adoptable
+
+    if directory is not None:
+        for journal in adoptable(directory, other_hosts=True):
+            try:
+                yield journal
+            finally:
+                journal.close(keep=True)
+
+
+def _meant(asked: str, pending: Counter[str], directory: Path | None) -> str:
+    """The experiment whose id is this, or is the only one to begin so."""
+    found = [asked] if asked in pending else [each for each in sorted(pending) if each.startswith(asked)]
+    if len(found) == 1 and asked:
+        return found[0]
+    words = "several begin so" if found and asked else f"no ended process left events of it in {directory}"
+    left = ", ".join(f"{each} ({units.counted(count, 'event')})" for each, count in sorted(pending.items()))
+    raise Refusal(f"--give-up {asked}: {words}; left are: {left or 'none'}", NO)
 
 
 def _seconds(text: str) -> float:

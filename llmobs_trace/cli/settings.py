@@ -64,6 +64,8 @@ def _setting(option: Option, config: Config, environ: Mapping[str, str], argumen
     if option.name == "journal" and value is None:
         return Setting(option.name, "memory only", source)
     if source != "default":
+        if not _is_as_asked(option, environ[source], value):
+            source = f"not as {source} asks: see below"
         return Setting(option.name, _shown(value), source)
     if option.name in _MADE:
         return Setting(option.name, _MADE[option.name], source)
@@ -88,6 +90,11 @@ def _fits(option: Option, text: str) -> bool:
     except Unfit:
         return False
     return True
+
+
+def _is_as_asked(option: Option, text: str, value: object) -> bool:
+    """Whether it was used; a variable may be fit by itself, and not with the others or on this machine."""
+    return str(option.check(option.read(text.strip()))) == str(value)
 
 
 def _shown(value: object) -> str | float | bool | None:

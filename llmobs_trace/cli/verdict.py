@@ -1,7 +1,8 @@
 """What the doctor found in, one line that says how things stand, and the exit code, out. Pure.
 
-`nothing lost` is said only where every ledger could be read and adds up, and nothing was dropped. What is
-pending is not lost: the line then ends with what to type.
+`nothing lost` is said only where there is a ledger, every one could be read and adds up, nothing was dropped,
+and nobody is known to have recorded without one. What is pending is not lost: the line then ends with what to
+type.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from llmobs_trace.cli import CANNOT_TELL, DONE, NO
-from llmobs_trace.cli.ledgers import Journals, Ledger
+from llmobs_trace.cli.ledgers import Journals, Ledger, WithoutLedger
 from llmobs_trace.cli.reach import Destination
 from llmobs_trace.cli.units import counted
 
@@ -44,6 +45,8 @@ def judge(
     command = _resend(journals.ledgers, resending) if pending else ""
 
     parts = [_account(journals, unread)]
+    if journals.without_ledger and (dropped or unread):
+        parts.append(f"{_without_ledger(journals.without_ledger)}, and only its log can say more")
     if rejected:
         where = f", with the server's words in {journals.rejected_file}" if journals.rejected_file else ""
         parts.append(f"{_events(rejected)} rejected{where}")
@@ -53,11 +56,10 @@ def judge(
     if pending:
         parts.append(_what_next(journals.ledgers, command))
 
-    nothing_lost = False if dropped else None if unread or journals.problem else True
-    if dropped or pending or rejected or problems or trouble:
-        code = NO
-    else:
-        code = DONE if nothing_lost else CANNOT_TELL
+    is_untold = bool(unread or journals.problem or journals.without_ledger)
+    nothing_lost = False if dropped else None if is_untold or not journals.ledgers else True
+    is_wrong = bool(dropped or pending or rejected or problems or trouble)
+    code = NO if is_wrong else CANNOT_TELL if is_untold else DONE
     return Verdict("; ".join(parts), nothing_lost, command, code)
 
 
@@ -72,22 +74,30 @@ def _account(journals: Journals, unread: Sequence[Ledger]) -> str:
     if dropped:
         return f"{_events(dropped)} lost: {account}"
     if journals.problem:
-        return f"cannot tell what was lost: {journals.problem}"
+        return f"cannot tell what was lost: {journals.problem}" + (f"; {account}" if journals.ledgers else "")
     if unread:
         first, of_all = unread[0], counted(len(journals.ledgers), "journal")
         why = f"{first.home}: {first.problem or 'its counts do not add up'}"
         return f"cannot tell what was lost: {len(unread)} of {of_all} can't be read whole ({why}); {account}"
+    if journals.without_ledger:
+        return f"cannot tell what was lost: {_without_ledger(journals.without_ledger)}; {account}"
+    if not journals.is_there:
+        return f"nothing recorded that could be found: there was no journal directory {journals.directory}"
     if not journals.ledgers:
-        return f"nothing lost: nothing is recorded in {journals.directory}"
-    return f"nothing lost: {account}, by {_processes(len(journals.ledgers))}"
+        return f"nothing recorded: there is no journal in {journals.directory}"
+    return f"nothing lost: {account}, by {counted(len(journals.ledgers), 'process')}"
+
+
+def _without_ledger(found: Sequence[WithoutLedger]) -> str:
+    first = found[0]
+    who = f"process {first.pid}"
+    if len(found) > 1:
+        who = f"{counted(len(found), 'process')}, the first of them {first.pid},"
+    return f"{who} could make no journal ({first.reason}), so its events are counted nowhere"
 
 
 def _events(count: int) -> str:
     return "1 event" if count == 1 else f"{count:,} events"
-
-
-def _processes(count: int) -> str:
-    return "1 process" if count == 1 else f"{count} processes"
 
 
 def _what_next(ledgers: Sequence[Ledger], command: str) -> str:

@@ -3,6 +3,7 @@
 worker        the thread: wakes, sends, settles; flush and shutdown
 predecessors  what ended processes left, beside the queue of this one
 drain         the same without a thread, for a command
+give_up       what nobody will deliver → the rejected file, when a command is told to
 lanes         one source's records → one lane for each experiment, so that none holds others up
 lane          when an experiment may be tried next; what failures and recoveries do to that
 sender        a lane's events → requests, and records settled

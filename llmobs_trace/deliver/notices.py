@@ -11,9 +11,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+_OF_ONE: Final = {"are": "is", "were": "was"}
 SAY_AGAIN_SECONDS: Final = 60.0
 # Paused experiments are a trouble each; a program that makes them without end must not grow this for ever.
 _MAX_TROUBLES: Final = 1024
+
+
+def events(count: int, verb: str) -> str:
+    """`1 event is`, `3 events are`."""
+    return f"1 event {_OF_ONE[verb]}" if count == 1 else f"{count} events {verb}"
 
 
 @dataclass

@@ -62,14 +62,20 @@ class Rejected:
 
     def keep(self, rejection: Rejection) -> str:
         """Write one event down and say where it is, for a log line. Never raises for the disk's sake."""
-        line = _line(rejection)
-        if len(line) > self._max_file_bytes // 2:
-            line = _line(rejection, with_event=False)
-        if self.directory is not None:
-            with contextlib.suppress(OSError):
-                return str(self._append(self.directory, line))
-        self._remember(line)
+        with contextlib.suppress(OSError):
+            return str(self.write(rejection))
+        self._remember(self._line(rejection))
         return "memory, for want of a file"
+
+    def write(self, rejection: Rejection) -> Path:
+        """Write one event down in the file, or raise OSError: the file."""
+        if self.directory is None:
+            raise FileNotFoundError("there is no directory for it")
+        return self._append(self.directory, self._line(rejection))
+
+    def _line(self, rejection: Rejection) -> bytes:
+        line = _line(rejection)
+        return line if len(line) <= self._max_file_bytes // 2 else _line(rejection, with_event=False)
 
     def remembered(self) -> list[bytes]:
         """The lines that are in memory, oldest first."""

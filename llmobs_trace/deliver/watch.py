@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from llmobs_trace.deliver.notices import Notices
+from llmobs_trace.deliver.notices import Notices, events
 from llmobs_trace.journal.queue import Queue
 
 _AT_ITS_BOUND: Final = "the journal is at its bound (max_journal_bytes)"
@@ -27,7 +27,7 @@ class Watch:
         queue, notices = self._queue, self._notices
         in_memory = queue.in_memory() if queue.storage != "memory" else 0
         if in_memory:
-            where = f"{in_memory} events are in memory alone, where a kill loses them"
+            where = f"{events(in_memory, 'are')} in memory alone, lost at a kill"
             notices.happened("memory", f"{queue.reason}; {where}", cause=queue.reason, once=True)
         else:
             notices.over("memory", "no event is in memory alone any more", total=False)

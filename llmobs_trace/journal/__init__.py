@@ -8,7 +8,8 @@ The nouns of this room:
 - the **owner** is the process whose directory it is, as long as it holds the lock (`ownership`);
 - the **tally** has the counts of segments that are gone (`tally`);
 - the **journal** is the queue of this process (`journal`), the sequence of its segments (`sequence`);
-- an **adopted journal** is what an ended process left (`recover`).
+- an **adopted journal** is what an ended process left (`recover`);
+- an **unkept journal** is the word of a process that could make none (`unkept`).
 
 What is promised: a record whose append has returned survives the death of the process, on the filesystems
 where a mapped store is safe (`filesystem`); elsewhere it does as soon as the sender has copied it to its
@@ -28,6 +29,7 @@ from .queue import Queue, Source, Storage
 from .record import Counts, Outcome, Position, Record
 from .recover import AdoptedJournal, JournalReport, adoptable, prune, survey
 from .shelf import DiskShelf, storage_at
+from .unkept import Unkept, UnkeptJournal, prune_unkept, unkept
 
 __all__ = [
     "AdoptedJournal",
@@ -40,11 +42,13 @@ __all__ = [
     "Record",
     "Source",
     "Storage",
+    "Unkept",
     "adoptable",
     "open_journal",
     "storage_at",
     "survey",
     "this_process",
+    "unkept",
 ]
 
 
@@ -60,9 +64,10 @@ def open_journal(
 
     `segment_bytes` should be at least twice the largest event. `max_bytes` bounds the files, `memory_bytes`
     what a queue in memory holds; both are reached in steps of a segment. Never raises for the disk's sake:
-    the queue's `reason` then says why it is in memory. Prunes the ledgers of processes long ended.
+    the queue's `reason` then says why it is in memory, and so does an empty file under `directory`, if there
+    can be one. Prunes the ledgers of processes long ended.
     """
-    reason = ""
+    reason, word = "", None
     if directory is not None:
         try:
             directory = directory.absolute()  # the working directory may change later
@@ -74,9 +79,12 @@ def open_journal(
                 raise
             with contextlib.suppress(OSError):
                 prune(directory)
+                prune_unkept(directory)
             return queue
         except (OSError, ValueError) as error:  # ValueError: a path that can't be one
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             reason = f"no journal can be kept in {directory}: {why}"
+            if isinstance(error, OSError):
+                word = UnkeptJournal.leave(directory, error)
     memory_bytes = min(memory_bytes, max_bytes)
-    return Journal(MemoryShelf(), segment_bytes=segment_bytes, max_bytes=memory_bytes, reason=reason)
+    return Journal(MemoryShelf(word), segment_bytes=segment_bytes, max_bytes=memory_bytes, reason=reason)

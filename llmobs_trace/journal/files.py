@@ -10,10 +10,12 @@ import contextlib
 import errno
 import os
 import stat
+import struct
 import sys
 from pathlib import Path
 
 if sys.platform != "win32":
+    import fcntl
     import resource
 
 __all__ = [
@@ -26,11 +28,14 @@ __all__ = [
     "remove",
     "remove_directory",
     "write_at",
+    "write_in_place",
 ]
 
 _NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 # Opening a pipe to read it waits for a writer, for ever if need be; with this flag it doesn't.
 _NO_WAIT: int = getattr(os, "O_NONBLOCK", 0)
+# Linux: to get and to set a file's attributes, and that which has btrfs write it where it is.
+_GET_ATTRIBUTES, _SET_ATTRIBUTES, _IN_PLACE = 0x80086601, 0x40086602, 0x00800000
 _DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
 
 
@@ -63,6 +68,19 @@ def write_at(file: int, data: bytes, offset: int) -> None:
         written = os.pwrite(file, data, offset)
         offset += written
         data = data[written:]
+
+
+def write_in_place(file: int) -> None:
+    """Have an empty file changed where it is, if its filesystem would copy on write and can be told not to.
+
+    Elsewhere on a full copy-on-write filesystem no byte can be changed, for want of a fresh block.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            (attributes,) = struct.unpack(
+                "@l", fcntl.ioctl(file, _GET_ATTRIBUTES, bytes(struct.calcsize("@l")))
+            )
+            fcntl.ioctl(file, _SET_ATTRIBUTES, struct.pack("@l", attributes | _IN_PLACE))
 
 
 def check_limit(size_bytes: int) -> None:

@@ -39,7 +39,7 @@ class Journal(SegmentSequence):
     """Appended to by any thread; read, settled and kept in order by the sender's."""
 
     def __init__(self, shelf: Shelf, *, segment_bytes: int, max_bytes: int, reason: str = "") -> None:
-        """A queue over a shelf; raises OSError where not even the first segment can be made."""
+        """A queue over a shelf; where the disk refuses the first segment, it begins in memory."""
         super().__init__(shelf)
         shelf.in_memory = self._in_memory
         if shelf.most_bytes is not None:
@@ -63,9 +63,14 @@ class Journal(SegmentSequence):
         # that found no room. Until another is freed it finds none either, and a refusal costs no walk.
         self._freed = 0
         self._no_room = (-1, 0)
-        first = shelf.make(self._segment_bytes)
+        try:
+            first = shelf.make(self._segment_bytes)
+        except OSError as error:
+            # The ledger is there and counts what is in memory; the disk is tried again at the next one.
+            self._refused_by_disk(error)
+            first = self._spill.make(self._segment_bytes)
         self._segments.append(first)
-        self._write = first.writer()
+        self._write = self._writer(first)
 
     @property
     def storage(self) -> Storage:
@@ -242,13 +247,12 @@ class Journal(SegmentSequence):
         return _taken(self._refusals)
 
     def _in_memory(self) -> tuple[Settlement, int, int]:
-        """What is settled and how much is pending in segments without a file, and how many were spilled."""
+        """What is settled and how much is pending that no file has, and how many were spilled."""
         # The last first: what comes meanwhile may be counted twice until the next look, and never not at all.
         settled, pending, spilled = Settlement(), 0, _taken(self._spills)
         for _, segment in self._live():
-            if segment.path is None:
-                records, _, its = segment.remaining()
-                settled, pending = settled.plus(its), pending + records
+            records, its = segment.apart()
+            settled, pending = settled.plus(its), pending + records
         return settled, pending, spilled
 
     def in_memory(self) -> int:

@@ -7,17 +7,24 @@ from collections.abc import Callable
 from .queue import Storage
 from .record import Settlement
 from .segment import Segment
+from .unkept import UnkeptJournal
 
 __all__ = ["MemoryShelf"]
 
 
 class MemoryShelf:
-    """Makes segments of anonymous memory; what is in them dies with the process."""
+    """Makes segments of anonymous memory; what is in them dies with the process.
+
+    `word` says so on disk, where a journal was wanted and none could be made. It is taken back at the end if
+    nothing was lost.
+    """
 
     storage: Storage = "memory"
     most_bytes: int | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, word: UnkeptJournal | None = None) -> None:
+        self._word = word
+        self._lost = self._refused = 0
         self.in_memory: Callable[[], tuple[Settlement, int, int]] = lambda: (Settlement(), 0, 0)
 
     def make(self, size_bytes: int) -> Segment:
@@ -39,6 +46,7 @@ class MemoryShelf:
 
     def settled(self, segment: Segment) -> bool:
         """Give its memory back."""
+        self._lost += segment.settled.lost
         return segment.discard()
 
     def settled_without_file(self, settlement: Settlement) -> None:
@@ -54,10 +62,15 @@ class MemoryShelf:
         """Nobody asks memory after the process is gone."""
 
     def save_dropped(self, count: int) -> None:
-        """Nobody asks memory after the process is gone."""
+        """Whether anything was lost is asked at the end."""
+        self._refused = count
 
     def close(self, *, remove: bool) -> None:
-        """Nothing is left."""
+        """Nothing is left, but for the word that something was lost."""
+        if self._word is not None:
+            self._word.close(remove=remove or not (self._lost or self._refused))
 
     def forget(self) -> None:
-        """Nothing is shared with a parent."""
+        """In a forked child: the word is the parent's."""
+        if self._word is not None:
+            self._word.forget()

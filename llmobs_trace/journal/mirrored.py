@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from . import files
-from .record import Settlement, is_settled, scan
+from .record import Settlement, is_settled, outcome_of, scan
 from .segment import Segment, SegmentDamaged, anonymous, opened
 
 __all__ = ["MirroredSegment"]
@@ -20,11 +20,14 @@ __all__ = ["MirroredSegment"]
 class MirroredSegment(Segment):
     """Anonymous memory, and a file that is written to and never mapped."""
 
-    __slots__ = ("_mirrored_bytes",)
+    __slots__ = ("_is_refused", "_mirrored_bytes", "_mirrored_records", "_settled_apart")
 
     def __init__(self, path: Path, size_bytes: int) -> None:
         super().__init__(path, anonymous(size_bytes), size_bytes)
-        self._mirrored_bytes = 0
+        self._mirrored_bytes = self._mirrored_records = 0
+        # What is settled of the records that are not in the file; and whether the disk refused those.
+        self._settled_apart = Settlement()
+        self._is_refused = False
 
     @property
     def memory_bytes(self) -> int:
@@ -36,14 +39,27 @@ class MirroredSegment(Segment):
         stop = self.stop()
         if self.path is None or self._memory is None or stop <= self._mirrored_bytes:
             return
+        data = self.read(self._mirrored_bytes, stop)
+        self._is_refused = True
         with opened(self.path, os.O_RDWR) as file:
-            files.write_at(file, self.read(self._mirrored_bytes, stop), self._mirrored_bytes)
-        self._mirrored_bytes = stop
+            files.write_at(file, data, self._mirrored_bytes)
+        self._has_copied(stop, self._mirrored_records + data.count(b"\n"))
+
+    def _has_copied(self, stop: int, records: int) -> None:
+        self._mirrored_bytes, self._mirrored_records = stop, records
+        self._settled_apart, self._is_refused = Settlement(), False
+
+    def apart(self) -> tuple[int, Settlement]:
+        """Also what the disk refused to take into the file. What is about to be copied is not counted."""
+        if self._memory is None or self.path is None or not self._is_refused:
+            return super().apart()
+        records = self.total()[0] - self._mirrored_records
+        return records - self._settled_apart.records, self._settled_apart
 
     def move_to(self, path: Path | None) -> None:
         """The new file has everything up to now; what is in memory alone is copied nowhere."""
         super().move_to(path)
-        self._mirrored_bytes = self.stop()
+        self._has_copied(self.stop(), self.total()[0])
 
     def give_up_rest(self) -> Settlement:
         """Keep what the file has, for good; count the rest, its pending records as lost. Sender's thread."""
@@ -64,13 +80,16 @@ class MirroredSegment(Segment):
             yield from super()._mark(offsets, mark)
             return
         mirrored = [offset for offset in offsets if offset < self._mirrored_bytes]
+        for fresh in super()._mark([offset for offset in offsets if offset >= self._mirrored_bytes], mark):
+            self._settled_apart = self._settled_apart.plus(Settlement(**{outcome_of(mark): len(fresh)}))
+            yield fresh
         if mirrored:
             # The file first: where it refuses, memory must not say that it is marked.
             with opened(self.path, os.O_RDWR) as file:
                 for offset in mirrored:
                     if not is_settled(self._memory[offset]):
                         files.write_at(file, bytes((mark,)), offset)
-        yield from super()._mark(offsets, mark)
+            yield from super()._mark(mirrored, mark)
 
     def release(self) -> None:
         """Copy the rest to the file, then let the memory go. Sender's thread."""

@@ -24,6 +24,7 @@ __all__ = [
     "Settlement",
     "head",
     "is_settled",
+    "outcome_of",
     "scan",
     "split",
 ]
@@ -33,6 +34,7 @@ Outcome = Literal["delivered", "rejected"]
 # What the first byte of a settled record becomes. Neither can begin a JSON object.
 MARKS: dict[Outcome, int] = {"delivered": ord("+"), "rejected": ord("!")}
 _DELIVERED, _REJECTED = MARKS["delivered"], MARKS["rejected"]
+_OUTCOMES: dict[int, Outcome] = {mark: outcome for outcome, mark in MARKS.items()}
 _SETTLED = frozenset(MARKS.values())
 _PENDING = ord("{")
 _HEAD = ord("=")
@@ -91,6 +93,11 @@ class Counts(NamedTuple):
 def is_settled(first_byte: int) -> bool:
     """Whether a record that begins with this byte is done with."""
     return first_byte in _SETTLED
+
+
+def outcome_of(mark: int) -> Outcome:
+    """How a record is done with that begins with this byte."""
+    return _OUTCOMES[mark]
 
 
 def split(chunk: bytes, at: Position) -> list[Record]:

@@ -30,6 +30,9 @@ _KEPT_LEDGERS = 64
 # One that lost something is kept for longer: or a few runs later nothing would seem to be lost.
 _KEPT_LOSSES, _KEPT_LOSSES_SECONDS = 1024, 7 * 86_400.0
 
+# Where events are in memory before they are in a file.
+_ABRUPT = "its process ended abruptly, and what was not copied to a file by then is counted nowhere"
+
 
 class JournalReport(NamedTuple):
     """One journal on disk: whose it is, whether its process (or a recoverer) holds it, and its ledger.
@@ -57,7 +60,7 @@ class AdoptedJournal(SegmentSequence):
         super().__init__(DiskShelf.adopt(home, lock))
         self.home = home
         self.owner = owner
-        self._refused_before, totals = read_tally(home)
+        self._refused_before, totals, self._is_behind = read_tally(home)
         self._segments.append(totals.settled.plus(Settlement(lost=totals.in_memory)))
         for name in files.list_names(home, PART_SUFFIX):
             files.remove(home / name)  # of an append that never returned
@@ -78,7 +81,8 @@ class AdoptedJournal(SegmentSequence):
             if not keep:
                 self._write_off(number, segment)
         self._shelf.save()
-        self._shelf.close(remove=not self.recorded())
+        # Where more may have been recorded than was ever in a file, none at all in a file proves nothing.
+        self._shelf.close(remove=not (self.recorded() or self._is_behind))
 
     def after_fork_in_child(self) -> None:
         """Close what was inherited: the parent goes on delivering it."""
@@ -138,7 +142,9 @@ def _report(home: Path) -> JournalReport:
 
 
 def _read_report(home: Path, owner: Owner | None, is_held: bool, problem: str) -> JournalReport:
-    dropped, totals = read_tally(home)
+    dropped, totals, is_behind = read_tally(home)
+    if not problem and is_behind and not is_held:
+        problem = _ABRUPT
     if not problem and not _is_ours_or_missing(home / TALLY_FILE):
         problem = f"its file {TALLY_FILE!r} is no file of yours"
     settled = totals.settled
@@ -182,8 +188,8 @@ def prune(directory: Path) -> None:
 
 
 def _has_lost(home: Path) -> bool:
-    dropped, totals = read_tally(home)
-    return bool(dropped + totals.settled.lost + totals.in_memory)
+    dropped, totals, is_behind = read_tally(home)
+    return is_behind or bool(dropped + totals.settled.lost + totals.in_memory)
 
 
 def _is_ours(owner: Owner) -> bool:

@@ -218,6 +218,13 @@ class Segment:
                 delivered, rejected, lost, settled_bytes = settled
                 return records - delivered - rejected - lost, data_bytes - settled_bytes, settled
 
+    def apart(self) -> tuple[int, Settlement]:
+        """How many records are not settled, and what is settled, of those that no file has. Any thread."""
+        if self.path is not None:
+            return 0, Settlement()
+        records, _, settled = self.remaining()
+        return records, settled
+
     def settle(self, records: Sequence[Record], outcome: Outcome) -> None:
         """Mark these records as done with, each once, here if not on disk. Sender's thread."""
         sizes = {record.at.offset: len(record.line) + 1 for record in records}

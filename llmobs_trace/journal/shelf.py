@@ -100,6 +100,7 @@ class DiskShelf:
         self._is_memory = kind == "tmpfs"
         free_bytes = memory_left.free_bytes() if self._is_memory else None
         self.most_bytes = None if free_bytes is None else free_bytes // _SHARE_IN_ALL
+        self._is_adopted = False
         self._lock = lock  # -1 once it is let go of
         self._tally = tally
         self._numbers = itertools.count(1)
@@ -120,7 +121,9 @@ class DiskShelf:
     @classmethod
     def adopt(cls, home: Path, lock: int) -> DiskShelf:
         """An ended process's directory, locked by us, where nothing is mapped; raises OSError."""
-        return cls(home, lock, Tally.reopen(home), "mirrored")
+        shelf = cls(home, lock, Tally.reopen(home), "mirrored")
+        shelf._is_adopted = True
+        return shelf
 
     def make(self, size_bytes: int) -> Segment:
         """An empty segment, its pages backed by the disk; raises OSError where that or a limit refuses."""
@@ -225,6 +228,8 @@ class DiskShelf:
         """Close the tally and unlock; the directory is removed while it is still locked."""
         lock, self._lock = self._lock, -1
         if lock >= 0:
+            if not self._is_adopted:
+                self._tally.ended()
             self._tally.close()
             if remove:
                 ownership.remove(self.home)

@@ -13,6 +13,9 @@ by then; the header has how many have been by now, so that those that came since
 
 Where the header is mapped, so are the places: a store there asks nobody, so that neither a full disk nor a
 limit on the size of files, be it zero, keeps a count from being written.
+
+Where nothing is mapped, events are in memory before they are in a file, and a kill takes uncounted what came
+since the last copy. So the header then says whether the process has ended in order, with all copied.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ TALLY_FILE = "tally"
 _FILE_BYTES = 4096
 _COUNT_BYTES = 32
 _DROPPED, _SPILLED = slice(0, _COUNT_BYTES), slice(_COUNT_BYTES, 2 * _COUNT_BYTES)
+_COPIED = slice(2 * _COUNT_BYTES, 3 * _COUNT_BYTES)
 _PLACES = (512, 2304)
 _PLACE_BYTES = 1792
 # So many that can't be removed are named at most; then no more are counted as gone until they can be.
@@ -52,6 +56,16 @@ class Totals(NamedTuple):
     spilled: int = 0
 
 
+class Written(NamedTuple):
+    """What a file says: how many records were dropped, the totals, and whether more may have been recorded
+    than was ever in a file.
+    """
+
+    dropped: int = 0
+    totals: Totals = Totals()
+    is_behind: bool = False
+
+
 class Tally:
     """The open file; `mapped` where a store into it is safe, which spares a dropped record a system call."""
 
@@ -67,7 +81,10 @@ class Tally:
         """Make the file; raises OSError where it can't."""
         file = files.create(home / TALLY_FILE)
         try:
-            files.write_at(file, (_dropped(0) + _spilled(0)).ljust(_FILE_BYTES, b"\0"), 0)
+            if not mapped:
+                files.write_in_place(file)
+            head = _dropped(0) + _spilled(0) + (b"" if mapped else _copied(False))
+            files.write_at(file, head.ljust(_FILE_BYTES, b"\0"), 0)
             return cls(file, Totals(), mapped=mapped)
         except BaseException:
             os.close(file)
@@ -144,6 +161,12 @@ class Tally:
             with contextlib.suppress(OSError):
                 files.write_at(self._file, _dropped(count), 0)
 
+    def ended(self) -> None:
+        """All that was recorded is in a file, or is counted here; to be said at the very end."""
+        if self._map is None:
+            with contextlib.suppress(OSError):
+                files.write_at(self._file, _copied(True), _COPIED.start)
+
     def close(self) -> None:
         """Let go of the file."""
         if self._map is not None:
@@ -155,19 +178,20 @@ class Tally:
             os.close(file)
 
 
-def read_tally(home: Path) -> tuple[int, Totals]:
-    """How many records were dropped, and the totals, with what came into memory since they were written;
-    nothing where the file isn't there or isn't ours.
+def read_tally(home: Path) -> Written:
+    """What it says, with what came into memory since the totals were written; nothing where the file isn't
+    there or isn't ours.
     """
     try:
         file = files.open_ours(home / TALLY_FILE, os.O_RDONLY)
     except OSError:
-        return 0, Totals()
+        return Written()
     try:
         data = _read(file)
     finally:
         os.close(file)
-    return _number(b"dropped ", data[_DROPPED]), _up_to_date(data)
+    dropped = _number(b"dropped ", data[_DROPPED])
+    return Written(dropped, _up_to_date(data), data[_COPIED] == _copied(False))
 
 
 def _read(file: int) -> bytes:
@@ -183,6 +207,10 @@ def _dropped(count: int) -> bytes:
 
 def _spilled(count: int) -> bytes:
     return b"spilled %023d\n" % count
+
+
+def _copied(is_all: bool) -> bytes:
+    return b"copied  %023d\n" % is_all
 
 
 def _number(word: bytes, line: bytes) -> int:

@@ -197,6 +197,9 @@ def _ledgers(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
         if plan.disk is None and evidence.diary.ended:
             yield "there are no journals to look at"
         return
+    in_order = {pid for pid, *_ in evidence.diary.stats}
+    if passed_over := set(without) - in_order - _named_without_ledger(evidence):
+        yield f"the doctor has no word of {sorted(passed_over)}, which recorded and were killed"
     ledgers = evidence.doctor["journals"]["ledgers"]
     for ledger in ledgers:
         pid = ledger["pid"]
@@ -218,6 +221,11 @@ def _without_ledger(evidence: Evidence) -> list[int]:
     return sorted(pid for pid, ended in evidence.diary.ended_by.items() if ended and pid not in known)
 
 
+def _named_without_ledger(evidence: Evidence) -> set[int]:
+    """The processes of which the doctor says that they could make no journal."""
+    return {one["pid"] for one in evidence.doctor.get("journals", {}).get("without_ledger", [])}
+
+
 def _verdict(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
     if evidence.recovery_code != 0:
         yield f"the delivery of what was left ended with {evidence.recovery_code}: {evidence.recovery_said}"
@@ -230,10 +238,16 @@ def _verdict(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
     killed = set(evidence.diary.begun_by) - {pid for pid, *_ in evidence.diary.stats}
     if plan.disk is None and counted["dropped"] > len(killed):
         yield f"{counted['dropped']} dropped, without a fault of the disk"
-    if verdict["nothing_lost"] is not (counted["dropped"] == 0):
+    if counted["dropped"]:
+        expected, begins = False, f"{counted['dropped']:,} event"
+    elif _named_without_ledger(evidence):
+        expected, begins = None, "cannot tell what was lost: "
+    elif evidence.doctor["journals"]["ledgers"]:
+        expected, begins = True, "nothing lost: "
+    else:
+        expected, begins = None, "nothing recorded: "
+    if verdict["nothing_lost"] is not expected or not verdict["line"].startswith(begins):
         yield f"{counted['dropped']} dropped, and the doctor says: {verdict['line']}"
-    if not counted["dropped"] and not verdict["line"].startswith("nothing lost: "):
-        yield f"the doctor does not say that nothing is lost: {verdict['line']}"
     if counted["rejected"] != len(evidence.rejected) and plan.disk is None:
         # A crash between writing an event down and marking it repeats the line.
         repeated = len(evidence.rejected) - len(

@@ -156,8 +156,25 @@ def test_a_ledger_that_does_not_add_up_is_noticed(calm: Evidence) -> None:
 def test_a_process_that_has_no_ledger_and_did_not_say_so_is_noticed(calm: Evidence) -> None:
     plan = msgspec.structs.replace(CALM, disk=DiskFault(kind="full", after_ends=1))
     doctor = json.loads(json.dumps(calm.doctor))
-    gone = doctor["journals"]["ledgers"].pop()
+    in_order = {pid for pid, *_ in calm.diary.stats}
+    gone = next(ledger for ledger in doctor["journals"]["ledgers"] if ledger["pid"] in in_order)
+    doctor["journals"]["ledgers"].remove(gone)
     [problem] = check(plan, altered(calm, doctor=doctor))
     assert problem.startswith(f"no ledger of [{gone['pid']}], and not each of them has said so")
     said = "no journal can be kept: No space; spans are kept in memory, where a kill loses them\n"
     assert check(plan, altered(calm, doctor=doctor, err=said)) == []
+
+
+def test_a_killed_process_without_a_ledger_of_which_the_doctor_has_no_word_is_noticed(calm: Evidence) -> None:
+    plan = msgspec.structs.replace(CALM, disk=DiskFault(kind="full", after_ends=1))
+    doctor = json.loads(json.dumps(calm.doctor))
+    gone = doctor["journals"]["ledgers"].pop()
+    diary = Diary([])
+    diary.__dict__.update(vars(calm.diary))
+    diary.stats = [counts for counts in calm.diary.stats if counts[0] != gone["pid"]]
+    said = "no journal can be kept: No space; spans are kept in memory, where a kill loses them\n"
+    [problem] = check(plan, altered(calm, doctor=doctor, diary=diary, err=said))
+    assert problem == f"the doctor has no word of [{gone['pid']}], which recorded and were killed"
+    doctor["journals"]["without_ledger"] = [{"pid": gone["pid"]}]
+    [problem] = check(plan, altered(calm, doctor=doctor, diary=diary, err=said))
+    assert problem.startswith("0 dropped, and the doctor says: nothing lost: ")

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -36,12 +38,16 @@ def last_line(told: Run) -> str:
     return told.out.splitlines()[-1]
 
 
-def test_of_a_user_who_has_done_nothing_yet_nothing_is_lost_and_no_file_is_left_behind(
+def test_of_a_user_who_has_done_nothing_yet_nothing_is_claimed_and_no_file_is_left_behind(
     run: RunCommand, a_user_of_its_own: Path
 ) -> None:
     told = run("doctor", on=None)
     assert (told.code, told.err) == (0, "")
-    assert last_line(told).startswith("nothing lost: nothing is recorded in ")
+    missing = "nothing recorded that could be found: there was no journal directory "
+    assert last_line(told).startswith(missing + str(a_user_of_its_own))
+    told = run("doctor", on=None)
+    assert (told.code, told.err) == (0, "")
+    assert last_line(told).startswith(f"nothing recorded: there is no journal in {a_user_of_its_own}")
     assert [path for path in a_user_of_its_own.rglob("*") if path.is_file()] == []
     assert not (a_user_of_its_own / ".llmobs").exists()
 
@@ -96,7 +102,7 @@ def test_json_holds_all_that_the_table_says(run: RunCommand, monkeypatch: pytest
         "name", "connection", "keys", "experiment",
     ]  # fmt: skip
     assert found["sample"]["url"] == f"{receiver.url}/api/v2/llm-obs/v1/experiments/experiment/events"
-    assert found["verdict"]["nothing_lost"] is True
+    assert found["verdict"]["nothing_lost"] is None
     assert "canary" not in json.dumps(found)
 
 
@@ -122,6 +128,75 @@ def test_without_a_journal_nothing_can_be_told(run: RunCommand, monkeypatch: pyt
     assert told.code == 3
     assert "memory: no file: a kill loses everything" in told.out
     assert last_line(told).startswith("cannot tell what was lost: events are kept in memory alone")
+
+
+def test_a_directory_that_cannot_be_written_any_more_is_read_all_the_same(
+    run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(tmp_path / "j", "d", 5, delivered=5)
+    monkeypatch.setenv("LLMOBS_TRACE_JOURNAL", str(tmp_path / "j"))
+    monkeypatch.setattr("llmobs_trace.config.directory_problem", lambda directory: "Read-only file system")
+    code, found = examined(run)
+    assert code == 1
+    assert found["journals"]["directory"] == str(tmp_path / "j")
+    assert found["verdict"]["nothing_lost"] is None
+    unsure = f"cannot tell what was lost: {tmp_path / 'j'} can't be written: programs that begin now leave no"
+    assert found["verdict"]["line"].startswith(f"{unsure} word; 5 recorded = 5 delivered; ")
+
+
+def test_ended_processes_that_delivered_all_are_one_line_unless_all_are_asked_for(
+    run: RunCommand, tmp_path: Path
+) -> None:
+    leave(tmp_path, "d", 1700, delivered=1700)
+    alone = run("doctor", "--journal", str(tmp_path), on=None).out
+    assert len([one for one in alone.splitlines() if " ended " in one and " a run " in one]) == 1
+    leave(tmp_path, "d", 1700, delivered=1700)
+    leave(tmp_path, "d", 7, delivered=5)
+    told = run("doctor", "--journal", str(tmp_path), on=None).out
+    assert "  2 ended processes: recorded 3,400, delivered 3,400, nothing else (--all lists them)\n" in told
+    (row,) = [one for one in told.splitlines() if " ended " in one and " a run " in one]
+    assert row.split()[-6:] == ["7", "5", "2", "0", "0", "yes"]
+    told = run("doctor", "--journal", str(tmp_path), "--all", on=None).out
+    assert len([one for one in told.splitlines() if " ended " in one and " a run " in one]) == 3
+    assert "--all lists them" not in told
+
+
+def test_a_process_that_could_make_no_journal_is_named_with_its_reason(
+    run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(tmp_path, "d", 2, delivered=2)
+
+    def disk_full(*arguments: object) -> int:
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    with monkeypatch.context() as full:
+        full.setattr("os.pwrite", disk_full)
+        queue = open_journal(tmp_path, owner=this_process("d"))
+    words = f"{os.getpid()} %s, started "
+    for state in ("living", "unknown"):
+        told = run("doctor", "--journal", str(tmp_path), on=None)
+        assert told.code == 3
+        assert words % state in told.out
+        assert last_line(told) == (
+            f"cannot tell what was lost: process {os.getpid()} could make no journal (Disk quota exceeded),"
+            " so its events are counted nowhere; 2 recorded = 2 delivered"
+        )
+        queue.append(line(1))
+        queue.close(keep=True)
+
+
+def test_a_variable_that_is_not_followed_is_not_named_as_where_the_value_is_from(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMOBS_TRACE_DESTINATION", "datadog")
+    told = run("doctor", on=None)
+    assert told.code == 1
+    (row,) = [one for one in told.out.splitlines() if one.startswith("  destination  ")]
+    assert row.split(None, 2)[1:] == ["local", "not as LLMOBS_TRACE_DESTINATION asks: see below"]
+    _, _, after = told.out.partition(
+        "  configure() raises this; a program that begins with a span logs it, and goes on:\n"
+    )
+    assert after.startswith("  destination: given 'datadog' without api_key (DD_API_KEY), ")
 
 
 def test_a_copied_directory_is_all_that_is_needed(

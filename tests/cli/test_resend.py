@@ -10,6 +10,7 @@ from support.commands import RunCommand
 from support.events import metric, span
 from support.receiver import Receiver, Reply
 
+from llmobs_trace.journal import open_journal, this_process
 from llmobs_trace.local import queries
 from llmobs_trace.local.store import Store
 
@@ -156,3 +157,79 @@ def test_no_journal_and_a_directory_that_is_none_are_said(
     code, out, err = run("resend", on=None)
     assert (code, out) == (0, "0 events delivered, 0 rejected, 0 undelivered\n")
     assert "no journal is kept on disk" in err
+
+
+# --- Giving up ----------------------------------------------------------------------------------------------
+
+
+def counts(run: RunCommand) -> dict[str, int]:
+    """What the ledgers of all ended processes add up to."""
+    ledgers = json.loads(run("doctor", "--format", "json", on=None).out)["journals"]["ledgers"]
+    assert all(ledger["balances"] for ledger in ledgers)
+    names = ("recorded", "delivered", "pending", "rejected", "dropped")
+    return {name: sum(ledger[name] for ledger in ledgers) for name in names}
+
+
+def test_what_nobody_will_take_can_be_given_up_and_is_kept_with_the_reason(
+    run: RunCommand, journal: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"no database at all" * 100)
+    for number in range(2):
+        leave(journal, str(broken), [span(f"s{number}", name="lost")], [metric("s1", "f1", 1)], "broken-1")
+    leave(journal, str(tmp_path / "fine.db"), [span("fine")], [], "fine-1")
+    assert run("resend", "--timeout", "0.1", on=None).code == 1
+    assert counts(run) == {"recorded": 5, "delivered": 1, "pending": 4, "rejected": 0, "dropped": 0}
+
+    code, out, err = run("resend", "--give-up", "broken", on=None)
+
+    file = journal / "rejected" / "rejected.jsonl"
+    assert (code, out, err) == (0, f"4 events of broken-1 given up, and kept in {file}\n", "")
+    assert counts(run) == {"recorded": 5, "delivered": 1, "pending": 0, "rejected": 4, "dropped": 0}
+    lines = [json.loads(one) for one in file.read_bytes().splitlines()]
+    assert [sorted({"span", "metric"} & set(one)) for one in lines] == [["span"], ["metric"]] * 2
+    assert {one["span"]["name"] for one in lines if "span" in one} == {"lost"}
+    assert {(one["destination"], one["experiment"], one["sent"], one["words"]) for one in lines} == {
+        (str(broken), "broken-1", "no", "given up by hand: resend --give-up")
+    }
+    told = run("doctor", on=None).out.splitlines()[-1]
+    assert told.startswith(
+        "nothing lost: 5 recorded = 1 delivered + 4 rejected, by 3 processes; 4 events rejected, with the"
+    )
+    assert run("resend", on=None) == (0, "0 events delivered, 0 rejected, 0 undelivered\n", "")
+
+
+def test_only_an_experiment_that_is_meant_without_doubt_is_given_up(
+    run: RunCommand, journal: Path, tmp_path: Path
+) -> None:
+    for name in ("ab-1", "ab-2", "ab"):
+        leave(journal, str(tmp_path / "x.db"), [span(name)], [], name)
+    left = "left are: ab (1 event), ab-1 (1 event), ab-2 (1 event)"
+    for asked, words in (
+        ("ab-", "several begin so"),
+        ("c", f"no ended process left events of it in {journal}"),
+    ):
+        code, out, err = run("resend", "--give-up", asked, on=None)
+        assert (code, out) == (1, "")
+        assert f"--give-up {asked}: {words}; {left}" in err
+    assert counts(run)["pending"] == 3
+    assert run("resend", "--give-up", "ab", on=None).out.startswith("1 event of ab given up")
+    assert counts(run) == {"recorded": 3, "delivered": 0, "pending": 2, "rejected": 1, "dropped": 0}
+
+
+def test_what_cannot_be_written_down_is_not_given_up(run: RunCommand, journal: Path, tmp_path: Path) -> None:
+    leave(journal, str(tmp_path / "x.db"), [span("s")], [], "e")
+    (journal / "rejected").write_text("a file where a directory should be")
+    code, out, err = run("resend", "--give-up", "e", on=None)
+    assert (code, out) == (1, "")
+    assert f"{journal}/rejected can't be written: " in err
+    assert counts(run)["pending"] == 1
+
+
+def test_what_a_living_process_has_is_its_own(run: RunCommand, journal: Path) -> None:
+    living = open_journal(journal, owner=this_process("d", "e"))
+    living.append(b'{"experiment":"e","span":' + span("s") + b"}\n")
+    code, _, err = run("resend", "--give-up", "e", on=None)
+    assert code == 1
+    assert "left are: none" in err
+    living.close(keep=False)

@@ -45,3 +45,4 @@ def test_nothing_less_than_all_is_100_percent_and_nothing_more_than_none_0() -> 
 
 def test_one_is_singular() -> None:
     assert [units.counted(count, "span") for count in (0, 1, 2)] == ["0 spans", "1 span", "2 spans"]
+    assert [units.counted(count, "process") for count in (1, 2)] == ["1 process", "2 processes"]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
-from llmobs_trace.cli.ledgers import Journals, Ledger
+from llmobs_trace.cli.ledgers import Journals, Ledger, WithoutLedger
 from llmobs_trace.cli.reach import Check, Destination
 from llmobs_trace.cli.verdict import Resending, Verdict, judge
 
@@ -46,7 +48,12 @@ def ledger(
     )
 
 
-def journals(*ledgers: Ledger, problem: str = "", rejected_file: str | None = None) -> Journals:
+def journals(
+    *ledgers: Ledger,
+    problem: str = "",
+    rejected_file: str | None = None,
+    without_ledger: Sequence[WithoutLedger] = (),
+) -> Journals:
     return Journals(
         directory="/j",
         storage="mapped",
@@ -54,6 +61,7 @@ def journals(*ledgers: Ledger, problem: str = "", rejected_file: str | None = No
         ledgers=list(ledgers),
         problem=problem,
         rejected_file=rejected_file,
+        without_ledger=list(without_ledger),
     )
 
 
@@ -67,8 +75,29 @@ def test_all_delivered_is_nothing_lost_and_0() -> None:
     )
 
 
-def test_nothing_recorded_is_nothing_lost() -> None:
-    assert judged() == Verdict("nothing lost: nothing is recorded in /j", True, "", 0)
+def test_where_nothing_is_found_nothing_is_claimed() -> None:
+    assert judged() == Verdict("nothing recorded: there is no journal in /j", None, "", 0)
+    missing = structs.replace(journals(), is_there=False)
+    assert judge(missing, [FINE], [], HERE) == Verdict(
+        "nothing recorded that could be found: there was no journal directory /j", None, "", 0
+    )
+
+
+def test_of_a_process_that_could_make_no_journal_nothing_can_be_told() -> None:
+    one = WithoutLedger(pid=7, started_ns=1, state="unknown", reason="No space left on device")
+    said = "process 7 could make no journal (No space left on device), so its events are counted nowhere"
+    found = judge(journals(ledger(delivered=2), without_ledger=[one]), [FINE], [], HERE)
+    line = f"cannot tell what was lost: {said}; 2 recorded = 2 delivered"
+    assert found == Verdict(line, None, "", 3)
+    several = journals(without_ledger=[one, structs.replace(one, pid=8)])
+    found = judge(several, [FINE], [], HERE)
+    who = "2 processes, the first of them 7,"
+    line = f"cannot tell what was lost: {said.replace('process 7', who)}; 0 recorded = 0 delivered"
+    assert found == Verdict(line, None, "", 3)
+    # What is known to be lost comes first.
+    found = judge(journals(ledger(dropped=2), without_ledger=[one]), [FINE], [], HERE)
+    account = "2 events lost: 2 recorded = 0 delivered + 2 dropped"
+    assert found == Verdict(f"{account}; {said}, and only its log can say more", False, "", 1)
 
 
 def test_pending_is_not_lost_but_1_and_ends_with_what_to_type() -> None:
@@ -155,6 +184,7 @@ def test_nothing_lost_is_said_only_where_all_adds_up_and_nothing_was_dropped(led
     found = judged(*ledgers)
     lost = any(each.dropped for each in ledgers)
     unread = any(not each.balances for each in ledgers)
-    assert found.line.startswith("nothing lost: ") == (not lost and not unread) == bool(found.nothing_lost)
+    is_known = bool(ledgers) and not lost and not unread
+    assert found.line.startswith("nothing lost: ") == is_known == bool(found.nothing_lost)
     waiting = any(each.pending or each.rejected for each in ledgers)
     assert found.exit_code == (1 if lost or waiting else 3 if unread else 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -59,25 +59,36 @@ def child_is_well(pid):
 
 @pytest.fixture
 def run(receiver: Receiver, tmp_path: Path) -> object:
-    def run_program(program: str, *options: str, before: str = "") -> str:
+    def run_program(
+        program: str, *options: str, before: str = "", meanwhile: Callable[[], object] = lambda: None
+    ) -> str:
         path = os.pathsep.join([str(TESTS), str(TESTS.parent), os.environ.get("PYTHONPATH", "")])
-        done = subprocess.run(
+        with subprocess.Popen(
             [sys.executable, *options, "-c", before + PRELUDE + program, receiver.url, str(tmp_path)],
             env={**os.environ, "PYTHONPATH": path},
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout + done.stderr
+        ) as started:
+            try:
+                meanwhile()
+                out, err = started.communicate(timeout=60)
+            except BaseException:
+                started.kill()
+                raise
+        assert started.returncode == 0, err
+        return out + err
 
     return run_program
 
 
 class Run:
-    """For the types' sake: what the fixture `run` is."""
+    """For the types' sake: what the fixture `run` is; a program's standard input ends after `meanwhile`."""
 
-    def __call__(self, program: str, *options: str, before: str = "") -> str:
+    def __call__(
+        self, program: str, *options: str, before: str = "", meanwhile: Callable[[], object] = lambda: None
+    ) -> str:
         raise NotImplementedError
 
 
@@ -114,8 +125,14 @@ def test_a_program_ends_in_time_whatever_the_server_does_and_the_next_delivers(
 ) -> None:
     receiver.script(reply)
     run(
-        "import httpx\n"  # on a busy machine that alone takes longer than this program has
-        "begin(request_timeout=3600.0); atexit.register(end, 2.0); queue.append(span(0)); worker.flush(1.0)"
+        """
+begin(request_timeout=3600.0)
+atexit.register(end, 0.5)
+queue.append(span(0))
+assert not worker.flush(0.0)
+sys.stdin.read()
+""",
+        meanwhile=lambda: receiver.wait_for(1),
     )
     assert len(receiver.requests()) == 1
     run(

@@ -62,7 +62,6 @@ def test_what_is_in_memory_alone_is_said_until_it_is_not(
     watch.look()
     queue.close(keep=False)
     assert caplog.messages == [
-        "the journal's disk refuses: No space left on device; 8 events are in memory alone, where a kill"
-        " loses them",
+        "the journal's disk refuses: No space left on device; 8 events are in memory alone, lost at a kill",
         "no event is in memory alone any more",
     ]

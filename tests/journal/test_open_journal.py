@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 from support.journals import DESTINATION, everything, line, numbers
 
-from llmobs_trace.journal import Owner, filesystem, open_journal, ownership, storage_at, this_process
+from llmobs_trace.journal import (
+    Owner,
+    files,
+    filesystem,
+    open_journal,
+    ownership,
+    storage_at,
+    this_process,
+    unkept,
+)
 from llmobs_trace.journal import recover as recovery
 
 OWNER = this_process(DESTINATION)
@@ -63,7 +72,7 @@ def test_where_no_file_can_be_made_memory_takes_over_and_says_why(tmp_path: Path
     queue.close(keep=False)
 
 
-def test_where_not_even_a_segment_can_be_made_nothing_is_left_behind(
+def test_where_no_ledger_can_be_written_an_empty_file_says_so_until_it_is_known_that_nothing_was_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def disk_full(*arguments: object) -> int:
@@ -75,8 +84,53 @@ def test_where_not_even_a_segment_can_be_made_nothing_is_left_behind(
 
     assert queue.storage == "memory"
     assert "No space left" in queue.reason
+    assert [path.stat().st_size for path in tmp_path.iterdir()] == [0]
+    [word] = unkept(tmp_path)
+    assert (word.pid, word.is_held, word.reason) == (os.getpid(), True, "No space left on device")
+    queue.append(line(1))
+    queue.acknowledge(everything(queue))
+    queue.close(keep=True)
     assert list(tmp_path.iterdir()) == []
-    queue.close(keep=False)
+
+    queue = open_journal(tmp_path, owner=OWNER)
+    queue.append(line(1))
+    queue.close(keep=True)
+    [word] = unkept(tmp_path)
+    assert not word.is_held
+
+    refused = open_journal(tmp_path, owner=OWNER, segment_bytes=500, max_bytes=1000)
+    for number in range(3):
+        refused.append(line(number, 500))
+    refused.acknowledge(everything(refused))
+    refused.close(keep=True)
+    assert len(unkept(tmp_path)) == 2
+
+
+def test_where_the_disk_refuses_the_first_segment_the_ledger_is_there_and_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(size_bytes: int) -> None:
+        if size_bytes > 4096:
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(files, "check_limit", refuse)
+        queue = open_journal(tmp_path, owner=OWNER, segment_bytes=8192)
+        assert queue.reason == "the journal's disk refuses: No space left on device"
+        assert (queue.storage, unkept(tmp_path)) == ("mapped", [])
+        queue.append(line(1))
+        [report] = recovery.survey(tmp_path)
+        assert (report.counts.pending, report.in_memory) == (1, 1)
+        queue.prepare()
+    # There is room again: what comes next is on disk, and what is left at the end.
+    for number in range(2, 12):
+        queue.append(line(number, 1000))
+    queue.prepare()
+    assert queue.in_memory() < 11
+    queue.close(keep=True)
+    [report] = recovery.survey(tmp_path)
+    assert (report.counts, report.in_memory) == (queue.counts(), 0)
+    assert (report.counts.pending, report.counts.dropped) == (11, 0)
 
 
 def test_a_filesystem_where_a_mapped_store_could_kill_is_not_mapped(
@@ -144,6 +198,30 @@ def test_a_ledger_that_lost_something_is_kept_for_a_week(
     os.utime(home, (week_ago_s, week_ago_s))
     recovery.prune(tmp_path)
     assert [report.counts.dropped for report in recovery.survey(tmp_path)] == [0]
+
+
+def test_a_ledger_that_may_lack_something_is_kept_for_a_week_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recovery, "_KEPT_LEDGERS", 1)
+    with monkeypatch.context() as copying:
+        copying.setattr(filesystem, "of", lambda directory: "btrfs")
+        abrupt = open_journal(tmp_path, owner=OWNER)
+        abrupt.append(line(1))
+        abrupt.after_fork_in_child()  # unlocked, and nothing said: as a kill leaves it
+        for adopted in recovery.adoptable(tmp_path):
+            adopted.acknowledge(everything(adopted))
+            adopted.close(keep=True)
+        queue = open_journal(tmp_path, owner=OWNER)
+        queue.append(line(1))
+        queue.close(keep=True)
+    recovery.prune(tmp_path)
+    assert [bool(report.problem) for report in recovery.survey(tmp_path)] == [True, False]
+    home, _ = ownership.homes(tmp_path)
+    week_ago_s = time.time() - 8 * 86_400
+    os.utime(home, (week_ago_s, week_ago_s))
+    recovery.prune(tmp_path)
+    assert [bool(report.problem) for report in recovery.survey(tmp_path)] == [False]
 
 
 def test_hundreds_of_queues_one_after_the_other_leave_no_descriptor(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ told["after"] = report.counts
     assert told["counts"][0] + told["counts"][1] + told["counts"][3] == 400
 
 
-def test_where_not_even_a_segment_finds_room_all_is_in_memory_from_the_start(tmp_path: Path) -> None:
+def test_where_not_a_byte_can_be_written_all_is_in_memory_and_an_empty_file_says_so(tmp_path: Path) -> None:
     told = run_on_small_disk(
         """
 fill()
@@ -220,7 +220,8 @@ queue = opened()
 record(queue, *range(100))
 told["storage"], told["reason"] = queue.storage, queue.reason
 told["read"] = numbers(everything(queue)) == list(range(100))
-told["left"] = [str(path) for path in root.rglob("*.*")]
+told["left"] = [path.stat().st_size for path in root.iterdir()]
+told["word"] = [word.pid == os.getpid() and word.is_held and word.reason for word in unkept(root)]
 """,
         tmp_path,
     )
@@ -228,7 +229,105 @@ told["left"] = [str(path) for path in root.rglob("*.*")]
     assert told["storage"] == "memory"
     assert "No space left on device" in told["reason"]
     assert told["read"]
-    assert told["left"] == []
+    assert told["left"] == [0]
+    assert told["word"] == ["No space left on device"]
+
+
+def test_where_a_ledger_finds_room_and_no_segment_does_a_kill_is_counted(tmp_path: Path) -> None:
+    told = run_on_small_disk(
+        """
+fill()
+os.truncate(disk / "filler", (disk / "filler").stat().st_size - (16 << 10))
+child = os.fork()
+if not child:
+    queue = opened()
+    record(queue, *range(100))
+    assert (queue.storage, queue.in_memory()) == ("mapped", 100)
+    queue.acknowledge(everything(queue)[:30])
+    queue.prepare()
+    record(queue, *range(100, 110))
+    os.kill(os.getpid(), signal.SIGKILL)
+os.waitpid(child, 0)
+told["reports"] = [report.counts for report in survey(root)]
+told["words"] = unkept(root)
+""",
+        tmp_path,
+    )
+
+    assert told["reports"] == [[30, 0, 0, 80, 0]]
+    assert told["words"] == []
+
+
+def test_on_a_full_copy_on_write_filesystem_the_counts_are_written_in_their_place(tmp_path: Path) -> None:
+    """Nothing else can be changed there; and what a kill takes before it is counted is said to be unknown."""
+    told = run_on_small_disk(
+        """
+child = os.fork()
+if not child:
+    queue = opened()
+    record(queue, *range(20))
+    queue.prepare()
+    fill()
+    try:
+        (disk / "one more").write_text("x")
+    except OSError as error:
+        assert error.errno == errno.ENOSPC
+    record(queue, *range(20, 320))
+    records = everything(queue)
+    queue.acknowledge(records[30:40] + records[-30:])
+    queue.prepare()
+    [report] = survey(root)
+    assert report.counts[:4] == queue.counts()[:4] == (40, 280, 0, 0), (report, queue.counts())
+    assert report.in_memory == queue.in_memory() == 260
+    assert report.problem == ""
+    assert queue.storage == "mirrored"
+    os.kill(os.getpid(), signal.SIGKILL)
+os.waitpid(child, 0)
+[report] = survey(root)
+told["counts"], told["problem"] = report.counts, report.problem
+[adopted] = adoptable(root)
+told["adopted"], told["kept"] = adopted.counts(), numbers(everything(adopted)) == list(range(20))
+""",
+        tmp_path,
+        32 << 20,
+        kind="btrfs",
+    )
+
+    assert told["counts"] == told["adopted"] == [40, 20, 0, 260, 20_000]
+    assert told["kept"]
+    assert told["problem"] == (
+        "its process ended abruptly, and what was not copied to a file by then is counted nowhere"
+    )
+
+
+def test_where_events_are_copied_an_end_in_order_says_that_all_were(tmp_path: Path) -> None:
+    told = run_on_small_disk(
+        """
+from llmobs_trace.journal import filesystem
+filesystem.of = lambda directory: "btrfs"
+queue = opened()
+record(queue, *range(30))
+told["living"] = [report.problem for report in survey(root)]
+queue.close(keep=True)
+told["ended"] = [report.problem for report in survey(root)]
+child = os.fork()
+if not child:
+    record(opened(), *range(30))
+    os._exit(0)
+os.waitpid(child, 0)
+told["both"] = [bool(report.problem) for report in survey(root)]
+for adopted in adoptable(root):
+    adopted.acknowledge(everything(adopted))
+    adopted.close(keep=True)
+told["delivered"] = [(report.counts, bool(report.problem)) for report in survey(root)]
+""",
+        tmp_path,
+    )
+
+    assert told["living"] == told["ended"] == [""]
+    assert told["both"] == [False, True]
+    # Delivering what is there does not tell what else there was.
+    assert told["delivered"] == [[[30, 0, 0, 0, 0], False], [[20, 0, 0, 0, 0], True]]
 
 
 def test_on_a_disk_that_becomes_read_only_recording_goes_on(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmobs_trace.journal.record import Settlement
-from llmobs_trace.journal.tally import TALLY_FILE, Tally, Totals, read_tally
+from llmobs_trace.journal.tally import TALLY_FILE, Tally, Written, read_tally
 
 
 @pytest.mark.parametrize("mapped", [True, False])
@@ -23,7 +23,7 @@ def test_what_was_settled_and_dropped_is_read_back(tmp_path: Path, mapped: bool)
     tally.write()
     tally.save_dropped(3)
 
-    dropped, totals = read_tally(tmp_path)
+    dropped, totals, _ = read_tally(tmp_path)
 
     assert dropped == 3
     assert totals.settled == Settlement(5, 1, 7)
@@ -131,7 +131,7 @@ def test_a_writing_cut_short_leaves_the_one_before(
 )
 def test_a_damaged_tally_counts_nothing_and_can_be_added_to(tmp_path: Path, content: bytes) -> None:
     (tmp_path / TALLY_FILE).write_bytes(content)
-    assert read_tally(tmp_path) == (0, Totals())
+    assert read_tally(tmp_path) == Written()
 
     tally = Tally.reopen(tmp_path)
     tally.add(Settlement(2))
@@ -151,7 +151,7 @@ def test_bytes_of_any_kind_are_read_without_an_error(
 
 
 def test_a_missing_tally_is_made_anew(tmp_path: Path) -> None:
-    assert read_tally(tmp_path) == (0, Totals())
+    assert read_tally(tmp_path) == Written()
 
     Tally.reopen(tmp_path).close()
 
@@ -208,7 +208,7 @@ def test_what_is_in_its_place_and_no_file_is_left_alone(tmp_path: Path, what: st
         (tmp_path / "victim").write_bytes(b"dropped 5\n")
         (tmp_path / TALLY_FILE).symlink_to(tmp_path / "victim")
 
-    assert read_tally(tmp_path) == (0, Totals())
+    assert read_tally(tmp_path) == Written()
     with pytest.raises(OSError, match=r"."):
         Tally.reopen(tmp_path)
 

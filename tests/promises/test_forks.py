@@ -158,10 +158,11 @@ def test_a_fork_while_another_thread_s_first_span_sets_the_library_up(
         COMMON
         + """
 from llmobs_trace import runtime
-setting_up, read = threading.Event(), runtime.configuration.from_environment
+setting_up, forking, read = threading.Event(), threading.Event(), runtime.configuration.from_environment
+os.register_at_fork(before=forking.set)  # hooks are called in reverse: just before the library's own
 def slowly(environ):
     setting_up.set()
-    threading.Event().wait(0.2)  # for the fork to come in between
+    assert forking.wait(20)
     return read(environ)
 runtime.configuration.from_environment = slowly
 thread = threading.Thread(target=record, args=("thread",))

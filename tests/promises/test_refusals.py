@@ -66,7 +66,7 @@ def test_three_poisoned_events_among_a_thousand(machine: Machine, receiver: Rece
     # One line for the three, one for the total.
     first, last = ended.err.splitlines()
     assert "was refused by" in first
-    assert f"3 events were rejected by {receiver.url}, and are kept in {machine.journal}/rejected" in last
+    assert f"3 events were rejected by {receiver.url}, and kept in {machine.journal}/rejected" in last
     file = machine.journal / "rejected" / "rejected.jsonl"
     assert doctor(machine, 1) == (
         "nothing lost: 1,000 recorded = 997 delivered + 3 rejected, by 1 process;"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections import Counter
 from typing import Any
@@ -17,6 +18,7 @@ from llmobs_trace import (
     delivery_stats,
     experiment_span,
     flush,
+    record_metric,
     shutdown,
 )
 
@@ -170,7 +172,25 @@ def test_what_memory_loses_as_configure_replaces_is_said_as_what_it_is(
     record("too late")
     configure(journal=None)
     said = [log.getMessage() for log in caplog.records if "lost" in log.getMessage()]
-    assert said == ["1 events were not delivered and are lost: they were kept in memory"]
+    assert said == ["1 event was not delivered and lost: kept in memory"]
+
+
+def test_a_metric_of_a_span_from_before_a_second_configure_goes_where_the_span_went_unless_by_id_alone(
+    machine: Machine,
+) -> None:
+    configure(experiment_id="first")
+    with experiment_span("row") as row:
+        pass
+    with experiment_span("own", experiment_id="own") as own:
+        pass
+    configure(experiment_id="second")
+    record_metric("span", 1, span=row)
+    record_metric("id", 1, span=row.span_id)
+    record_metric("id of its own", 1, span=own.span_id)
+    assert flush(20)
+    with sqlite3.connect(machine.database) as database:
+        placed = database.execute("SELECT label, experiment_id FROM metrics").fetchall()
+    assert dict(placed) == {"span": "first", "id": "second", "id of its own": "own"}
 
 
 def test_shutdown_and_configure_may_be_called_again_and_again(machine: Machine) -> None:

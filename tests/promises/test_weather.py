@@ -197,11 +197,16 @@ def test_flush_keeps_to_its_time_with(
 
 @pytest.mark.parametrize("server", SILENT)
 def test_the_exit_keeps_to_its_time_with(machine: Machine, receiver: Receiver, server: Reply) -> None:
+    """… in the middle of a request, and where that is yet to begin."""
     receiver.usual(server)
-    machine.sends_to(receiver.url, flush_interval=0.1, shutdown_timeout=3, request_timeout=3600)
-    machine.run("with experiment_span('row'): pass", timeout=30)
+    machine.sends_to(receiver.url, flush_interval=0.1, shutdown_timeout=0.5, request_timeout=3600)
+    program = machine.start("with experiment_span('row'): pass\ninput()")
+    receiver.wait_for(1)
     assert receiver.requests()[0].spans[0]["name"] == "row"
-    assert machine.pending() == 1
+    program.communicate("\n", timeout=20)
+    assert (program.returncode, machine.pending()) == (0, 1)
+    machine.run("with experiment_span('another'): pass", timeout=20)
+    assert machine.pending() == 2
 
 
 # 3.12 starts no thread once the main one has ended: then a name is looked for by the main thread itself.

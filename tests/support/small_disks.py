@@ -1,7 +1,8 @@
-"""A program in a small filesystem of its own: a tmpfs of a given size, in a private mount namespace.
+"""A program in a small filesystem of its own, of a given kind and size, in a private mount namespace.
 
-Where none can be mounted the program runs in an ordinary directory, and a quota by hand refuses what would
-make it larger than that: real files either way.
+A tmpfs mostly; where none can be mounted the program runs in an ordinary directory, and a quota by hand
+refuses what would make it larger than that: real files either way. ext4 and btrfs are in a file, mounted
+through a loop device; where that can't be, the test is skipped.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ import functools
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -20,7 +24,7 @@ PRELUDE = """
 import errno, json, os, resource, shutil, signal, subprocess, sys
 from pathlib import Path
 from support.journals import everything, line, numbers
-from llmobs_trace.journal import adoptable, open_journal, survey, this_process
+from llmobs_trace.journal import adoptable, open_journal, survey, this_process, unkept
 
 disk, size_bytes, is_mounted = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "mounted"
 root = disk / "journals"
@@ -61,6 +65,9 @@ def fill():
 """
 
 _IN_NAMESPACE = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
+# The file may go as soon as it is mounted, and the device with the namespace.
+_IN_IMAGE = 'mount -o loop "$1" "$2" && rm "$1" && shift 2 && exec "$@"'
+_MAKE = {"ext4": ["mkfs.ext4", "-q", "-m", "0"], "btrfs": ["mkfs.btrfs", "-q", "--mixed"]}
 
 
 @functools.cache
@@ -76,8 +83,42 @@ def _namespace() -> list[str] | None:
     return None
 
 
-def run_on_small_disk(program: str, disk: Path, size_bytes: int = 1 << 20) -> dict[str, Any]:
+def _image(kind: str, beside: Path, size_bytes: int) -> Path:
+    """A file that holds a filesystem of this kind."""
+    image = beside.with_name(f"{beside.name}.{kind}")
+    with image.open("xb") as file:
+        file.truncate(size_bytes)
+    command = [*_MAKE[kind], str(image)]
+    path = "/usr/sbin:/sbin:/usr/bin:/bin"
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PATH": path})
+    assert done.returncode == 0, done.stderr
+    return image
+
+
+@functools.cache
+def _why_not(kind: str) -> str:
+    """Why no filesystem of this kind can be mounted here; empty where one can."""
+    namespace = _namespace()
+    if namespace is None:
+        return "no mount namespace can be had"
+    with tempfile.TemporaryDirectory() as directory:
+        disk = Path(directory, "disk")
+        disk.mkdir()
+        try:
+            image = _image(kind, disk, 32 << 20)
+        except FileNotFoundError:
+            return f"there is no {_MAKE[kind][0]}"
+        command = [*namespace, "sh", "-c", _IN_IMAGE, "sh", str(image), str(disk), "true"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        return "" if done.returncode == 0 else done.stderr.strip() or "mount fails"
+
+
+def run_on_small_disk(
+    program: str, disk: Path, size_bytes: int = 1 << 20, kind: str = "tmpfs"
+) -> dict[str, Any]:
     """Run a program there to its end, which has to be a good one; what it told."""
+    if kind != "tmpfs" and (why := _why_not(kind)):
+        pytest.skip(f"no {kind} can be mounted here: {why}")
     command = [
         sys.executable,
         "-c",
@@ -86,7 +127,10 @@ def run_on_small_disk(program: str, disk: Path, size_bytes: int = 1 << 20) -> di
         str(size_bytes),
     ]
     namespace = _namespace()
-    if namespace is not None:
+    if namespace is not None and kind != "tmpfs":
+        image = _image(kind, disk, size_bytes)
+        command = [*namespace, "sh", "-c", _IN_IMAGE, "sh", str(image), str(disk), *command]
+    elif namespace is not None:
         command = [*namespace, "sh", "-c", _IN_NAMESPACE, "sh", str(size_bytes), str(disk), *command]
     environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     done = subprocess.run(

@@ -123,7 +123,7 @@ class StoreService:
             self.totals.requests += 1
             self.totals.spans += taken.spans
             self.totals.metrics += taken.metrics
-            said = f"{taken.spans} spans, {taken.metrics} metrics"
+            said = f"{_counted(taken.spans, 'span')}, {_counted(taken.metrics, 'metric')}"
         else:
             said = in_a_line(taken.answer)
         self._log(head, experiment_id, f"{taken.answer.status} {said}")
@@ -151,3 +151,7 @@ class StoreService:
 
 async def _on(pool: ThreadPoolExecutor, work: Callable[[], _Result]) -> _Result:
     return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
