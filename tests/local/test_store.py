@@ -147,6 +147,17 @@ def test_what_is_no_span_is_refused_and_nothing_of_its_batch_is_kept(path: Path,
         assert contents(store) == {}
 
 
+def test_of_a_batch_that_is_written_in_parts_nothing_is_kept_where_its_last_event_is_none(path: Path) -> None:
+    large = [span(str(number), input="x" * 1000) for number in range(1000)]
+    with Store(path) as store:
+        with pytest.raises(ValueError, match=r"^metrics\[0\]: "):
+            store.add("e", large, [b'{"label":"no more"}'])
+        assert queries.experiments(store) == []
+        store.add("e", large, [metric("999", "f1", 0.5)])
+        [found] = queries.experiments(store)
+        assert (found.rows, found.metrics) == (1000, 1)
+
+
 def test_what_is_no_metric_is_refused(path: Path) -> None:
     with Store(path) as store, pytest.raises(ValueError, match=r"^metrics\[0\]: .*metric_type"):
         store.add("e", [], [b'{"span_id":"a","label":"x","metric_type":"colour","timestamp_ms":1}'])
