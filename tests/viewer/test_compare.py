@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
+from support.events import metric, span
+from support.serving import Serving
+
+from llmobs_trace.local.store import Store
 
 
 def rows(page: Page) -> list[str]:
@@ -94,3 +99,24 @@ def test_an_answer_leads_to_its_own_trace(page: Page, server: str) -> None:
     page.goto(f"{server}/compare?a=before&b=after")
     page.locator("table.compared tbody tr").nth(3).get_by_role("link", name="The answer to 4 is 8.").click()
     expect(page).to_have_url(re.compile("/experiments/after/traces/b-t004#b-r004$"))
+
+
+def test_of_many_rows_the_rows_come_first_and_the_verdicts_once_they_are_worked_out(
+    page: Page, tmp_path: Path
+) -> None:
+    with Store(tmp_path / "x.db") as store:
+        for name, right in (("a", 0.5), ("b", 0.9)):
+            spans = [span(f"r{n}", trace_id=f"t{n}", row=f"row{n:05}", start_ns=n) for n in range(7_000)]
+            store.add(name, spans, [metric(f"r{n}", "right", n / 7_000 < right) for n in range(7_000)])
+    with Serving(tmp_path / "x.db") as serving:
+        # The page asks again when its clock goes on.
+        page.clock.install(time=0)
+        page.clock.pause_at(1_000)
+        page.goto(f"{serving.url}/compare?a=a&b=b")
+        expect(page.get_by_role("status").filter(has_text="being worked out")).to_be_visible()
+        expect(page.locator("table.compared tbody tr")).to_have_count(100)
+        expect(page.locator("table.verdicts")).to_have_count(0)
+        page.clock.resume()
+        expect(page.locator("table.verdicts tbody")).to_contain_text("+40 points")
+        expect(page.get_by_role("heading", level=2).first).to_contain_text("better")
+        expect(page.get_by_text("being worked out")).to_have_count(0)

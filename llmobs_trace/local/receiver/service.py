@@ -25,6 +25,7 @@ from llmobs_trace.local.receiver.problems import in_a_line, problem
 from llmobs_trace.local.receiver.rehearsal import Rehearsal
 from llmobs_trace.local.receiver.routes import experiment_of, is_of_the_api
 from llmobs_trace.local.store import Store
+from llmobs_trace.local.viewer import Apart
 
 _WRITERS: Final = 1
 _READERS: Final = 3
@@ -63,6 +64,7 @@ class StoreService:
         self._limits = limits
         self._tell = tell
         self._store = Store(database)
+        self._apart = Apart(database)
         self._of_thread = threading.local()
         self._readers: list[Store] = []  # all that threads have opened; guarded by the interpreter's own lock
         self._to_write = ThreadPoolExecutor(_WRITERS, "llmobs-trace-writer")
@@ -101,6 +103,7 @@ class StoreService:
 
     def close(self) -> None:
         """Finish what was begun, then give the store up."""
+        self._apart.close()
         for pool in (self._to_write, self._to_read):
             pool.shutdown(wait=True, cancel_futures=True)
         for store in (*self._readers, self._store):
@@ -124,7 +127,7 @@ class StoreService:
             self.totals.requests += 1
             self.totals.spans += taken.spans
             self.totals.metrics += taken.metrics
-            said = f"{taken.spans} spans, {taken.metrics} metrics"
+            said = f"{_counted(taken.spans, 'span')}, {_counted(taken.metrics, 'metric')}"
         else:
             said = in_a_line(taken.answer)
         self._log(head, experiment_id, f"{taken.answer.status} {said}")
@@ -138,7 +141,7 @@ class StoreService:
             self._tell(f"{head.method} {experiment_id}: {said}")
 
     async def _page(self, head: Head) -> Answer:
-        answer = await _on(self._to_read, lambda: pages.page(self._reading, head))
+        answer = await _on(self._to_read, lambda: pages.page(self._reading, head, self._apart))
         return structs.replace(answer, headers=answer.headers + pages.SECURITY)
 
     def _reading(self) -> Store:
@@ -148,6 +151,10 @@ class StoreService:
             store = self._of_thread.store = Store(self._database, read_only=True)
             self._readers.append(store)
         return store
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 async def _on(pool: ThreadPoolExecutor, work: Callable[[], _Result]) -> _Result:

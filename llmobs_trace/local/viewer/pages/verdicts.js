@@ -61,7 +61,7 @@ function metricRow(metric, nameA, nameB, level) {
       verdict(metric.verdict),
       h("span", { class: "quiet note" }, metric.reason),
       metric.rows_needed
-        ? h("span", { class: "quiet note" }, `about ${number(metric.rows_needed)} rows would settle it`)
+        ? h("span", { class: "quiet note" }, `about ${number(metric.rows_needed)} ${metric.rows_needed === 1 ? "row" : "rows"} would settle it`)
         : null,
     ),
     cell(nameA, { class: "number" }, value(metric, metric.mean_a)),
