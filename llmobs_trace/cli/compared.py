@@ -51,7 +51,7 @@ def settling(metric: Metric) -> str:
     """What would settle it, where that is known and needed."""
     if metric.rows_needed is None:
         return ""
-    return f"about {metric.rows_needed:,} rows would settle it"
+    return f"about {units.counted(metric.rows_needed, 'row')} would settle it"
 
 
 def flips(metric: Metric) -> str:

@@ -29,7 +29,7 @@ _FLUSH_SECONDS = 30.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rows", metavar="N", type=int, default=None, help="only the first N of its rows")
+    parser.add_argument("--rows", metavar="N", type=int, default=None, help="only the first N of its 48 rows")
     parser.add_argument(
         "--model",
         choices=MODELS,
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     from llmobs_trace.demo.dataset import ROWS
     from llmobs_trace.demo.experiment import run as run_rows
 
-    if arguments.rows is not None and arguments.rows < 1:
+    if arguments.rows is not None and not 1 <= arguments.rows <= len(ROWS):
         screen.say(f"llmobs-trace demo: --rows takes 1 to {len(ROWS)}, given {arguments.rows}")
         return 2
     # The store, whatever keys the environment holds: a demo sends nothing anywhere.
@@ -81,11 +81,13 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     delivered = flush(_FLUSH_SECONDS)
     stats = delivery_stats()
     screen.line(
-        f"{units.counted(len(rows), 'row')} in {seconds:.2f} s, {failed} raised; "
-        f"{stats.recorded} events recorded, {stats.delivered} stored in {harmless(str(config.database))}"
+        f"{units.counted(len(rows), 'row')} in {seconds:.2f} s, {failed} raised;"
+        f" {units.counted(stats.recorded, 'event')} recorded,"
+        f" {stats.delivered:,} stored in {harmless(str(config.database))}"
     )
     if not delivered:
-        screen.say(f"{stats.pending} events are not stored yet: {stats.last_error or 'no answer in time'}")
+        waiting = units.counted(stats.pending, "event")
+        screen.say(f"not stored yet: {waiting}: {stats.last_error or 'no answer in time'}")
         return NO
     from llmobs_trace.local.store import Store
 

@@ -6,7 +6,7 @@ import argparse
 import errno
 from typing import TYPE_CHECKING
 
-from llmobs_trace.cli import DONE, MISUSE, NO, Refusal
+from llmobs_trace.cli import DONE, MISUSE, NO, Refusal, units
 from llmobs_trace.cli.arguments import add_database, database, examples
 from llmobs_trace.cli.screen import Screen
 from llmobs_trace.wire import id_problem, is_loopback
@@ -114,7 +114,15 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             f"--port {settings.port} of {settings.host} is in use; name another, or none for any free one",
             NO,
         ) from error
-    screen.say(f"took {totals.spans} spans and {totals.metrics} metrics in {totals.requests} requests")
+    spans, metrics, requests = (
+        units.counted(count, what)
+        for count, what in (
+            (totals.spans, "span"),
+            (totals.metrics, "metric"),
+            (totals.requests, "request"),
+        )
+    )
+    screen.say(f"took {spans} and {metrics} in {requests}")
     return DONE
 
 

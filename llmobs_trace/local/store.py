@@ -144,6 +144,7 @@ class Store:
 
 
 def _open_to_write(path: Path, deadline: float) -> sqlite3.Connection:
+    _check_no_directory(path)
     with _creating:
         _create(path)
         connection = _connect(path, "rw", deadline)
@@ -175,6 +176,7 @@ def _open_to_write(path: Path, deadline: float) -> sqlite3.Connection:
 
 
 def _open_to_read(path: Path, deadline: float) -> sqlite3.Connection:
+    _check_no_directory(path)
     if not path.is_file():
         raise StoreError(f"there is no store at {path}")
     # Reading WAL needs the index file beside it, which can't be made in a directory that can't be written.
@@ -194,6 +196,17 @@ def _open_to_read(path: Path, deadline: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _check_no_directory(path: Path) -> None:
+    """A project's directory is easily given in its store's place."""
+    if path.is_dir():
+        below = [path / name for name in ("experiments.db", ".llmobs/experiments.db")]
+        there = [each for each in below if each.is_file()]
+        raise StoreError(
+            f"{path} is a directory, and a store is a file: "
+            + (f"the one in it is {there[0]}" if there else f"name one, as {below[0]}")
+        )
 
 
 def _connect(path: Path, mode: str, deadline: float) -> sqlite3.Connection:

@@ -195,8 +195,11 @@ def test_a_reader_sees_what_a_writer_added_since_and_a_snapshot_does_not(path: P
 
 def test_a_directory_in_the_files_place_is_said_to_be_no_store(tmp_path: Path) -> None:
     for read_only in (False, True):
-        with pytest.raises(StoreError, match=str(tmp_path)):
+        with pytest.raises(StoreError, match=f"^{tmp_path} is a directory, .*: name one, as {tmp_path}/exp"):
             Store(tmp_path, read_only=read_only)
+    Store(tmp_path / ".llmobs" / "experiments.db").close()
+    with pytest.raises(StoreError, match=f": the one in it is {tmp_path}/.llmobs/experiments.db$"):
+        Store(tmp_path, read_only=True)
 
 
 def test_a_file_where_a_directory_should_be_is_said(path: Path) -> None:

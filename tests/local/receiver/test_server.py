@@ -50,7 +50,7 @@ def test_the_first_line_is_the_base_url_alone_and_both_signals_end_it_with_0(ser
         assert server.post(body([SPAN], [METRIC])).status == 202
         code, said = server.end(number)
         assert code == 0
-        assert "took 1 spans and 1 metrics in 1 requests" in said
+        assert "took 1 span and 1 metric in 1 request" in said
         assert server.process.stdout is not None
     assert len(ids(server)) == 1
 
