@@ -38,7 +38,7 @@ def test_each_metric_has_its_difference_interval_and_verdict_with_a_reason(page:
     # Of 11 rows that both scored, A is wrong on three.
     expect(row).to_contain_text("72.7%")
     expect(row).to_contain_text("+27.3 points")
-    expect(row).to_contain_text(re.compile(r"\u2212\d+(\.\d)? points to \+\d+(\.\d)? points"))
+    expect(row).to_contain_text(re.compile(r"\u2212\d+(\.\d)? to \+\d+(\.\d)? points"))
     expect(row).to_contain_text("3 better, 0 worse")
     expect(row).to_contain_text("1 missing (1 and 1)")
     expect(row).to_contain_text(re.compile("cannot tell.*too few rows"))

@@ -96,12 +96,14 @@ function round(value) {
 /** A difference with its sign and unit: points of a share, percent of a latency, the score's own. */
 function difference(metric, by) {
   if (by === null || by === undefined) return h("span", { class: "quiet" }, "–");
+  return signed(metric, by) + (SHARES.has(metric.kind) ? " points" : "");
+}
+
+function signed(metric, by) {
   const sign = by > 0 ? "+" : by < 0 ? "−" : "";
   const size = Math.abs(by);
   if (metric.kind === "latency") return `${sign}${number(round(100 * size))}%`;
-  return SHARES.has(metric.kind)
-    ? `${sign}${number(round(100 * size))} points`
-    : sign + number(Number(size.toPrecision(3)));
+  return sign + number(SHARES.has(metric.kind) ? round(100 * size) : Number(size.toPrecision(3)));
 }
 
 function interval(metric) {
@@ -134,8 +136,7 @@ function interval(metric) {
     h(
       "span",
       { class: "quiet note", title: metric.interval_method },
-      `${difference(metric, low)} to `,
-      difference(metric, high),
+      `${signed(metric, low)} to ${difference(metric, high)}`,
     ),
   ];
 }
