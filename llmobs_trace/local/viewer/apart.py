@@ -2,8 +2,8 @@
 
 The statistics of 100,000 rows take seconds, in which the interpreter has little time for anything else, and
 hundreds of megabytes. So they are worked out in a process of their own, one at a time, which gives way to all
-others and takes its memory with it. Who asks meanwhile is told to ask again; what was found is kept until one
-of the experiments changes.
+others and takes its memory with it. Who asks meanwhile is told to ask again, and gets what was last found: an
+experiment that grows may never stand still for as long as it takes.
 """
 
 from __future__ import annotations
@@ -43,6 +43,13 @@ class Failed(Exception):
     """The process ended without an answer."""
 
 
+class Known(Struct, frozen=True):
+    """A `Comparison` as JSON, None where there is none yet; `is_current`: nothing was added since."""
+
+    comparison: Raw | None
+    is_current: bool
+
+
 class _Running(Struct):
     pair: _Pair
     state: _State
@@ -60,8 +67,8 @@ class Apart:
         self._found: dict[_Pair, tuple[_State, Raw | Failed]] = {}
         self._running: _Running | None = None
 
-    def comparison(self, a: Experiment, b: Experiment) -> Raw | None:
-        """The `Comparison` as JSON; None where it isn't there yet: ask again. Raises `Failed`."""
+    def comparison(self, a: Experiment, b: Experiment) -> Known:
+        """What is known of the two; where that isn't current, ask again. Raises `Failed`."""
         pair, state = (a.id, b.id), _state(a) + _state(b)
         with self._lock:
             if self._running is not None and self._running.process.poll() is not None:
@@ -71,10 +78,10 @@ class Apart:
             if kept is not None and kept[0] == state:
                 if isinstance(kept[1], Failed):
                     raise kept[1]
-                return kept[1]
+                return Known(kept[1], True)
             if self._running is None:
                 self._running = self._start(pair, state)
-            return None
+            return Known(kept[1] if kept is not None and isinstance(kept[1], Raw) else None, False)
 
     def close(self) -> None:
         """End what is being worked out."""

@@ -47,10 +47,11 @@ class Side(Struct, frozen=True):
 
 
 class Pending(Struct, frozen=True):
-    """It is being worked out: ask again."""
+    """They are being worked out: ask again. `comparisons`, if any, are of before the latest was added."""
 
     revision: str
     experiments: list[Side]
+    comparisons: list[Comparison | Raw]
     pending: bool = True
 
 
@@ -80,22 +81,25 @@ def comparison(
     first, *others = _chosen(store, query)
     # All of them: each is begun by being asked for.
     found = [_compared(store, first, other, apart) for other in others]
-    there = [each for each in found if each is not None]
-    if len(there) < len(found):
+    there = [comparison for comparison, _ in found if comparison is not None]
+    if not all(is_current for _, is_current in found):
         sides = [Side(each.id, each.name, each.rows) for each in (first, *others)]
-        return Pending(revision_of(store), sides)
+        return Pending(revision_of(store), sides, there if len(there) == len(found) else [])
     return there[0] if len(there) == 1 else Comparisons(there)
 
 
-def _compared(store: Store, a: Experiment, b: Experiment, apart: Apart | None) -> Comparison | Raw | None:
+def _compared(
+    store: Store, a: Experiment, b: Experiment, apart: Apart | None
+) -> tuple[Comparison | Raw | None, bool]:
     if apart is not None and sum(each.rows + each.metrics for each in (a, b)) > FEW:
         try:
-            return apart.comparison(a, b)
+            known = apart.comparison(a, b)
         except Failed as error:
             raise Refused(500, str(error)) from None
+        return known.comparison, known.is_current
     from llmobs_trace.compare import compare
 
-    return compare(store, a.id, b.id)
+    return compare(store, a.id, b.id), True
 
 
 def rows(store: Store, query: Mapping[str, str]) -> ComparedRows:

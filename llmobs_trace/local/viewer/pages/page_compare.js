@@ -13,7 +13,7 @@ const LIMIT = 100;
 const AGAIN_MS = 500;
 const FILTERS = ["q", "changed", "flipped", "sort", "order"];
 
-/** Verdicts on many rows take seconds: the rows are there before them, and what they were last is shown meanwhile. */
+/** Verdicts on many rows take seconds: the rows are there before them, and what they last were is shown meanwhile. */
 export async function load(route, source, before) {
   const ids = chosen(route);
   if (ids.length < 2) throw new Missing("a comparison needs two experiments: choose them in the list");
@@ -26,10 +26,9 @@ export async function load(route, source, before) {
   let [answer, found] = await Promise.all([source.compare(ids), known ?? askRows()]);
   const pending = answer.pending === true;
   if (pending && found === known && found.revision !== answer.revision) found = await askRows();
-  const comparisons = pending ? kept(before, ids) : (answer.comparisons ?? [answer]);
+  const comparisons = answer.comparisons ?? [answer];
   return {
     asked,
-    ids,
     found,
     pending,
     comparisons,
@@ -39,11 +38,6 @@ export async function load(route, source, before) {
     offset,
     letters: ids.map((_, index) => letter(index)),
   };
-}
-
-/** The verdicts that were shown last, if on the same experiments. */
-function kept(before, ids) {
-  return before && before.ids.join("/") === ids.join("/") ? before.comparisons : [];
 }
 
 export function again({ pending }) {
