@@ -67,7 +67,7 @@ def rows(comparison: Comparison) -> str:
     """Which rows were compared, and which are in one alone."""
     paired = units.counted(comparison.rows.paired, "row") + " in both"
     alone = [
-        f"{count} in {side} alone, not compared"
+        f"{count:,} in {side} alone, not compared"
         for side, count in (("A", comparison.rows.only_a), ("B", comparison.rows.only_b))
         if count
     ]

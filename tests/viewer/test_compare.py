@@ -105,8 +105,11 @@ def test_of_many_rows_the_rows_come_first_and_the_verdicts_once_they_are_worked_
     page: Page, tmp_path: Path
 ) -> None:
     with Store(tmp_path / "x.db") as store:
-        for name, right in (("a", 0.5), ("b", 0.9)):
-            spans = [span(f"r{n}", trace_id=f"t{n}", row=f"row{n:05}", start_ns=n) for n in range(7_000)]
+        for name, right, duration_ns in (("a", 0.5, 1_000_000), ("b", 0.9, 1_000_100)):
+            spans = [
+                span(f"r{n}", trace_id=f"t{n}", row=f"row{n:05}", start_ns=n, duration_ns=duration_ns)
+                for n in range(7_000)
+            ]
             store.add(name, spans, [metric(f"r{n}", "right", n / 7_000 < right) for n in range(7_000)])
     with Serving(tmp_path / "x.db") as serving:
         # The page asks again when its clock goes on.
@@ -120,3 +123,6 @@ def test_of_many_rows_the_rows_come_first_and_the_verdicts_once_they_are_worked_
         expect(page.locator("table.verdicts tbody")).to_contain_text("+40 points")
         expect(page.get_by_role("heading", level=2).first).to_contain_text("better")
         expect(page.get_by_text("being worked out")).to_have_count(0)
+        # A hundredth of a percent: no more than nothing, and without a sign.
+        latency = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="row latency"))
+        expect(latency.get_by_role("cell", name="0%", exact=True)).to_be_visible()

@@ -100,10 +100,11 @@ function difference(metric, by) {
 }
 
 function signed(metric, by) {
-  const sign = by > 0 ? "+" : by < 0 ? "−" : "";
-  const size = Math.abs(by);
-  if (metric.kind === "latency") return `${sign}${number(round(100 * size))}%`;
-  return sign + number(SHARES.has(metric.kind) ? round(100 * size) : Number(size.toPrecision(3)));
+  const isShare = metric.kind === "latency" || SHARES.has(metric.kind);
+  const shown = isShare ? round(100 * by) : Number(by.toPrecision(3));
+  // What rounds to zero has no sign.
+  const sign = shown > 0 ? "+" : shown < 0 ? "−" : "";
+  return sign + number(Math.abs(shown)) + (metric.kind === "latency" ? "%" : "");
 }
 
 function interval(metric) {
