@@ -68,7 +68,6 @@ class _Rows(Struct, frozen=True):
 
     experiment: int
     rows: dict[_Key, int]
-    durations: dict[int, int]  # by the row's key
 
 
 def comparison(
@@ -140,12 +139,17 @@ def _read(store: Store, experiment_id: str) -> _Rows:
     from llmobs_trace.compare.pairs import keyed_rows
 
     experiment, _ = find(store, experiment_id)
-    rows: dict[_Key, int] = {}
-    durations: dict[int, int] = {}
-    for key, row in keyed_rows(store, experiment_id):
-        rows[key] = row.key
-        durations[row.key] = row.duration_ns
-    return _Rows(experiment, rows, durations)
+    return _Rows(experiment, {key: row.key for key, row in keyed_rows(store, experiment_id)})
+
+
+def _durations(store: Store, side: _Rows) -> dict[int, int]:
+    """By the rows' keys in the store."""
+    return dict(
+        store.select(
+            "SELECT r.in_row, r.duration_ns FROM span r WHERE r.experiment = ? AND r.in_row = r.key",
+            (side.experiment,),
+        )
+    )
 
 
 def _outputs(store: Store, sides: list[_Rows], keys: Sequence[_Key] | None = None) -> dict[int, int | None]:
@@ -200,7 +204,7 @@ def _sort(store: Store, sides: list[_Rows], parameters: Parameters, keys: list[_
             keys.reverse()
     elif sort == "duration" or sort.startswith(_SCORE):
         numbers: list[dict[int, Any]] = [
-            side.durations
+            _durations(store, side)
             if sort == "duration"
             else {
                 key: value
