@@ -1,6 +1,6 @@
 """What the local store costs: keeping events, taking them from many clients at once, and showing them.
 
-    python -m benchmarks.store                       1,000, 100,000 and 1,000,000 spans: about four minutes
+    python -m benchmarks.store                       1,000, 100,000 and 1,000,000 spans: some six minutes
     python -m benchmarks.store --quick               1,000 and 20,000: about a minute
     python -m benchmarks.store --spans 1000 50000    others
 
