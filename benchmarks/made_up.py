@@ -45,6 +45,11 @@ class MadeUp:
             spans = [self._span(number, place) for place in range(SPANS_A_ROW - 1, -1, -1)]
             yield spans, self._metrics(number)
 
+    def roots(self, first: int, count: int) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        """The same rows, of which the root is the only span."""
+        for number in range(first, first + count):
+            yield [self._span(number, 0)], self._metrics(number)
+
     def _span(self, row: int, place: int) -> bytes:
         parent, kind, name = _TREE[place - 1] if place else (None, "experiment", "answer_question")
         tags = [f"span_kind:{kind}"]

@@ -1,6 +1,6 @@
 """What the local store costs: keeping events, taking them from many clients at once, and showing them.
 
-    python -m benchmarks.store                       1,000, 100,000 and 1,000,000 spans: about half an hour
+    python -m benchmarks.store                       1,000, 100,000 and 1,000,000 spans: some six minutes
     python -m benchmarks.store --quick               1,000 and 20,000: about a minute
     python -m benchmarks.store --spans 1000 50000    others
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import json
 import multiprocessing
 import os
 import platform
@@ -22,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,10 @@ ROWS_A_BATCH = 70
 CLIENTS = 8
 ASKED = 5
 EXPERIMENT = "made-up"
+# What it is compared with: as many rows, and nothing below them.
+OTHER = "made-up-again"
+
+_Rows = Iterator[tuple[list[bytes], list[bytes]]]
 
 
 def main() -> int:
@@ -94,12 +99,14 @@ def ingest(directory: Path, rows: int) -> list[str]:
     return lines
 
 
-def _batches(first: int, rows: int, seed: int = 1) -> Iterator[tuple[list[bytes], list[bytes]]]:
+def _batches(
+    first: int, rows: int, seed: int = 1, rows_of: Callable[..., _Rows] = MadeUp.rows
+) -> Iterator[tuple[list[bytes], list[bytes]]]:
     made_up = MadeUp(seed)
     for start in range(first, first + rows, ROWS_A_BATCH):
         spans: list[bytes] = []
         metrics: list[bytes] = []
-        for of_row, of_metrics in made_up.rows(start, min(ROWS_A_BATCH, first + rows - start)):
+        for of_row, of_metrics in rows_of(made_up, start, min(ROWS_A_BATCH, first + rows - start)):
             spans += of_row
             metrics += of_metrics
         yield spans, metrics
@@ -205,14 +212,47 @@ def pages(directory: Path, sizes: list[int]) -> list[str]:
         with Store(path) as store:
             for spans, metrics in _batches(0, size // SPANS_A_ROW):
                 store.add(EXPERIMENT, spans, metrics)
+            for spans, metrics in _batches(0, size // SPANS_A_ROW, seed=2, rows_of=MadeUp.roots):
+                store.add(OTHER, spans, metrics)
         print(f"{size:,} spans made and kept in {time.perf_counter() - began:.0f} s", file=sys.stderr)
         with serving(path) as port:
             for name, asked in questions().items():
                 first, median = _timed(port, asked)
                 measured.setdefault(name, []).append(f"{first * 1e3:.0f} · {median * 1e3:.0f}")
+            seconds, slowest = _verdicts(port)
+            measured.setdefault(VERDICTS, []).append(f"{seconds * 1e3:.0f}")
+            measured.setdefault(MEANWHILE, []).append(f"{slowest * 1e3:.0f}")
         path.unlink()
     lines = [f"| page | {' | '.join(f'{size:,} spans' for size in sizes)} |", f"|---|{'---|' * len(sizes)}"]
     return lines + [f"| {name} | {' | '.join(times)} |" for name, times in measured.items()]
+
+
+def _verdicts(port: int) -> tuple[float, float]:
+    """How long until the verdicts are there, and the slowest first page of rows that was read meanwhile."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+
+    def asked(path: str) -> Any:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        found = json.loads(answer.read())
+        assert answer.status == 200, (path, found)
+        return found
+
+    slowest = 0.0
+    began = time.perf_counter()
+    while asked(f"/api/compare?{_BOTH}").get("pending"):
+        looked = time.perf_counter()
+        asked(f"/api/experiments/{EXPERIMENT}/rows")
+        slowest = max(slowest, time.perf_counter() - looked)
+        time.sleep(0.05)
+    seconds = time.perf_counter() - began
+    connection.close()
+    return seconds, slowest
+
+
+VERDICTS = "the verdicts of a comparison, once: worked out beside the pages"
+MEANWHILE = "the slowest first 100 rows meanwhile"
+_BOTH = urlencode({"a": EXPERIMENT, "b": OTHER})
 
 
 def questions() -> dict[str, str]:
@@ -237,6 +277,10 @@ def questions() -> dict[str, str]:
         "a word in nearly every span": rows(q=words[0]),
         "a rare word": rows(q=words[3000]),
         "two words, the lowest score first": rows(q=f"{words[20]} {words[90]}", sort="score:f1"),
+        "two compared: the first 100 rows": f"/api/compare/rows?{_BOTH}",
+        "two compared: answers that changed": f"/api/compare/rows?{_BOTH}&changed=1",
+        "two compared: by what the score differs": f"/api/compare/rows?{_BOTH}&sort=score:f1",
+        "two compared: scores that flipped": f"/api/compare/rows?{_BOTH}&flipped=f1",
         "one trace": f"{experiment}/traces/{1:032x}",
         "one span": f"{experiment}/spans/{1:012x}{0:04x}",
     }
@@ -262,6 +306,7 @@ def serving(path: Path) -> Iterator[int]:
     server = subprocess.Popen(
         [sys.executable, "-m", "llmobs_trace", "serve", "--database", str(path)],
         stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         text=True,
     )
     try:

@@ -1,6 +1,6 @@
 """What it takes to look at one's experiments: packages, disk, time, memory; beside two peers.
 
-    python -m benchmarks.viewers              installs each in an environment of its own: 2 GB, some minutes
+    python -m benchmarks.viewers              installs each in an environment of its own: 2 GB, three minutes
     python -m benchmarks.viewers --ours       llmobs-trace alone
     python -m benchmarks.viewers --keep DIR   environments are made there, and found there the next time
 
@@ -89,7 +89,7 @@ def measure(viewer: Viewer, environments: Path) -> Taken:
     environment = environments / re.sub(r"\W+", "-", viewer.name)
     if not environment.exists():
         subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-        pip = [str(environment / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+        pip = [str(environment / "bin" / "python"), "-m", "pip", "-qq", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", viewer.requirement], check=True)
     packages, installed_bytes = installed(environment)
     run(viewer, environment)

@@ -42,6 +42,7 @@ ALLOWED: dict[str, set[str] | None] = {
 EXCEPTIONS = {
     "deliver/local.py": {"llmobs_trace.local.store"},
     "local/viewer/compared.py": {"llmobs_trace.compare", "llmobs_trace.compare.pairs"},
+    "local/viewer/apart.py": {"llmobs_trace.compare"},
 }
 ABOVE_RUNTIME = {"cli", "demo", "__main__", "pytest_plugin", "__init__"}
 

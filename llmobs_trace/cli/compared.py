@@ -51,7 +51,7 @@ def settling(metric: Metric) -> str:
     """What would settle it, where that is known and needed."""
     if metric.rows_needed is None:
         return ""
-    return f"about {metric.rows_needed:,} rows would settle it"
+    return f"about {units.counted(metric.rows_needed, 'row')} would settle it"
 
 
 def flips(metric: Metric) -> str:
@@ -67,7 +67,7 @@ def rows(comparison: Comparison) -> str:
     """Which rows were compared, and which are in one alone."""
     paired = units.counted(comparison.rows.paired, "row") + " in both"
     alone = [
-        f"{count} in {side} alone, not compared"
+        f"{count:,} in {side} alone, not compared"
         for side, count in (("A", comparison.rows.only_a), ("B", comparison.rows.only_b))
         if count
     ]

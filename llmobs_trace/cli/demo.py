@@ -29,7 +29,7 @@ _FLUSH_SECONDS = 30.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rows", metavar="N", type=int, default=None, help="only the first N of its rows")
+    parser.add_argument("--rows", metavar="N", type=int, default=None, help="only the first N of its 48 rows")
     parser.add_argument(
         "--model",
         choices=MODELS,
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     from llmobs_trace.demo.dataset import ROWS
     from llmobs_trace.demo.experiment import run as run_rows
 
-    if arguments.rows is not None and arguments.rows < 1:
+    if arguments.rows is not None and not 1 <= arguments.rows <= len(ROWS):
         screen.say(f"llmobs-trace demo: --rows takes 1 to {len(ROWS)}, given {arguments.rows}")
         return 2
     # The store, whatever keys the environment holds: a demo sends nothing anywhere.
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     where = harmless(str(config.database))
     screen.line(
         f"{units.counted(len(rows), 'row')} in {seconds:.2f} s, {failed} raised; "
-        f"{units.counted(stats.recorded, 'event')} recorded, {stats.delivered} stored in {where}"
+        f"{units.counted(stats.recorded, 'event')} recorded, {stats.delivered:,} stored in {where}"
     )
     if not delivered:
         waiting = units.counted(stats.pending, "event")

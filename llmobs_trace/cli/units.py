@@ -41,8 +41,8 @@ def number(value: float) -> str:
 
 
 def counted(count: int, what: str) -> str:
-    """`1 span`, `2 spans`, `3 processes`."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}{'es' if what.endswith('s') else 's'}"
+    """`1 span`, `2,000 spans`, `3 processes`."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}{'es' if what.endswith('s') else 's'}"
 
 
 def share(part: int, whole: int) -> str:

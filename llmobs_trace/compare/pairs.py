@@ -89,7 +89,7 @@ class RowPair(Struct, frozen=True, gc=False):
 
 def read_side(store: Store, experiment_id: str, watch: Watch | None = None) -> Side:
     """All rows of an experiment and what was measured of them."""
-    rows = dict(_rows(store, experiment_id))
+    rows = dict(keyed_rows(store, experiment_id))
     known = {row.key for row in rows.values()}
     outcomes: dict[str, dict[int, Outcome]] = {}
     types: dict[str, dict[str, int]] = {}
@@ -128,11 +128,6 @@ def row_pairs(a: Side, b: Side) -> list[RowPair]:
     return [RowPair(_dataset_row(key), row, b.rows[key]) for key, row in a.rows.items() if key in b.rows]
 
 
-def row_keys(store: Store, experiment_id: str) -> dict[Key, str]:
-    """How an experiment's rows are known to a comparison, each with the id of its span; by start."""
-    return {key: row.span_id for key, row in _rows(store, experiment_id)}
-
-
 def _dataset_row(key: Key) -> str:
     """The row of the dataset, the same for all repeats of it."""
     name, ordinal = key
@@ -140,7 +135,8 @@ def _dataset_row(key: Key) -> str:
     return repeat[1] if repeat is not None and ordinal == 1 else name
 
 
-def _rows(store: Store, experiment_id: str) -> Iterator[tuple[Key, Row]]:
+def keyed_rows(store: Store, experiment_id: str) -> Iterator[tuple[Key, Row]]:
+    """An experiment's rows, each with how it is known to a comparison; by start."""
     seen: dict[str, int] = {}
     for stored_key, span_id, row_id, duration_ns, status in store.select(_ROWS, (experiment_id,)):
         name = row_id if row_id is not None else _input_hash(next(store.select(_EVENT, (stored_key,)))[0])

@@ -115,7 +115,7 @@ def _why_none(scored: Asked) -> str:
 
 
 def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def _p(p: float) -> str:

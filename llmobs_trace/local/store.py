@@ -11,14 +11,14 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from llmobs_trace.errors import StoreError
 from llmobs_trace.local import forks, schema, search, writing
-from llmobs_trace.local.columns import Indexed, indexed
+from llmobs_trace.local.columns import PART_BYTES, Indexed, indexed
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 BUSY_SECONDS: Final = 30.0
 # What the write-ahead log is cut back to once it has been copied: a burst must not keep its size for ever.
 _LOG_BYTES: Final = 16 << 20
+# Of each connection that reads, of which a receiver has some; the system has the file's pages anyway.
+_READ_CACHE_KB: Final = 1024
 
 _Result = TypeVar("_Result")
 
@@ -99,13 +101,17 @@ class Store:
         none, and `StoreError` where the file can't be written within `timeout_seconds` (default:
         `busy_seconds`); nothing of the batch has been written then.
         """
-        # Before the lock on the file: decoding is most of the work.
-        batch = indexed(list(spans), list(metrics))
+        # Decoding is much of the work: before the lock on the file, where all of it may be held.
+        is_small = sum(map(len, spans)) + sum(map(len, metrics)) <= PART_BYTES
+        ready = list(indexed(spans, metrics)) if is_small else None
         seconds = self._busy_seconds if timeout_seconds is None else timeout_seconds
         deadline = time.monotonic() + seconds
         with self._lock:
             _when_free(
-                lambda: self._write(experiment_id, batch, name, deadline), self.path, "write", deadline
+                lambda: self._write(experiment_id, ready or indexed(spans, metrics), name, deadline),
+                self.path,
+                "write",
+                deadline,
             )
 
     def close(self) -> None:
@@ -127,7 +133,7 @@ class Store:
     ) -> None:
         self.close()
 
-    def _write(self, experiment_id: str, batch: Indexed, name: str | None, deadline: float) -> None:
+    def _write(self, experiment_id: str, batch: Iterable[Indexed], name: str | None, deadline: float) -> None:
         connection = self._connection
         _wait_for(connection, deadline)
         with _transaction(connection):
@@ -138,6 +144,7 @@ class Store:
 
 
 def _open_to_write(path: Path, deadline: float) -> sqlite3.Connection:
+    _check_no_directory(path)
     with _creating:
         _create(path)
         connection = _connect(path, "rw", deadline)
@@ -169,6 +176,7 @@ def _open_to_write(path: Path, deadline: float) -> sqlite3.Connection:
 
 
 def _open_to_read(path: Path, deadline: float) -> sqlite3.Connection:
+    _check_no_directory(path)
     if not path.is_file():
         raise StoreError(f"there is no store at {path}")
     # Reading WAL needs the index file beside it, which can't be made in a directory that can't be written.
@@ -178,6 +186,7 @@ def _open_to_read(path: Path, deadline: float) -> sqlite3.Connection:
 
         def look() -> int:
             _wait_for(connection, deadline)
+            connection.execute(f"PRAGMA cache_size = -{_READ_CACHE_KB}")
             schema.check(connection, path)
             return schema.version(connection)
 
@@ -187,6 +196,17 @@ def _open_to_read(path: Path, deadline: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _check_no_directory(path: Path) -> None:
+    """A project's directory is easily given in its store's place."""
+    if path.is_dir():
+        below = [path / name for name in ("experiments.db", ".llmobs/experiments.db")]
+        there = [each for each in below if each.is_file()]
+        raise StoreError(
+            f"{path} is a directory, and a store is a file: "
+            + (f"the one in it is {there[0]}" if there else f"name one, as {below[0]}")
+        )
 
 
 def _connect(path: Path, mode: str, deadline: float) -> sqlite3.Connection:

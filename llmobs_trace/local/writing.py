@@ -1,4 +1,4 @@
-"""A batch's columns come in, one transaction's writes go out; the thread that adds, within its transaction.
+"""A batch's columns come in part by part, one transaction's writes go out; the thread that adds, within it.
 
 Which of the events are new is asked first: what follows from a new span (its row, its words, the counts) is
 then known before anything is written, and written once.
@@ -7,6 +7,7 @@ then known before anything is written, and written once.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from llmobs_trace.local import placing, search, summing
@@ -21,15 +22,18 @@ _KNOWN_SPANS: Final = "SELECT span_id FROM span WHERE experiment = ? AND span_id
 _KNOWN_METRICS: Final = "SELECT digest FROM metric WHERE experiment = ? AND digest IN (ids)"
 
 
-def write(connection: sqlite3.Connection, experiment_id: str, batch: Indexed, name: str | None) -> None:
-    """Add what is not there yet."""
+def write(
+    connection: sqlite3.Connection, experiment_id: str, batch: Iterable[Indexed], name: str | None
+) -> None:
+    """Add what is not there yet of a batch, which comes in parts."""
     before = connection.total_changes
     experiment = _experiment_key(connection, experiment_id, name)
-    connection.executemany(
-        "INSERT INTO scope VALUES (?,?,?) ON CONFLICT DO NOTHING",
-        [(experiment, *scope) for scope in batch.scopes],
-    )
-    write_events(connection, experiment, batch.spans, batch.metrics)
+    for spans, metrics, scopes in batch:
+        connection.executemany(
+            "INSERT INTO scope VALUES (?,?,?) ON CONFLICT DO NOTHING",
+            [(experiment, *scope) for scope in scopes],
+        )
+        write_events(connection, experiment, spans, metrics)
     if connection.total_changes != before:
         connection.execute("UPDATE state SET revision = revision + 1")
 
@@ -152,7 +156,7 @@ def refill(connection: sqlite3.Connection) -> None:
                 f"SELECT CAST(event AS BLOB) FROM {old} WHERE experiment = ? ORDER BY key", (experiment,)
             )
             while part := [event for (event,) in events.fetchmany(_OLD_AT_ONCE)]:
-                batch = indexed(part, []) if is_span else indexed([], part)
-                write_events(connection, experiment, batch.spans, batch.metrics)
+                for spans, metrics, _ in indexed(part, []) if is_span else indexed([], part):
+                    write_events(connection, experiment, spans, metrics)
     connection.execute("DROP TABLE old_span")
     connection.execute("DROP TABLE old_metric")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.events import START_NS, metric, span
 
-from llmobs_trace.compare.pairs import Side, read_side, row_keys, row_pairs
+from llmobs_trace.compare.pairs import Side, keyed_rows, read_side, row_pairs
 from llmobs_trace.local.store import Store
 
 
@@ -35,7 +35,8 @@ def numbers(side: Side, label: str) -> dict[str, float | None]:
 
 def test_rows_are_known_by_their_ids_and_repeats_by_their_order(store: Store) -> None:
     store.add("e", [row("late", "q1", 2), row("first", "q1", 0), row("other", "q2", 1)], [])
-    assert row_keys(store, "e") == {("q1", 1): "first", ("q1", 2): "late", ("q2", 1): "other"}
+    known = {key: row.span_id for key, row in keyed_rows(store, "e")}
+    assert known == {("q1", 1): "first", ("q1", 2): "late", ("q2", 1): "other"}
 
 
 def test_a_row_that_its_client_did_not_name_is_known_by_its_input(store: Store) -> None:

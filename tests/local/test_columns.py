@@ -7,7 +7,7 @@ from hypothesis import given
 from support import events
 from support.events import metric, span
 
-from llmobs_trace.local.columns import indexed, metric_columns, span_columns
+from llmobs_trace.local.columns import PART_BYTES, indexed, metric_columns, span_columns
 
 
 @given(event=events.spans())
@@ -67,6 +67,15 @@ def test_a_metric_has_failed_where_its_error_speaks_or_it_says_nothing_else(
     assert metric_columns(event).failed is failed
 
 
+def test_a_large_batch_comes_in_parts_and_a_small_one_as_one() -> None:
+    spans = [span(str(number), input="x" * 1000) for number in range(1000)]
+    parts = list(indexed(spans, [metric("1", "f1", 0.5)]))
+    assert len(parts) == -(-sum(map(len, spans)) // PART_BYTES)
+    assert [each.span_id for part in parts for each in part.spans] == [str(number) for number in range(1000)]
+    assert [len(part.metrics) for part in parts] == [0] * (len(parts) - 1) + [1]
+    assert len(list(indexed(spans[:10], []))) == len(list(indexed([], []))) == 1
+
+
 def test_what_is_wrong_in_a_batch_is_named_by_its_place() -> None:
     with pytest.raises(ValueError, match=r"^spans\[2\]: .*span_id"):
-        indexed([span("a"), span("b"), b'{"name":"no id"}'], [])
+        list(indexed([span("a"), span("b"), b'{"name":"no id"}'], []))

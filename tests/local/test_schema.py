@@ -186,6 +186,9 @@ def test_a_list_of_experiments_is_answered_without_counting(tmp_path: Path) -> N
         ("experiments/e/traces/t1", {}),
         ("experiments/e/spans/a", {}),
         ("compare/rows", {"a": "e", "b": "e"}),
+        ("compare/rows", {"a": "e", "b": "e", "changed": "1"}),
+        *(("compare/rows", {"a": "e", "b": "e", "flipped": label}) for label in ("f1", "tone")),
+        *(("compare/rows", {"a": "e", "b": "e", "sort": sort}) for sort in ("duration", "score:f1")),
     ],
 )
 def test_every_question_of_the_viewer_is_answered_from_an_index(

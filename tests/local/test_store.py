@@ -147,6 +147,17 @@ def test_what_is_no_span_is_refused_and_nothing_of_its_batch_is_kept(path: Path,
         assert contents(store) == {}
 
 
+def test_of_a_batch_that_is_written_in_parts_nothing_is_kept_where_its_last_event_is_none(path: Path) -> None:
+    large = [span(str(number), input="x" * 1000) for number in range(1000)]
+    with Store(path) as store:
+        with pytest.raises(ValueError, match=r"^metrics\[0\]: "):
+            store.add("e", large, [b'{"label":"no more"}'])
+        assert queries.experiments(store) == []
+        store.add("e", large, [metric("999", "f1", 0.5)])
+        [found] = queries.experiments(store)
+        assert (found.rows, found.metrics) == (1000, 1)
+
+
 def test_what_is_no_metric_is_refused(path: Path) -> None:
     with Store(path) as store, pytest.raises(ValueError, match=r"^metrics\[0\]: .*metric_type"):
         store.add("e", [], [b'{"span_id":"a","label":"x","metric_type":"colour","timestamp_ms":1}'])
@@ -184,8 +195,11 @@ def test_a_reader_sees_what_a_writer_added_since_and_a_snapshot_does_not(path: P
 
 def test_a_directory_in_the_files_place_is_said_to_be_no_store(tmp_path: Path) -> None:
     for read_only in (False, True):
-        with pytest.raises(StoreError, match=str(tmp_path)):
+        with pytest.raises(StoreError, match=f"^{tmp_path} is a directory, .*: name one, as {tmp_path}/exp"):
             Store(tmp_path, read_only=read_only)
+    Store(tmp_path / ".llmobs" / "experiments.db").close()
+    with pytest.raises(StoreError, match=f": the one in it is {tmp_path}/.llmobs/experiments.db$"):
+        Store(tmp_path, read_only=True)
 
 
 def test_a_file_where_a_directory_should_be_is_said(path: Path) -> None:

@@ -205,6 +205,8 @@ def taken(server: Serving) -> tuple[dict[str, Any], dict[str, Any]]:
     found = json.loads(server.get("/api/experiments").body)["experiments"]
     assert [(each["id"], each["spans"], each["metrics"]) for each in found] == [(_EXPERIMENT, 1, 1)]
     assert server.get(f"/experiments/{_EXPERIMENT}").status == 200
+    shown = json.loads(server.get(f"/api/experiments/{_EXPERIMENT}/spans/{span['span_id']}").body)
+    assert (json.loads(shown["span"]), [json.loads(each) for each in shown["metrics"]]) == (span, [metric])
     return span, metric
 
 

@@ -115,4 +115,6 @@ def test_the_demo_runs_again_beside_what_is_there(machine: Machine) -> None:
     found = json.loads(machine.command("experiments", "--format", "json").out)
     assert [experiment["name"] for experiment in found] == ["demo", "demo"]
     assert len({experiment["id"] for experiment in found}) == 2
-    assert machine.command("demo", "--rows", "0", code=2).out == ""
+    for rows in ("0", "49"):
+        refused = machine.command("demo", "--rows", rows, code=2)
+        assert (refused.out, refused.err) == ("", f"llmobs-trace demo: --rows takes 1 to 48, given {rows}\n")

@@ -162,6 +162,12 @@ class Serving:
         with open(f"/proc/{self.process.pid}/statm") as pages:
             return int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    def peak_bytes(self) -> int:
+        """The most memory that it has had."""
+        with open(f"/proc/{self.process.pid}/status") as lines:
+            [line] = [line for line in lines if line.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024
+
 
 def read_replies(connection: socket.socket, count: int) -> list[Reply]:
     """Answers from a connection, in their order; those that came before it was closed."""

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
+from support.events import metric, span
+from support.serving import Serving
+
+from llmobs_trace.local.store import Store
 
 
 def rows(page: Page) -> list[str]:
@@ -33,7 +38,7 @@ def test_each_metric_has_its_difference_interval_and_verdict_with_a_reason(page:
     # Of 11 rows that both scored, A is wrong on three.
     expect(row).to_contain_text("72.7%")
     expect(row).to_contain_text("+27.3 points")
-    expect(row).to_contain_text(re.compile(r"\u2212\d+(\.\d)? points to \+\d+(\.\d)? points"))
+    expect(row).to_contain_text(re.compile(r"\u2212\d+(\.\d)? to \+\d+(\.\d)? points"))
     expect(row).to_contain_text("3 better, 0 worse")
     expect(row).to_contain_text("1 missing (1 and 1)")
     expect(row).to_contain_text(re.compile("cannot tell.*too few rows"))
@@ -94,3 +99,30 @@ def test_an_answer_leads_to_its_own_trace(page: Page, server: str) -> None:
     page.goto(f"{server}/compare?a=before&b=after")
     page.locator("table.compared tbody tr").nth(3).get_by_role("link", name="The answer to 4 is 8.").click()
     expect(page).to_have_url(re.compile("/experiments/after/traces/b-t004#b-r004$"))
+
+
+def test_of_many_rows_the_rows_come_first_and_the_verdicts_once_they_are_worked_out(
+    page: Page, tmp_path: Path
+) -> None:
+    with Store(tmp_path / "x.db") as store:
+        for name, right, duration_ns in (("a", 0.5, 1_000_000), ("b", 0.9, 1_000_100)):
+            spans = [
+                span(f"r{n}", trace_id=f"t{n}", row=f"row{n:05}", start_ns=n, duration_ns=duration_ns)
+                for n in range(7_000)
+            ]
+            store.add(name, spans, [metric(f"r{n}", "right", n / 7_000 < right) for n in range(7_000)])
+    with Serving(tmp_path / "x.db") as serving:
+        # The page asks again when its clock goes on.
+        page.clock.install(time=0)
+        page.clock.pause_at(1_000)
+        page.goto(f"{serving.url}/compare?a=a&b=b")
+        expect(page.get_by_role("status").filter(has_text="being worked out")).to_be_visible()
+        expect(page.locator("table.compared tbody tr")).to_have_count(100)
+        expect(page.locator("table.verdicts")).to_have_count(0)
+        page.clock.resume()
+        expect(page.locator("table.verdicts tbody")).to_contain_text("+40 points")
+        expect(page.get_by_role("heading", level=2).first).to_contain_text("better")
+        expect(page.get_by_text("being worked out")).to_have_count(0)
+        # A hundredth of a percent: no more than nothing, and without a sign.
+        latency = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="row latency"))
+        expect(latency.get_by_role("cell", name="0%", exact=True)).to_be_visible()

@@ -58,6 +58,7 @@ def test_ten_million_characters_are_folded_and_can_be_had(page: Page, server: st
 def test_four_hundred_levels_are_opened_one_by_one(page: Page, server: str) -> None:
     page.goto(f"{server}{TRACE}#h3")
     folds = page.locator("section.detail .json details")
+    expect(folds.first).to_be_visible()
     opened = folds.count()
     assert 0 < opened < 10
     folds.last.locator("summary").click()

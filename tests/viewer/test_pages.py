@@ -122,6 +122,12 @@ def test_a_bar_of_a_histogram_leads_to_its_rows(page: Page, server: str) -> None
     expect(page.locator("table.rows tbody tr")).to_have_count(ROWS)
 
 
+def test_numbers_that_are_all_the_same_are_no_histogram(page: Page, server: str) -> None:
+    page.goto(f"{server}/experiments/wide")
+    card = page.get_by_role("article").filter(has=page.get_by_role("heading", name="Latency"))
+    expect(card).to_have_text(re.compile("^Latency1.2 s medianof one row$"))
+
+
 def test_filters_are_chosen_and_typed(page: Page, server: str) -> None:
     page.goto(f"{server}/experiments/after")
     page.get_by_label("Status").first.select_option("error")

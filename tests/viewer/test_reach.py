@@ -48,6 +48,13 @@ def test_nothing_sticks_out_of_a_small_window(browser: Browser, server: str, pat
         assert page.evaluate("document.documentElement.scrollWidth") <= SMALL["width"]
 
 
+def test_filters_stay_in_their_line_whatever_a_metric_is_called(browser: Browser, server: str) -> None:
+    with watched(browser) as page:
+        shown(page, f"{server}/experiments/hostile")
+        boxes = [each.bounding_box() for each in page.get_by_role("search").get_by_role("combobox").all()]
+        assert len({box["y"] for box in boxes if box is not None}) == 1
+
+
 def test_rows_are_cards_in_a_small_window_and_still_a_table_to_a_screen_reader(
     browser: Browser, server: str
 ) -> None:

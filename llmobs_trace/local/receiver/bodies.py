@@ -1,4 +1,4 @@
-"""A body as it came and its coding go in, the bytes it stands for come out, bounded; a thread of the writers.
+"""A body as it came and its coding go in, the bytes it stands for come out, bounded; the writer's thread.
 
 A few kilobytes of zeros, compressed, stand for megabytes: expanding stops at the bound.
 """

@@ -1,6 +1,7 @@
 """Bytes are wanted, and are there or waited for: what bounds the memory of all bodies; the loop's thread.
 
-First come, first served: a large body is not overtaken for ever by small ones.
+First come, first served: a large body is not overtaken for ever by small ones. Who waits is not read from, so
+that its bytes stay in the system's buffers, and with the client once those are full.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from contextlib import asynccontextmanager
 
 
 class Budget:
-    """`total_bytes` may be held at a time; nobody may want more than that."""
+    """`total_bytes` may be held at a time; who wants more than that has it all, and is alone."""
 
     def __init__(self, total_bytes: int) -> None:
+        self._total_bytes = total_bytes
         self._left_bytes = total_bytes
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
     async def hold(self, wanted_bytes: int) -> AsyncIterator[None]:
         """Within the block, `wanted_bytes` are this caller's."""
+        wanted_bytes = min(wanted_bytes, self._total_bytes)
         await self._take(wanted_bytes)
         try:
             yield

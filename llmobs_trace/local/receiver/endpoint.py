@@ -1,6 +1,6 @@
 """A request of the endpoint comes in, its events go to the store, its answer goes out.
 
-`refuse` runs on the loop's thread and looks at the head alone; `take` runs on a thread of the writers.
+`refuse` runs on the loop's thread and looks at the head alone; `take` runs on the writer's thread.
 """
 
 from __future__ import annotations

@@ -1,21 +1,22 @@
 """A body comes in as bytes, its events go out as bytes, each on its own, or all that is wrong with it. Pure.
 
-What is as documented is read once by types; only what isn't is walked (`faults`). Events go out without
-blanks between their tokens, so that a metric, which is known by its bytes, is one however it was written.
+What is as documented is read by types, one event after the other: a body as objects is several times its
+size. Only what isn't is walked (`faults`). Events go out without blanks between their tokens, so that a
+metric, which is known by its bytes, is one however it was written.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from llmobs_trace.local.receiver import faults
 from llmobs_trace.local.receiver.problems import Fault
-from llmobs_trace.local.receiver.schema import BODY, PLACEHOLDER
+from llmobs_trace.local.receiver.schema import BODY, METRIC, PLACEHOLDER, SPAN
 
 
 class Events(Struct, frozen=True):
@@ -36,22 +37,28 @@ class _NoJSON(Exception):
     """What a body is instead, in words that follow `not JSON:`."""
 
 
-class _Attributes(Struct):
-    spans: list[Raw] = []
-    metrics: list[Raw] = []
+class _Attributes(Struct, forbid_unknown_fields=True):
+    spans: list[Raw] | UnsetType = UNSET
+    metrics: list[Raw] | UnsetType = UNSET
 
 
-class _Data(Struct):
+class _Data(Struct, forbid_unknown_fields=True):
     attributes: _Attributes
+    type: Literal["events"]
 
 
-class _Body(Struct):
+class _Body(Struct, forbid_unknown_fields=True):
     data: _Data
 
 
-_typed: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(BODY.typed)
-_raw: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(BODY.raw)
+_Decoder = msgspec.json.Decoder[Any]
+
+_whole: Final[_Decoder] = msgspec.json.Decoder(BODY.typed)
 _listed: Final = msgspec.json.Decoder(_Body)
+_span: Final[_Decoder] = msgspec.json.Decoder(SPAN.typed)
+_metric: Final[_Decoder] = msgspec.json.Decoder(METRIC.typed)
+_raw_span: Final[_Decoder] = msgspec.json.Decoder(SPAN.raw)
+_raw_metric: Final[_Decoder] = msgspec.json.Decoder(METRIC.raw)
 _encode: Final = msgspec.json.Encoder().encode
 
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -76,9 +83,9 @@ def read(body: bytes | bytearray) -> Events | Refused:
 
 
 def _read(text: bytes) -> Events | Refused:
-    if _is_as_documented(text):
-        attributes = _listed.decode(text).data.attributes
-        return Events([bytes(raw) for raw in attributes.spans], [bytes(raw) for raw in attributes.metrics])
+    taken = _as_documented(text)
+    if taken is not None:
+        return taken
     found, more = faults.find(text)
     if found:
         return Refused(found, more)
@@ -119,33 +126,55 @@ def _in_our_words(said: str) -> str:
     return said.removeprefix("JSON is malformed: ")
 
 
-def _is_as_documented(text: bytes) -> bool:
+def _as_documented(text: bytes) -> Events | None:
+    """The events of a body that is as documented and plainly written; None for all others."""
     try:
-        body = _typed.decode(text)
+        if text.count(b",") > faults.MAX_ITEMS:
+            # It may hold millions of items; of events, and this tells, no more than its size allows.
+            _whole.decode(text)
+        attributes = _listed.decode(text).data.attributes
+        spans, metrics = attributes.spans or [], attributes.metrics or []
+        if _outer_length(attributes) + sum(map(_length, (spans, metrics))) != len(text):
+            return None
+        events = Events([bytes(each) for each in spans], [bytes(each) for each in metrics])
+        if all(map(_is_span, events.spans)) and all(map(_is_metric, events.metrics)):
+            return events
     except msgspec.ValidationError:
+        pass
+    return None
+
+
+# A reader keeps the last of two members of one name: where one is left out, what was read is shorter than the
+# text, and where a name is written with escapes, too.
+
+
+def _outer_length(attributes: _Attributes) -> int:
+    """The length of a body with such attributes, whose lists are empty."""
+    lists: list[list[Raw] | UnsetType] = [
+        each if each is UNSET else [] for each in (attributes.spans, attributes.metrics)
+    ]
+    return len(_encode(_Body(_Data(_Attributes(*lists), "events"))))
+
+
+def _length(items: list[Raw]) -> int:
+    """The length of a list's items, and of what is between them."""
+    return sum(len(memoryview(each)) for each in items) + max(0, len(items) - 1)
+
+
+def _is_span(event: bytes) -> bool:
+    meta = _span.decode(event).meta
+    if meta is not UNSET and not (
+        _is_value(meta.input) and _is_value(meta.output) and _is_object(meta.expected_output)
+    ):
         return False
-    attributes = body.data.attributes
-    for span in attributes.spans or ():
-        meta = span.meta
-        if meta is not UNSET and not (
-            _is_value(meta.input) and _is_value(meta.output) and _is_object(meta.expected_output)
-        ):
-            return False
-    for metric in attributes.metrics or ():
-        if not (_is_object(metric.json_value) and _is_object(metric.metadata)):
-            return False
-    return _length(text) == len(text)
+    return len(_encode(_raw_span.decode(event))) == len(event)
 
 
-def _length(text: bytes) -> int:
-    """The length of what a reader keeps, who keeps the last of two members of one name."""
-    body = _raw.decode(text)
-    attributes = body.data.attributes
-    lists = [each for each in (attributes.spans, attributes.metrics) if each]
-    attributes.spans, attributes.metrics = (
-        [] if each is not UNSET else each for each in (attributes.spans, attributes.metrics)
-    )
-    return len(_encode(body)) + sum(len(each) - 1 + sum(len(_encode(one)) for one in each) for each in lists)
+def _is_metric(event: bytes) -> bool:
+    metric = _metric.decode(event)
+    if not (_is_object(metric.json_value) and _is_object(metric.metadata)):
+        return False
+    return len(_encode(_raw_metric.decode(event))) == len(event)
 
 
 def _is_object(value: Any) -> bool:
@@ -161,9 +190,12 @@ def _is_value(value: Any) -> bool:
 
 def _rewritten(text: bytes) -> Events:
     """Events without fault that are written in a way that nobody else is to be bothered with."""
-    attributes = _raw.decode(text).data.attributes
-    metrics = attributes.metrics or []
-    for metric in metrics:
+    attributes = _listed.decode(text).data.attributes
+    spans = [_encode(_raw_span.decode(each)) for each in attributes.spans or []]
+    metrics = []
+    for each in attributes.metrics or []:
+        metric = _raw_metric.decode(each)
         if metric.score_value is not UNSET and bytes(metric.score_value) == PLACEHOLDER:
             metric.score_value = UNSET
-    return Events([_encode(span) for span in attributes.spans or []], [_encode(metric) for metric in metrics])
+        metrics.append(_encode(metric))
+    return Events(spans, metrics)

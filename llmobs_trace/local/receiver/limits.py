@@ -9,8 +9,9 @@ class Limits(Struct, frozen=True):
     """The defaults are what `llmobs-trace serve` has; tests take shorter times."""
 
     max_body_bytes: int = 16 << 20
-    # Of all bodies together, as they are read and while they are looked at.
-    max_held_bytes: int = 24 << 20
+    # Of all bodies together, as they are read and while they are looked at: one as large as this library's
+    # own are, and small ones beside it. A larger one is alone. Room for two of them was no faster.
+    max_held_bytes: int = 6 << 20
     max_connections: int = 512
     head_seconds: float = 10.0
     idle_seconds: float = 75.0

@@ -15,7 +15,7 @@ from llmobs_trace.errors import StoreError
 from llmobs_trace.local.receiver.http import Answer, Head
 from llmobs_trace.local.receiver.problems import problem
 from llmobs_trace.local.store import Store
-from llmobs_trace.local.viewer import respond
+from llmobs_trace.local.viewer import Apart, respond
 
 METHODS: Final = ("GET", "HEAD")
 
@@ -36,14 +36,14 @@ SECURITY: Final = (
 )
 
 
-def page(reading: Callable[[], Store], head: Head) -> Answer:
+def page(reading: Callable[[], Store], head: Head, apart: Apart) -> Answer:
     """Answer a GET or HEAD; a HEAD's body is left to whoever sends the answer."""
     try:
         query = dict(parse_qsl(head.query, keep_blank_values=True, max_num_fields=100))
     except ValueError:
         return problem(400, "the query has too many parameters")
     try:
-        found = respond(reading(), head.path, query, head.headers)
+        found = respond(reading(), head.path, query, head.headers, apart)
     except StoreError as error:
         return problem(503, str(error))
     if found is None:

@@ -80,7 +80,7 @@ class _Server:
     def __init__(self, settings: Settings, service: StoreService) -> None:
         self._settings = settings
         self._service = service
-        self._budget = Budget(max(settings.limits.max_held_bytes, settings.limits.max_body_bytes))
+        self._budget = Budget(settings.limits.max_held_bytes)
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._most_connections = _most_connections(settings.limits.max_connections)
 

@@ -5,13 +5,16 @@ Rows are paired, and judged, by `llmobs_trace.compare`: the pages and the comman
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from llmobs_trace.local import search
+from llmobs_trace.local.lookup import marks
+from llmobs_trace.local.queries import Experiment
 from llmobs_trace.local.store import Store
+from llmobs_trace.local.viewer.apart import FEW, Apart, Failed
 from llmobs_trace.local.viewer.experiments import find, revision_of
 from llmobs_trace.local.viewer.flips import flips, said_of
 from llmobs_trace.local.viewer.parameters import Parameters
@@ -32,7 +35,24 @@ _Key = tuple[str, int]
 class Comparisons(Struct, frozen=True):
     """Each of the others against the first."""
 
-    comparisons: list[Comparison]
+    comparisons: list[Comparison | Raw]
+
+
+class Side(Struct, frozen=True):
+    """One of the experiments, as a `Comparison` names it."""
+
+    id: str
+    name: str | None
+    rows: int
+
+
+class Pending(Struct, frozen=True):
+    """They are being worked out: ask again. `comparisons`, if any, are of before the latest was added."""
+
+    revision: str
+    experiments: list[Side]
+    comparisons: list[Comparison | Raw]
+    pending: bool = True
 
 
 class ComparedRows(Struct, frozen=True):
@@ -43,23 +63,42 @@ class ComparedRows(Struct, frozen=True):
     rows: list[dict[str, object]]
 
 
-class _Side(Struct, frozen=True):
+class _Rows(Struct, frozen=True):
     """One experiment: its rows by what they are paired by, as their keys in the store."""
 
     experiment: int
-    id: str
     rows: dict[_Key, int]
-    outputs: dict[int, int | None]  # by the row's key, the hash of its output
-    durations: dict[int, int]
 
 
-def comparison(store: Store, query: Mapping[str, str]) -> Comparison | Comparisons:
-    """Of two experiments what `llmobs-trace compare --format json` says; of more, a list of that."""
+def comparison(
+    store: Store, query: Mapping[str, str], apart: Apart | None = None
+) -> Comparison | Raw | Comparisons | Pending:
+    """Of two experiments what `llmobs-trace compare --format json` says; of more, a list of that.
+
+    With `apart`, that of many rows is worked out there.
+    """
+    first, *others = _chosen(store, query)
+    # All of them: each is begun by being asked for.
+    found = [_compared(store, first, other, apart) for other in others]
+    there = [comparison for comparison, _ in found if comparison is not None]
+    if not all(is_current for _, is_current in found):
+        sides = [Side(each.id, each.name, each.rows) for each in (first, *others)]
+        return Pending(revision_of(store), sides, there if len(there) == len(found) else [])
+    return there[0] if len(there) == 1 else Comparisons(there)
+
+
+def _compared(
+    store: Store, a: Experiment, b: Experiment, apart: Apart | None
+) -> tuple[Comparison | Raw | None, bool]:
+    if apart is not None and sum(each.rows + each.metrics for each in (a, b)) > FEW:
+        try:
+            known = apart.comparison(a, b)
+        except Failed as error:
+            raise Refused(500, str(error)) from None
+        return known.comparison, known.is_current
     from llmobs_trace.compare import compare
 
-    first, *others = _ids(store, query)
-    found = [compare(store, first, other) for other in others]
-    return found[0] if len(found) == 1 else Comparisons(found)
+    return compare(store, a.id, b.id), True
 
 
 def rows(store: Store, query: Mapping[str, str]) -> ComparedRows:
@@ -67,7 +106,7 @@ def rows(store: Store, query: Mapping[str, str]) -> ComparedRows:
     parameters = Parameters(query)
     limit = parameters.whole("limit", 100, most=MOST)
     offset = parameters.whole("offset", 0)
-    sides = [_read(store, each) for each in _ids(store, query)]
+    sides = [_read(store, each.id) for each in _chosen(store, query)]
     keys = list(dict.fromkeys(key for side in sides for key in side.rows))
     for keep in _filters(store, sides, parameters):
         keys = [key for key in keys if keep(key)]
@@ -78,43 +117,61 @@ def rows(store: Store, query: Mapping[str, str]) -> ComparedRows:
         for side in sides
         for found in [rows_of(store, [side.rows[key] for key in page if key in side.rows])]
     ]
+    outputs = _outputs(store, sides, page)
     return ComparedRows(
         revision=revision_of(store),
         total=len(keys),
-        rows=[_row(key, [of_side.get(key) for of_side in by_letter], _changed(sides, key)) for key in page],
+        rows=[
+            _row(key, [of_side.get(key) for of_side in by_letter], _changed(sides, outputs, key))
+            for key in page
+        ],
     )
 
 
-def _ids(store: Store, query: Mapping[str, str]) -> list[str]:
+def _chosen(store: Store, query: Mapping[str, str]) -> list[Experiment]:
     given = [query[letter] for letter in _LETTERS if query.get(letter)]
     if len(given) < 2:
         raise Refused(400, "name the experiments to compare: a=<id>&b=<id>, and c= to h= for more")
-    return [find(store, each)[1].id for each in given]
+    return [find(store, each)[1] for each in given]
 
 
-def _read(store: Store, experiment_id: str) -> _Side:
-    from llmobs_trace.compare.pairs import row_keys
+def _read(store: Store, experiment_id: str) -> _Rows:
+    from llmobs_trace.compare.pairs import keyed_rows
 
     experiment, _ = find(store, experiment_id)
-    stored = {
-        span_id: (key, output, duration_ns)
-        for span_id, key, output, duration_ns in store.select(
-            "SELECT span_id, key, output_hash, duration_ns FROM span WHERE experiment = ? AND in_row = key",
-            (experiment,),
+    return _Rows(experiment, {key: row.key for key, row in keyed_rows(store, experiment_id)})
+
+
+def _durations(store: Store, side: _Rows) -> dict[int, int]:
+    """By the rows' keys in the store."""
+    return dict(
+        store.select(
+            "SELECT r.in_row, r.duration_ns FROM span r WHERE r.experiment = ? AND r.in_row = r.key",
+            (side.experiment,),
         )
-    }
-    return _Side(
-        experiment=experiment,
-        id=experiment_id,
-        rows={key: stored[span_id][0] for key, span_id in row_keys(store, experiment_id).items()},
-        outputs={key: output for key, output, _ in stored.values()},
-        durations={key: duration_ns for key, _, duration_ns in stored.values()},
     )
 
 
-def _filters(store: Store, sides: list[_Side], parameters: Parameters) -> Iterable[Callable[[_Key], bool]]:
+def _outputs(store: Store, sides: list[_Rows], keys: Sequence[_Key] | None = None) -> dict[int, int | None]:
+    """The hashes of outputs by their rows' keys in the store: of the rows `keys`, or of all."""
+    found: dict[int, int | None] = {}
+    for side in sides:
+        if keys is None:
+            condition, parameters = "s.experiment = ? AND s.in_row = s.key", [side.experiment]
+        else:
+            parameters = [side.rows[key] for key in keys if key in side.rows]
+            if not parameters:
+                continue
+            condition = f"s.key IN ({marks(parameters)})"
+        query = f"SELECT s.key, s.output_hash FROM span s WHERE {condition}"
+        found.update(store.select(query, parameters))
+    return found
+
+
+def _filters(store: Store, sides: list[_Rows], parameters: Parameters) -> Iterable[Callable[[_Key], bool]]:
     if parameters.flag("changed"):
-        yield lambda key: _changed(sides, key)
+        outputs = _outputs(store, sides)
+        yield lambda key: _changed(sides, outputs, key)
     flipped = parameters.text("flipped")
     if flipped is not None:
         said = [said_of(store, side.experiment, flipped) for side in sides]
@@ -125,7 +182,7 @@ def _filters(store: Store, sides: list[_Side], parameters: Parameters) -> Iterab
         yield lambda key: any(side.rows.get(key) in found[n] for n, side in enumerate(sides))
 
 
-def _found(store: Store, side: _Side, text: str) -> set[int]:
+def _found(store: Store, side: _Rows, text: str) -> set[int]:
     condition = search.rows_with(store, side.experiment, text)
     return {
         key
@@ -136,7 +193,7 @@ def _found(store: Store, side: _Side, text: str) -> set[int]:
     }
 
 
-def _sort(store: Store, sides: list[_Side], parameters: Parameters, keys: list[_Key]) -> None:
+def _sort(store: Store, sides: list[_Rows], parameters: Parameters, keys: list[_Key]) -> None:
     """By the difference of the second from the first where it is of numbers; rows without one come last."""
     sort = parameters.text("sort") or "start"
     descending = parameters.choice("order", ("asc", "desc"), "asc") == "desc"
@@ -147,7 +204,7 @@ def _sort(store: Store, sides: list[_Side], parameters: Parameters, keys: list[_
             keys.reverse()
     elif sort == "duration" or sort.startswith(_SCORE):
         numbers: list[dict[int, Any]] = [
-            side.durations
+            _durations(store, side)
             if sort == "duration"
             else {
                 key: value
@@ -168,9 +225,9 @@ def _sort(store: Store, sides: list[_Side], parameters: Parameters, keys: list[_
         raise Refused(400, f'sort is "{sort[:40]}"; expected one of: {", ".join(_SORTS)}, score:<label>')
 
 
-def _changed(sides: list[_Side], key: _Key) -> bool:
+def _changed(sides: list[_Rows], outputs: Mapping[int, int | None], key: _Key) -> bool:
     """Whether those that have the row have different outputs."""
-    there = [side.outputs[side.rows[key]] for side in sides if key in side.rows]
+    there = [outputs[side.rows[key]] for side in sides if key in side.rows]
     return any(output != there[0] for output in there)
 
 

@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from llmobs_trace.local.store import Store
 from llmobs_trace.local.viewer import assets, compared, experiment, experiments, rows, spans, traces
+from llmobs_trace.local.viewer.apart import Apart
 from llmobs_trace.local.viewer.response import Refused, Response, as_json, refusal
 
 Query = Mapping[str, str]
@@ -27,14 +28,17 @@ _API: Final[tuple[tuple[str, Answer], ...]] = (
 _PAGES: Final = ("", "experiments", "compare")
 
 
-def respond(store: Store, path: str, query: Query, headers: Mapping[str, str]) -> Response | None:
+def respond(
+    store: Store, path: str, query: Query, headers: Mapping[str, str], apart: Apart | None = None
+) -> Response | None:
     """Answer a GET of the viewer; None where nothing of it is at `path`.
 
     `path` is the request's, still percent-encoded and without its query; `query` and `headers` are decoded.
+    Where there is an `apart`, what takes long is worked out there.
     """
     first, _, rest = path.removeprefix("/").partition("/")
     if first == "api":
-        return _api(store, rest, query)
+        return _api(store, rest, query, apart)
     if first == "assets":
         return assets.asset(unquote(rest), headers)
     if first in _PAGES:
@@ -42,14 +46,15 @@ def respond(store: Store, path: str, query: Query, headers: Mapping[str, str]) -
     return None
 
 
-def _api(store: Store, path: str, query: Query) -> Response:
+def _api(store: Store, path: str, query: Query, apart: Apart | None) -> Response:
     found = _find([unquote(segment) for segment in path.split("/")])
     if found is None:
         return refusal(404, f"there is nothing at /api/{path[:200]}")
     answer, ids = found
+    given = (*ids, query, apart) if answer is compared.comparison else (*ids, query)
     try:
         with store.snapshot():
-            return as_json(answer(store, *ids, query))
+            return as_json(answer(store, *given))
     except Refused as refused:
         return refusal(refused.status, str(refused))
 

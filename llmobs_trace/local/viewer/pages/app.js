@@ -13,7 +13,7 @@ import { Missing, source } from "./source.js";
 import * as theme from "./theme.js";
 
 // A page: `load(route, source)` → data; `view(route, data)` → nodes; `title(route, data)`; `path(route, data)` → the
-// links above it; `keys(route, data)` → actions.
+// links above it; `keys(route, data)` → actions; `again(data)` → after how many ms to load it once more, or null.
 const PAGES = { experiments, experiment, trace, compare };
 const SLOW_MS = 200;
 
@@ -68,6 +68,8 @@ async function show({ keep = false } = {}) {
     const data = await page.load(route, source, state.data);
     if (mine !== turn) return;
     Object.assign(state, { data, error: null, loading: false });
+    const soon_ms = page.again?.(data);
+    if (soon_ms) setTimeout(() => mine === turn && show({ keep: true }), soon_ms);
   } catch (error) {
     if (mine !== turn) return;
     Object.assign(state, {

@@ -14,6 +14,9 @@ export function histogram(
   { title, one = number, chosen = null, noun = "row", active = () => false },
 ) {
   if (counts.length === 0) return null;
+  // One bar says nothing but that it is the only one.
+  if (counts.length === 1)
+    return h("p", { class: "quiet" }, counts[0] === 1 ? `of one ${noun}` : `all ${counted(counts[0], noun)} alike`);
   const most = Math.max(...counts, 1);
   return h(
     "figure",

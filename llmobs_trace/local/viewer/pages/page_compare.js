@@ -9,23 +9,39 @@ import { pager, search, whole } from "./table.js";
 import { verdict, verdictTable } from "./verdicts.js";
 
 const LIMIT = 100;
+// How often to ask for verdicts that are being worked out.
+const AGAIN_MS = 500;
 const FILTERS = ["q", "changed", "flipped", "sort", "order"];
 
-export async function load(route, source) {
+/** Verdicts on many rows take seconds: the rows are there before them, and what they last were is shown meanwhile. */
+export async function load(route, source, before) {
   const ids = chosen(route);
   if (ids.length < 2) throw new Missing("a comparison needs two experiments: choose them in the list");
   const offset = whole(route, "offset");
   const params = { limit: LIMIT, offset: offset || null };
   for (const name of FILTERS) params[name] = route.params.get(name);
-  const [answer, found] = await Promise.all([source.compare(ids), source.compareRows(ids, params)]);
-  const comparisons = Array.isArray(answer) ? answer : (answer.comparisons ?? [answer]);
+  const asked = JSON.stringify([ids, params]);
+  const askRows = () => source.compareRows(ids, params);
+  const known = before?.pending && before.asked === asked ? before.found : null;
+  let [answer, found] = await Promise.all([source.compare(ids), known ?? askRows()]);
+  const pending = answer.pending === true;
+  if (pending && found === known && found.revision !== answer.revision) found = await askRows();
+  const comparisons = answer.comparisons ?? [answer];
   return {
+    asked,
+    found,
+    pending,
     comparisons,
+    experiments: pending ? answer.experiments : [comparisons[0].a, ...comparisons.map((each) => each.b)],
     rows: found.rows,
     total: found.total,
     offset,
     letters: ids.map((_, index) => letter(index)),
   };
+}
+
+export function again({ pending }) {
+  return pending ? AGAIN_MS : null;
 }
 
 function letter(index) {
@@ -40,8 +56,8 @@ function chosen(route) {
   return ids;
 }
 
-export function title(route, { comparisons }) {
-  return `Compare ${experimentsOf(comparisons)
+export function title(route, { experiments }) {
+  return `Compare ${experiments
     .map((each) => each.name ?? shortId(each.id))
     .join(" and ")}`;
 }
@@ -53,13 +69,8 @@ export function path(route) {
   ];
 }
 
-function experimentsOf(comparisons) {
-  return [comparisons[0].a, ...comparisons.map((each) => each.b)];
-}
-
 export function view(route, data) {
-  const { comparisons, letters } = data;
-  const experiments = experimentsOf(comparisons);
+  const { comparisons, experiments, letters } = data;
   return [
     h(
       "div",
@@ -80,6 +91,7 @@ export function view(route, data) {
           : null,
       ),
     ),
+    h("p", { key: "pending", class: "pending", role: "status" }, data.pending ? waiting(comparisons) : null),
     comparisons.map((comparison, index) =>
       h(
         "section",
@@ -95,6 +107,12 @@ export function view(route, data) {
     ),
     h("div", { key: "rows" }, filters(route, data), rowsPart(route, data, experiments)),
   ];
+}
+
+function waiting(comparisons) {
+  return comparisons.length === 0
+    ? "The verdicts are being worked out: with so many rows that takes some seconds."
+    : "Something was added: the verdicts are being worked out again.";
 }
 
 function sides(experiments) {

@@ -118,11 +118,13 @@ function latencyCard(latency, experiment) {
     h("h2", {}, "Latency"),
     h("p", { class: "big" }, duration(latency.p50_ns), h("span", { class: "quiet" }, " median")),
     histogram(latency.histogram, { title: "Rows by latency", one: duration }),
-    h(
-      "p",
-      { class: "quiet" },
-      `90% within ${duration(latency.p90_ns)}, 99% within ${duration(latency.p99_ns)}`,
-    ),
+    latency.lowest_ns < latency.highest_ns
+      ? h(
+          "p",
+          { class: "quiet" },
+          `90% within ${duration(latency.p90_ns)}, 99% within ${duration(latency.p99_ns)}`,
+        )
+      : null,
   );
 }
 

@@ -117,7 +117,7 @@ export function view(route, data) {
           ? h(
               "a",
               { class: "button", href: changed(route, { spans: spans.length + LIMIT }) },
-              `Show more: ${number(total - spans.length)} spans are left`,
+              `Show more: ${counted(total - spans.length, "span is", "spans are")} left`,
             )
           : null,
       ),

@@ -61,7 +61,7 @@ function metricRow(metric, nameA, nameB, level) {
       verdict(metric.verdict),
       h("span", { class: "quiet note" }, metric.reason),
       metric.rows_needed
-        ? h("span", { class: "quiet note" }, `about ${number(metric.rows_needed)} rows would settle it`)
+        ? h("span", { class: "quiet note" }, `about ${number(metric.rows_needed)} ${metric.rows_needed === 1 ? "row" : "rows"} would settle it`)
         : null,
     ),
     cell(nameA, { class: "number" }, value(metric, metric.mean_a)),
@@ -96,12 +96,15 @@ function round(value) {
 /** A difference with its sign and unit: points of a share, percent of a latency, the score's own. */
 function difference(metric, by) {
   if (by === null || by === undefined) return h("span", { class: "quiet" }, "–");
-  const sign = by > 0 ? "+" : by < 0 ? "−" : "";
-  const size = Math.abs(by);
-  if (metric.kind === "latency") return `${sign}${number(round(100 * size))}%`;
-  return SHARES.has(metric.kind)
-    ? `${sign}${number(round(100 * size))} points`
-    : sign + number(Number(size.toPrecision(3)));
+  return signed(metric, by) + (SHARES.has(metric.kind) ? " points" : "");
+}
+
+function signed(metric, by) {
+  const isShare = metric.kind === "latency" || SHARES.has(metric.kind);
+  const shown = isShare ? round(100 * by) : Number(by.toPrecision(3));
+  // What rounds to zero has no sign.
+  const sign = shown > 0 ? "+" : shown < 0 ? "−" : "";
+  return sign + number(Math.abs(shown)) + (metric.kind === "latency" ? "%" : "");
 }
 
 function interval(metric) {
@@ -134,8 +137,7 @@ function interval(metric) {
     h(
       "span",
       { class: "quiet note", title: metric.interval_method },
-      `${difference(metric, low)} to `,
-      difference(metric, high),
+      `${signed(metric, low)} to ${difference(metric, high)}`,
     ),
   ];
 }
