@@ -106,8 +106,8 @@ def _report(tallies: dict[str, Counter[str]], screen: Screen) -> int:
             screen.line(line)
     total: Counter[str] = sum(tallies.values(), Counter())
     screen.line(
-        f"{units.counted(total['delivered'], 'event')} delivered, {total['rejected']} rejected,"
-        f" {total['undelivered']} undelivered"
+        f"{units.counted(total['delivered'], 'event')} delivered, {total['rejected']:,} rejected,"
+        f" {total['undelivered']:,} undelivered"
     )
     return NO if total["undelivered"] else DONE
 

@@ -71,7 +71,7 @@ def test_an_outage_beyond_the_journal_s_bound(machine: Machine, receiver: Receiv
     receiver.usual(Reply())
     if how != "silence":
         receiver.listen_again()
-    assert machine.command("resend").out.endswith(f"{kept} events delivered, 0 rejected, 0 undelivered\n")
+    assert machine.command("resend").out.endswith(f"{kept:,} events delivered, 0 rejected, 0 undelivered\n")
     names = Counter(span["name"] for request in receiver.accepted() for span in request.spans)
     # The newest were refused: what arrives are the first, each once.
     assert names == Counter(map(str, range(kept)))
