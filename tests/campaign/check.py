@@ -198,8 +198,10 @@ def _ledgers(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
             yield "there are no journals to look at"
         return
     in_order = {pid for pid, *_ in evidence.diary.stats}
-    if passed_over := set(without) - in_order - _named_without_ledger(evidence):
-        yield f"the doctor has no word of {sorted(passed_over)}, which recorded and were killed"
+    passed_over = set(without) - in_order - _named_without_ledger(evidence)
+    # Whoever delivered everything, as a child of multiprocessing at its end, takes its word back.
+    if losers := [pid for pid in sorted(passed_over) if evidence.diary.ended_of[pid] & found.missing]:
+        yield f"the doctor has no word of {losers}, which recorded, and whose events are missing"
     ledgers = evidence.doctor["journals"]["ledgers"]
     for ledger in ledgers:
         pid = ledger["pid"]

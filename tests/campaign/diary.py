@@ -93,6 +93,7 @@ class Diary:
         self.begun: set[tuple[str, str]] = set()
         self.ended: set[tuple[str, str]] = set()
         self.ended_by: Counter[int] = Counter()
+        self.ended_of: dict[int, set[tuple[str, str]]] = {}
         self.begun_by: Counter[int] = Counter()
         self.stats: list[tuple[int, ...]] = []
         self.done: Counter[str] = Counter()
@@ -101,6 +102,8 @@ class Diary:
                 pid, kind, identity = words
                 (self.begun if what == "begun" else self.ended).add((kind, identity))
                 (self.begun_by if what == "begun" else self.ended_by)[int(pid)] += 1
+                if what == "ended":
+                    self.ended_of.setdefault(int(pid), set()).add((kind, identity))
             elif what == "stats":
                 self.stats.append(tuple(map(int, words)))
             else:

@@ -153,6 +153,9 @@ def test_a_ledger_that_does_not_add_up_is_noticed(calm: Evidence) -> None:
     assert "does not balance at its end" in problems[0]
 
 
+NO_JOURNAL = "no journal can be kept: No space; spans are kept in memory, where a kill loses them\n"
+
+
 def test_a_process_that_has_no_ledger_and_did_not_say_so_is_noticed(calm: Evidence) -> None:
     plan = msgspec.structs.replace(CALM, disk=DiskFault(kind="full", after_ends=1))
     doctor = json.loads(json.dumps(calm.doctor))
@@ -161,8 +164,7 @@ def test_a_process_that_has_no_ledger_and_did_not_say_so_is_noticed(calm: Eviden
     doctor["journals"]["ledgers"].remove(gone)
     [problem] = check(plan, altered(calm, doctor=doctor))
     assert problem.startswith(f"no ledger of [{gone['pid']}], and not each of them has said so")
-    said = "no journal can be kept: No space; spans are kept in memory, where a kill loses them\n"
-    assert check(plan, altered(calm, doctor=doctor, err=said)) == []
+    assert check(plan, altered(calm, doctor=doctor, err=NO_JOURNAL)) == []
 
 
 def test_a_killed_process_without_a_ledger_of_which_the_doctor_has_no_word_is_noticed(calm: Evidence) -> None:
@@ -172,9 +174,13 @@ def test_a_killed_process_without_a_ledger_of_which_the_doctor_has_no_word_is_no
     diary = Diary([])
     diary.__dict__.update(vars(calm.diary))
     diary.stats = [counts for counts in calm.diary.stats if counts[0] != gone["pid"]]
-    said = "no journal can be kept: No space; spans are kept in memory, where a kill loses them\n"
-    [problem] = check(plan, altered(calm, doctor=doctor, diary=diary, err=said))
-    assert problem == f"the doctor has no word of [{gone['pid']}], which recorded and were killed"
+    assert check(plan, altered(calm, doctor=doctor, diary=diary, err=NO_JOURNAL)) == []  # all arrived
+    lost = ("S", "0123456789abcdef")
+    diary.ended, diary.begun = calm.diary.ended | {lost}, calm.diary.begun | {lost}
+    diary.ended_of = {**calm.diary.ended_of, gone["pid"]: calm.diary.ended_of[gone["pid"]] | {lost}}
+    [problem] = check(plan, altered(calm, doctor=doctor, diary=diary, err=NO_JOURNAL))
+    passed_over = f"the doctor has no word of [{gone['pid']}]"
+    assert problem == f"{passed_over}, which recorded, and whose events are missing"
     doctor["journals"]["without_ledger"] = [{"pid": gone["pid"]}]
-    [problem] = check(plan, altered(calm, doctor=doctor, diary=diary, err=said))
+    [problem] = check(plan, altered(calm, doctor=doctor, diary=diary, err=NO_JOURNAL))
     assert problem.startswith("0 dropped, and the doctor says: nothing lost: ")
