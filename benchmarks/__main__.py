@@ -44,7 +44,7 @@ def main() -> int:
     parser.add_argument(
         "--check", action="store_true", help="guard against regressions: 1 where one is found"
     )
-    parser.add_argument("--rounds", type=int, metavar="N", help="so many rounds instead of 11, or 7")
+    parser.add_argument("--rounds", type=int, metavar="N", help="so many rounds instead of 15, or 7")
     parser.add_argument(
         "--rows", metavar="NAME,…", help="only these: " + ", ".join(("field", *map(_name, ROWS), "steps"))
     )
@@ -87,7 +87,7 @@ def say(text: str) -> None:
 def _plan(quick: bool, rounds: int | None) -> Iterator[Plan]:
     names = [OURS] if quick else [OURS, *(peer.name for peer in PEERS)]
     python = sys.executable if quick else _sinks_python()
-    number, repeats = (2_000, rounds or 7) if quick else (10_000, rounds or 11)
+    number, repeats = (2_000, rounds or 7) if quick else (5_000, rounds or 15)
     with (
         tempfile.TemporaryDirectory(prefix="llmobs-bench-", ignore_cleanup_errors=True) as scratch,
         Sink(names, inlined.REPLY["content"], python) as sink,

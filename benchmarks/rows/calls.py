@@ -58,7 +58,7 @@ def _awaiting(call: Callable[[], Awaitable[object]]) -> Timed:
                 await call()
             return time.thread_time() - began
 
-    return lambda number: asyncio.run(run(number))
+    return inlined.delivering_after(lambda number: asyncio.run(run(number)))
 
 
 def chunks(number: int) -> Iterator[str]:

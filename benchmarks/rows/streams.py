@@ -22,11 +22,14 @@ def measure(plan: Plan) -> Iterator[Figure]:
     configure(**sending_to(our_url(plan)), journal=plan.scratch / "streams", flush_interval=3600)
     seconds = rounds(
         {
-            "none": _with_streams(0, 0),
-            "1": _with_streams(1, 0),
-            "1000": _with_streams(1000, 0),
-            "deep": _with_streams(0, DEPTH),
-            "held": _held(DEPTH),
+            name: inlined.delivering_after(timed)
+            for name, timed in {
+                "none": _with_streams(0, 0),
+                "1": _with_streams(1, 0),
+                "1000": _with_streams(1000, 0),
+                "deep": _with_streams(0, DEPTH),
+                "held": _held(DEPTH),
+            }.items()
         },
         plan.number,
         plan.repeats,
