@@ -127,7 +127,8 @@ def main(database: str, a: str, b: str) -> None:
     """In the process of its own: the comparison as JSON on stdout."""
     from llmobs_trace.compare import compare
 
-    os.nice(_NICENESS)
+    if sys.platform != "win32":
+        os.nice(_NICENESS)
     # Millions of objects are made, and none in a circle: looking for those took a fifth of the time.
     gc.disable()
     try:
