@@ -42,10 +42,12 @@ class PutOff:
     def end(self) -> None:
         """Run handlers again, for what was noted in this process first. In a forked child as well."""
         handlers, self._handlers = self._handlers, {}
+        self._set({number: _still_wanted(handler) for number, handler in handlers.items()})
+        # Only now: until its handler is back, a signal may still be noted.
         noted = dict.fromkeys(number for pid, number in self._noted if pid == os.getpid())
         self._noted.clear()
         late = {number: _Late(number, handlers[number]) for number in noted if number in handlers}
-        self._set({**handlers, **late})
+        self._set(late)
         if late:
             forking = sys._getframe(2)  # of this method, of the hook, of whoever forks
             told = (threading.get_ident(), list(late.values()), forking, forking.f_lasti)
@@ -58,9 +60,17 @@ class PutOff:
 
     @staticmethod
     def _set(handlers: dict[int, Any]) -> None:
-        with suppress(ValueError):  # not the main interpreter: no handler runs here
-            for number, handler in handlers.items():
+        raised: BaseException | None = None
+        for number, handler in handlers.items():
+            try:
                 signal.signal(number, handler)
+            except BaseException as error:
+                # A handler's own, which ran just now: the others are to be put in their places all the same.
+                raised = error
+                with suppress(ValueError):  # not the main interpreter: no handler runs here
+                    signal.signal(number, handler)
+        if raised is not None and not isinstance(raised, ValueError):
+            raise raised
 
 
 class _Late:
@@ -123,6 +133,11 @@ def _handlers() -> dict[int, Any]:
         for number, handler in found.items()
         if callable(handler) and not _is_a_loop_s(handler)
     }
+
+
+def _still_wanted(handler: Any) -> Any:
+    """A handler, but for one that ran meanwhile, and was to run once: then the program's own."""
+    return handler._handler if isinstance(handler, _Late) and handler._handled else handler
 
 
 def _is_a_loop_s(handler: Any) -> bool:
