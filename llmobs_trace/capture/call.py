@@ -24,7 +24,7 @@ from llmobs_trace.capture.failure import Failure
 from llmobs_trace.capture.plan import Plan
 from llmobs_trace.capture.recorder import Recorder
 from llmobs_trace.capture.span import INERT, NOT_GIVEN, Span, begin, clock_ns, end, left_out, lost, time_ns
-from llmobs_trace.capture.steps import Steps, run_async_generator, run_generator, run_iterable_coroutine
+from llmobs_trace.capture.steps import Keep, Steps, run_async_generator, run_generator, run_iterable_coroutine
 from llmobs_trace.capture.stream import Stream
 from llmobs_trace.encode import encode
 
@@ -345,7 +345,7 @@ class _SpanSteps(Steps):
             self._stream = Stream(recorder.max_event_bytes)
         return True
 
-    def first(self, item: object) -> Callable[[object], None] | None:
+    def first(self, item: object) -> Keep | None:
         span = self.span
         if span.sampled:
             details_of(span).own_tags = (f"time_to_first_item_ns:{clock_ns() - self._began_ns}",)

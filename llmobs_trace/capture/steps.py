@@ -20,6 +20,8 @@ from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.entry import Active
 from llmobs_trace.capture.span import clock_ns, lost
 
+Keep = Callable[[object], "Keep | None"]
+
 
 class Steps:
     """What happens around the steps of one generator: `entry` is active during each."""
@@ -60,8 +62,8 @@ class Steps:
         elif self.entry._blocks is not None:
             active.step_out_of_frame(self.entry)
 
-    def first(self, item: object) -> Callable[[object], None] | None:
-        """What the first step yielded; the answer is called with each further item."""
+    def first(self, item: object) -> Keep | None:
+        """What the first step yielded. The answer is called with the next item, and answers likewise."""
         return None
 
     def finish(self, error: BaseException | None = None, result: object = None) -> None:
@@ -78,7 +80,7 @@ def run_generator(inner: Generator[Any, Any, Any], steps: Steps) -> Generator[An
     except Exception as fault:
         slot.fault(fault)
         recorded = False
-    is_first, keep = True, None
+    keep: Keep | None = steps.first if recorded else None
     value: Any = None
     # A list, so that no local of this frame refers to an exception that leaves it.
     thrown: list[BaseException] = []
@@ -112,13 +114,7 @@ def run_generator(inner: Generator[Any, Any, Any], steps: Steps) -> Generator[An
                         slot.fault(fault)
             if keep is not None:
                 try:
-                    keep(item)
-                except Exception as fault:
-                    slot.fault(fault)
-            elif is_first and recorded:
-                is_first = False
-                try:
-                    keep = steps.first(item)
+                    keep = keep(item)
                 except Exception as fault:
                     slot.fault(fault)
             value = None
@@ -162,7 +158,7 @@ async def run_async_generator(inner: AsyncGenerator[Any, Any], steps: Steps) -> 
     except Exception as fault:
         slot.fault(fault)
         recorded = False
-    is_first, keep = True, None
+    keep: Keep | None = steps.first if recorded else None
     value: Any = None
     thrown: list[BaseException] = []
     try:
@@ -187,13 +183,7 @@ async def run_async_generator(inner: AsyncGenerator[Any, Any], steps: Steps) -> 
                         slot.fault(fault)
             if keep is not None:
                 try:
-                    keep(item)
-                except Exception as fault:
-                    slot.fault(fault)
-            elif is_first and recorded:
-                is_first = False
-                try:
-                    keep = steps.first(item)
+                    keep = keep(item)
                 except Exception as fault:
                     slot.fault(fault)
             step = value = None

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 from llmobs_trace.encode import encode, encode_text
 
+Adder = Callable[[object], "Adder"]
+
 
 class Stream:
     """What a generator yielded, at most about twice `limit_bytes` of it."""
@@ -34,11 +36,13 @@ class Stream:
         self._skipped = 0
         self._texts_only = True
 
-    def adder(self) -> Callable[[object], None]:
-        """`add` as a function that keeps what it needs at hand: half the time for a string."""
+    def adder(self) -> Adder:
+        """`add` as a function that keeps what it needs at hand: half the time for a string. It gives itself
+        back, to be called with the next item.
+        """
         keep, room = self._head.append, self._limit_bytes - self._head_bytes
 
-        def add(item: object) -> None:
+        def add(item: object) -> Adder:
             nonlocal room
             if type(item) is str and room > 0:
                 room -= len(item) + 1
@@ -47,6 +51,7 @@ class Stream:
                 self._head_bytes = self._limit_bytes - room
                 self.add(item)
                 room = self._limit_bytes - self._head_bytes
+            return add
 
         return add
 

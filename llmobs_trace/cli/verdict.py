@@ -49,7 +49,7 @@ def judge(
         parts.append(f"{_without_ledger(journals.without_ledger)}, and only its log can say more")
     if rejected:
         where = f", with the server's words in {journals.rejected_file}" if journals.rejected_file else ""
-        parts.append(f"{_events(rejected)} rejected{where}")
+        parts.append(f"{counted(rejected, 'event')} rejected{where}")
     if problems:
         parts.append(f"{counted(len(problems), 'problem')} in the configuration, above")
     parts += [f"{name} can't take events now ({check.what}: {check.detail})" for name, check in trouble]
@@ -72,7 +72,7 @@ def _account(journals: Journals, unread: Sequence[Ledger]) -> str:
     )
     account = f"{recorded:,} recorded = {sums.replace(', ', ' + ')}"
     if dropped:
-        return f"{_events(dropped)} lost: {account}"
+        return f"{counted(dropped, 'event')} lost: {account}"
     if journals.problem:
         return f"cannot tell what was lost: {journals.problem}" + (f"; {account}" if journals.ledgers else "")
     if unread:
@@ -94,10 +94,6 @@ def _without_ledger(found: Sequence[WithoutLedger]) -> str:
     if len(found) > 1:
         who = f"{counted(len(found), 'process')}, the first of them {first.pid},"
     return f"{who} could make no journal ({first.reason}), so its events are counted nowhere"
-
-
-def _events(count: int) -> str:
-    return "1 event" if count == 1 else f"{count:,} events"
 
 
 def _what_next(ledgers: Sequence[Ledger], command: str) -> str:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from support.receiver import Receiver, Reply
@@ -83,13 +84,12 @@ def run(receiver: Receiver, tmp_path: Path) -> object:
     return run_program
 
 
-class Run:
-    """For the types' sake: what the fixture `run` is; a program's standard input ends after `meanwhile`."""
+class Run(Protocol):
+    """What the fixture `run` is; a program's standard input ends after `meanwhile`."""
 
     def __call__(
         self, program: str, *options: str, before: str = "", meanwhile: Callable[[], object] = lambda: None
-    ) -> str:
-        raise NotImplementedError
+    ) -> str: ...
 
 
 def span_ids(receiver: Receiver, experiment_id: str = "e") -> Sequence[str]:
