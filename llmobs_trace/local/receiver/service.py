@@ -103,9 +103,9 @@ class StoreService:
 
     def close(self) -> None:
         """Finish what was begun, then give the store up."""
-        self._apart.close()
         for pool in (self._to_write, self._to_read):
             pool.shutdown(wait=True, cancel_futures=True)
+        self._apart.close()  # now nobody is left who would begin another
         for store in (*self._readers, self._store):
             store.close()
 

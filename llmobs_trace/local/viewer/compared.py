@@ -77,7 +77,7 @@ def comparison(
 
     With `apart`, that of many rows is worked out there.
     """
-    first, *others = _chosen(store, query)
+    first, *others = [experiment for _, experiment in _chosen(store, query)]
     # All of them: each is begun by being asked for.
     found = [_compared(store, first, other, apart) for other in others]
     there = [comparison for comparison, _ in found if comparison is not None]
@@ -106,7 +106,7 @@ def rows(store: Store, query: Mapping[str, str]) -> ComparedRows:
     parameters = Parameters(query)
     limit = parameters.whole("limit", 100, most=MOST)
     offset = parameters.whole("offset", 0)
-    sides = [_read(store, each.id) for each in _chosen(store, query)]
+    sides = [_read(store, key, experiment.id) for key, experiment in _chosen(store, query)]
     keys = list(dict.fromkeys(key for side in sides for key in side.rows))
     for keep in _filters(store, sides, parameters):
         keys = [key for key in keys if keep(key)]
@@ -128,17 +128,17 @@ def rows(store: Store, query: Mapping[str, str]) -> ComparedRows:
     )
 
 
-def _chosen(store: Store, query: Mapping[str, str]) -> list[Experiment]:
+def _chosen(store: Store, query: Mapping[str, str]) -> list[tuple[int, Experiment]]:
+    """Those the query names, each with its key in the store."""
     given = [query[letter] for letter in _LETTERS if query.get(letter)]
     if len(given) < 2:
         raise Refused(400, "name the experiments to compare: a=<id>&b=<id>, and c= to h= for more")
-    return [find(store, each)[1] for each in given]
+    return [find(store, each) for each in given]
 
 
-def _read(store: Store, experiment_id: str) -> _Rows:
+def _read(store: Store, experiment: int, experiment_id: str) -> _Rows:
     from llmobs_trace.compare.pairs import keyed_rows
 
-    experiment, _ = find(store, experiment_id)
     return _Rows(experiment, {key: row.key for key, row in keyed_rows(store, experiment_id)})
 
 
