@@ -36,13 +36,10 @@ def captured(recorder: Recorder, field: str, value: object) -> bytes | None:
     encoded = encode(value)
     if (
         recorder.redactor is None
-        and encoded[0] in IN_SHAPE
-        and len(encoded) > 2
         and field != "expected_output"
+        and ((encoded[0] in IN_SHAPE and len(encoded) > 2) or is_in_shape(value))
     ):
         return encoded  # without the two calls that would give it back
-    if recorder.redactor is None and field != "expected_output" and is_in_shape(value):
-        return encoded
     return captured_bytes(recorder, field, encoded)
 
 

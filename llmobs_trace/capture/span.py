@@ -68,7 +68,7 @@ class Span(Active):
     def set_output(self, value: object) -> None:
         """Record `value`, as it is now, as what came of the work; None leaves it out."""
         try:
-            if (self.sampled and not self._ended) or self._writable("set_output"):
+            if self._writable("set_output"):
                 self._output = event.captured(self._recorder, "output", value)
         except RecursionError:
             slot.faults.count += 1
