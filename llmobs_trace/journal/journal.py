@@ -334,7 +334,22 @@ class Journal(SegmentSequence):
             self._refused_by_disk(error)
             return
         spare.touch()
-        self._spare.append(spare)
+        if not self._put_by(spare):
+            spare.discard()
+
+    def _put_by(self, spare: Segment) -> bool:
+        """Have the next roll-over find it, where it still is within the bound: making it took its time, and a
+        roll-over meanwhile made a segment of its own.
+        """
+        turns, turn = self._turns, object()
+        try:
+            turns.append(turn)
+            if turns[0] is turn and self._has_room(spare.size_bytes):
+                self._spare.append(spare)
+                return True
+        finally:
+            turns.remove(turn)
+        return False
 
     def _free(self, number: int, segment: Segment) -> None:
         super()._free(number, segment)

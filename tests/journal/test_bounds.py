@@ -66,6 +66,26 @@ def test_200_000_records_that_nobody_takes_leave_memory_and_disk_at_their_bounds
     assert found["files"] < 40
 
 
+def test_a_roll_over_while_the_spare_is_made_leaves_no_file_beyond_the_bound(
+    open_queue: OpenQueue, tmp_path: Path
+) -> None:
+    queue: Any = open_queue(segment_bytes=4096, max_bytes=8192)
+    really = queue._shelf.make
+
+    def make(size_bytes: int) -> Any:
+        queue._shelf.make = really
+        spare = really(size_bytes)
+        for number in range(60):  # on another thread, while the pages of the spare are touched
+            queue.append(line(number, 100))
+        return spare
+
+    queue._shelf.make = make
+    queue.prepare()
+
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*.segment")) <= 8192
+    assert len(everything(queue)) == queue.counts().pending > 30
+
+
 def test_no_more_files_than_a_number_are_made_however_small(open_queue: OpenQueue, tmp_path: Path) -> None:
     queue = open_queue(segment_bytes=4096, max_bytes=1 << 20)
     turns: Any = queue
