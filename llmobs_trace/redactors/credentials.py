@@ -22,8 +22,8 @@ __all__ = ["RULES", "named"]
 
 # --- Names --------------------------------------------------------------------------------------------------
 
-# What a name ends with, written without blanks, hyphens and underscores, says what its value is. `token`
-# alone says nothing: models count and list them.
+# What a name ends with, written without blanks, hyphens and underscores, says what its value is. `token` and
+# `pass` alone say so only of a value that looks made up: models count and list tokens, evaluators let pass.
 _TOKENS: Final = (
     "access", "api", "auth", "bearer", "bot", "csrf", "deploy", "github", "gitlab", "hf", "huggingface",
     "jwt", "npm", "oauth", "personal", "refresh", "registry", "security", "service", "session", "slack",
@@ -48,6 +48,8 @@ _WHOLE: Final = {
     "credentials": "credentials",
 }
 _HINTS: Final = ("pass", "pwd", "secret", "key", "token", "authorization", "cookie", "credential")
+_IF_MADE_UP: Final = {"token": ("token", 16), "pass": ("password", 6)}  # of so many characters at least
+_MADE_UP: Final = re.compile(r"(?=[^a-z]*[a-z])(?=[^0-9]*[0-9])\S+", re.ASCII | re.IGNORECASE)
 _OTHER: Final = re.compile(r"[^a-z0-9]+")
 
 
@@ -60,6 +62,9 @@ def named(name: str, value: object) -> str | None:
     for label, endings in _ENDINGS.items():
         if plain.endswith(endings):
             return label
+    label, at_least = _IF_MADE_UP.get(plain, ("", 0))
+    if label and isinstance(value, str) and len(value) >= at_least and _MADE_UP.fullmatch(value):
+        return label
     return _WHOLE.get(plain)
 
 
@@ -90,7 +95,8 @@ _SPELLINGS: Final = "|".join(
 _ENDS: Final = r"\s\"'`&;,)}\]>|"
 _ASSIGNED: Final = re.compile(
     # A secret in a sentence ("the secret: patience") is none; as a name it is joined, quoted, or assigned to.
-    rf"(?P<name>{_SPELLINGS}|(?<=[_-])secret|secret(?=\\*[\"'`]|[ \t]*=)|(?<![a-z0-9])authorization)"
+    rf"(?P<name>{_SPELLINGS}|(?<=[_-])secret|secret(?=\\*[\"'`]|[ \t]*=)|(?<![a-z0-9])authorization"
+    r"|(?<![a-z0-9_-])(?:token|pass))"
     # JSON within JSON, as tools are called with, has its quotes behind backslashes.
     r"\\{0,7}[\"'`]?\]?[ \t]{0,20}(?:=>|:=|==?|:)[ \t]{0,20}"
     r"(?:(?P<escape>\\{0,7})(?P<quote>[\"'`])"
@@ -155,6 +161,15 @@ RULES: Final[tuple[Rule, ...]] = (
         "credentials",
         rf"(?<=://)(?:{MARKER}|[^\s/?#:\"'`<>])*:(?:{MARKER}|[^\s/?#\"'`<>])+(?=@)",
         "://",
+    ),
+    # What signs a URL, or stands in it for a person, opens what it leads to.
+    pattern(
+        "token",
+        r"(?<=[?&])(?:x-(?:amz|goog)-)?(?:sig|signature|token)=(?P<it>[^\s&#\"'`<>\[\]]{8,})",
+        "sig=",
+        "signature=",
+        "token=",
+        flags=re.ASCII | re.IGNORECASE,
     ),
     Rule(_assigned, _HINTS),
     pattern(

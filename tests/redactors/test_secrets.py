@@ -80,6 +80,12 @@ def test_a_key_of_a_provider_is_replaced_by_what_it_was(label: str, key: str, ar
         ("AWS_SECRET_ACCESS_KEY=a/b+c=", "AWS_SECRET_ACCESS_KEY=[redacted: secret key]"),
         ("client_secret=x&grant=y", "client_secret=[redacted: secret]&grant=y"),
         ("?access_token=x#top", "?access_token=[redacted: token]"),
+        ("?token=abcdefgh&x=1", "?token=[redacted: token]&x=1"),
+        ("?X-Amz-Expires=9&X-Amz-Signature=0f1e2d3c", "?X-Amz-Expires=9&X-Amz-Signature=[redacted: token]"),
+        ("?sv=2024-11-04&sig=a%2Bb%2Fc%3D", "?sv=2024-11-04&sig=[redacted: token]"),
+        ('{"token": "a1b2c3d4e5f6g7h8"}', '{"token": "[redacted: token]"}'),
+        ("TOKEN=a1b2c3d4e5f6g7h8", "TOKEN=[redacted: token]"),
+        ("user: bob, pass: hunter2", "user: bob, pass: [redacted: password]"),
         ("Server=h;Pwd=x;Uid=y", "Server=h;Pwd=[redacted: password];Uid=y"),
         ("Authorization: Bearer abc", "Authorization: [redacted: authorization]"),
         ("Authorization: Basic Ym9iOnB3", "Authorization: [redacted: authorization]"),
@@ -113,6 +119,9 @@ def test_what_a_text_gives_away_is_replaced_and_the_rest_stays(text: str, seen: 
         "The password is not the point; passwords rarely are.",
         "the secret: patience",
         "token: the, logprob: -0.1",
+        "?token=next&design=4",
+        "pass: 3, fail: 12; pass: yes; pass: 2/5",
+        '{"token": "internationalisation", "pass": "partially", "next_token": "a1b2c3d4e5f6g7h8"}',
         "max_tokens=4096, prompt_tokens: 12, eos_token='</s>', next_token: x",
         "def login(user: str, password: str, api_key=None) -> Token:",
         '{"password": null, "api_key": true}',
@@ -182,6 +191,19 @@ def test_a_name_that_tells_nothing_leaves_its_value() -> None:
         "api_key": "",
     }
     assert secrets("input", plain) == plain
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "label"), [("token", "a1b2c3d4e5f6g7h8", "token"), ("pass", "hunter2", "password")]
+)
+def test_a_name_of_two_meanings_tells_of_a_value_that_looks_made_up(
+    name: str, value: str, label: str
+) -> None:
+    others = ["yes", True, 12, "12 of 16 tests in all", "internationalisation", "12345678901234567", ["a1"]]
+    assert secrets("input", [{name: value}, *({name: other} for other in others)]) == [
+        {name: f"[redacted: {label}]"},
+        *({name: other} for other in others),
+    ]
 
 
 def test_a_schema_that_describes_a_password_is_not_one() -> None:
