@@ -114,11 +114,13 @@ class Connection:
             raise Malformed(
                 413, f"the body is larger than {self._limits.max_body_bytes} bytes", "Content-Length"
             )
+        if waits_for_us:
+            self._writer.write(_CONTINUE)
+        pieces = self._incoming.pieces(head)
+        # Who says that much will come, and sends nothing, has nobody wait.
+        body = bytearray(await anext(pieces, b""))
         async with self._budget.hold(self._most_bytes(head)):
-            if waits_for_us:
-                self._writer.write(_CONTINUE)
-            body = bytearray()
-            async for piece in self._incoming.pieces(head):
+            async for piece in pieces:
                 body += piece
             return await self._service.answer(head, body)
 

@@ -61,13 +61,15 @@ class Incoming:
         """The body, piece by piece, without its chunks' heads."""
         if head.length_bytes is None:
             return
-        began, came = asyncio.get_running_loop().time(), 0
+        loop, waited_seconds, came = asyncio.get_running_loop(), 0.0, 0
         chunks = self._chunks() if head.length_bytes == CHUNKED else self._known(head.length_bytes)
         while True:
             allowed = self._limits.body_seconds + came / self._limits.body_pace_bytes
-            left = began + allowed - asyncio.get_running_loop().time()
-            with self._within(left):
+            asked = loop.time()
+            with self._within(allowed - waited_seconds):
                 piece = await anext(chunks, b"")
+            # Not what passes between two pieces, which are ours: there may be no room for the next.
+            waited_seconds += loop.time() - asked
             if not piece:
                 return
             came += len(piece)

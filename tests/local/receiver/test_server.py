@@ -311,6 +311,19 @@ def test_all_bodies_together_are_bounded_and_each_has_its_turn(serve: Serve) -> 
     assert not waiting.is_alive()
 
 
+def test_who_announces_much_and_sends_nothing_has_nobody_wait(serve: Serve) -> None:
+    server = serve(body_seconds=2 * LONG)
+    chunked = raw_post(b"", "Transfer-Encoding: chunked", length=-1)
+    silent = [server.connect() for _ in range(4)]
+    try:
+        for connection, head in zip(silent, [raw_post(b"", length=16 << 20), chunked] * 2, strict=True):
+            connection.sendall(head)
+        assert server.post(spans("between")).status == 202
+    finally:
+        for connection in silent:
+            connection.close()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="a process's peak is read from /proc")
 def test_bodies_of_many_events_at_once_are_taken_in_little_memory(serve: Serve) -> None:
     server = serve()
