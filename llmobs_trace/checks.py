@@ -168,11 +168,11 @@ def site(value: object) -> str:
 
 
 def _without_url(text: str) -> str:
-    """`https://app.datadoghq.eu/llm` and `us3` mean a site, too: said in a hint, not taken silently."""
+    """`https://app.datadoghq.eu/llm`, `us3` and `eu` mean a site, too: said in a hint, not taken silently."""
     host = text.split("://")[-1].split("/")[0]
     for prefix in ("app.", "api."):
         host = host.removeprefix(prefix)
-    return host if "." in host else f"{host}.datadoghq.com"
+    return host if "." in host else next((site for site in SITES if host in site.split(".")), host)
 
 
 def base_url(value: object) -> str:

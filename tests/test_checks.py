@@ -117,6 +117,7 @@ def test_an_enum_member_that_is_a_string_is_its_text() -> None:
         ("https://app.datadoghq.eu/llm", "datadoghq.eu"),
         ("api.us5.datadoghq.com", "us5.datadoghq.com"),
         ("us3", "us3.datadoghq.com"),
+        ("EU", "datadoghq.eu"),
         ("us2.ddog-gov.co", "us2.ddog-gov.com"),
     ],
 )

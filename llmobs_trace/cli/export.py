@@ -259,6 +259,8 @@ def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _write_file(path: Path, pieces: Iterable[bytes]) -> None:
+    if path.is_dir():
+        raise Refusal(f"can't write {path}: it is a directory; name a file in it", NO)
     if path.exists() and not path.is_file():
         # A device or a named pipe is written to, not replaced.
         with path.open("wb") as file:

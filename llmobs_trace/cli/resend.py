@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from collections import Counter
@@ -254,7 +255,10 @@ def _meant(asked: str, pending: Counter[str], directory: Path | None) -> str:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
     if not 0.1 <= seconds <= 3600:
         raise argparse.ArgumentTypeError(f"expected 0.1 to 3600 seconds, given {text}")
     return seconds

@@ -170,6 +170,13 @@ def counts(run: RunCommand) -> dict[str, int]:
     return {name: sum(ledger[name] for ledger in ledgers) for name in names}
 
 
+@pytest.mark.parametrize("timeout", ["x", "0", "nan", "1e9", ""])
+def test_a_time_that_is_none_is_refused(run: RunCommand, timeout: str) -> None:
+    code, _, err = run("resend", "--timeout", timeout, on=None)
+    assert code == 2
+    assert f"expected 0.1 to 3600 seconds, given {timeout}" in err
+
+
 def test_what_nobody_will_take_can_be_given_up_and_is_kept_with_the_reason(
     run: RunCommand, journal: Path, tmp_path: Path
 ) -> None:
