@@ -184,6 +184,16 @@ def test_another_revision_means_a_change(store: Store) -> None:
 # --- What can't be answered ---------------------------------------------------------------------------------
 
 
+def test_a_page_that_is_not_there_says_so_to_a_person_and_a_program_is_told_by_its_status(
+    store: Store,
+) -> None:
+    shown = respond(store, "/experimentss", {}, {"accept": "text/html,*/*;q=0.8"})
+    assert shown is not None
+    assert (shown.status, shown.body) == (404, ask(store, "/experiments").body)
+    for path in ("/experimentss", "/assets/none.js"):
+        assert respond(store, path, {}, {"accept": "*/*"}) is None
+
+
 @pytest.mark.parametrize(
     ("path", "query", "says"),
     [

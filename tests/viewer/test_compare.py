@@ -47,6 +47,9 @@ def test_each_metric_has_its_difference_interval_and_verdict_with_a_reason(page:
     )
     expect(likeness).to_contain_text("1 failed (1 and 1)")
     expect(page.locator("table.verdicts tbody")).to_contain_text("row latency")
+    # Neither style is better than another.
+    style = page.locator("table.verdicts tbody tr").filter(has=page.get_by_role("rowheader", name="style"))
+    expect(style).to_contain_text("no verdict")
 
 
 def test_rows_show_what_changed_word_by_word(page: Page, server: str) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from urllib.parse import unquote
 
+from msgspec import structs
+
 from llmobs_trace.local.store import Store
 from llmobs_trace.local.viewer import assets, compared, experiment, experiments, rows, spans, traces
 from llmobs_trace.local.viewer.apart import Apart
@@ -33,7 +35,8 @@ def respond(
 ) -> Response | None:
     """Answer a GET of the viewer; None where nothing of it is at `path`.
 
-    `path` is the request's, still percent-encoded and without its query; `query` and `headers` are decoded.
+    `path` is the request's, still percent-encoded and without its query; `query` and `headers` are decoded,
+    and the headers' names in lower case.
     Where there is an `apart`, what takes long is worked out there.
     """
     first, _, rest = path.removeprefix("/").partition("/")
@@ -43,6 +46,10 @@ def respond(
         return assets.asset(unquote(rest), headers)
     if first in _PAGES:
         return assets.asset(assets.INDEX, headers)
+    if "text/html" in headers.get("accept", ""):
+        # A person mistyped it: the page says so, and leads to the others.
+        index = assets.asset(assets.INDEX, {})
+        return index and structs.replace(index, status=404)
     return None
 
 

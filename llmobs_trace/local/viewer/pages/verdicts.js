@@ -58,7 +58,10 @@ function metricRow(metric, nameA, nameB, level) {
     cell(
       "Verdict",
       { class: "text why" },
-      verdict(metric.verdict),
+      // Where neither way is better there is nothing that more rows could tell.
+      metric.direction || metric.verdict !== "cannot tell"
+        ? verdict(metric.verdict)
+        : h("span", { class: "quiet" }, "no verdict"),
       h("span", { class: "quiet note" }, metric.reason),
       metric.rows_needed
         ? h("span", { class: "quiet note" }, `about ${number(metric.rows_needed)} ${metric.rows_needed === 1 ? "row" : "rows"} would settle it`)
