@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("llmobs-trace show latest", "every row as a tree, then the scores"),
         ("llmobs-trace show latest --errors", "what went wrong"),
         (
-            "llmobs-trace show 3fd6 --format json | jq '.metrics[] | {name: .label, scored, failed, missing}'",
+            "llmobs-trace show 3fd6 --format json | jq '.metrics[] | {name: .label, scored, failed}'",
             "scores alone",
         ),
     )
