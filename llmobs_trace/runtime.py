@@ -90,13 +90,17 @@ class Pipeline:
         events, _ = self.queue.pending()
         self.queue.close(keep=bool(events))
 
-    def tell_what_memory_loses(self) -> int:
-        """How many events end undelivered with this pipeline, for want of a journal."""
-        pending, _ = self.queue.pending()
-        if not pending or self.queue.storage != "memory":
-            return 0
+    def tell_what_is_pending(self) -> int:
+        """Say what ends undelivered with this pipeline; how many of it are lost, for want of a journal."""
         from llmobs_trace.deliver.notices import events
 
+        pending, _ = self.queue.pending()
+        if not pending:
+            return 0
+        if self.queue.storage != "memory":
+            said = events(pending, "are")
+            _warn("%s not delivered yet; the next run does it, or: llmobs-trace resend", said)
+            return 0
         _warn("%s not delivered and lost: kept in memory", events(pending, "were"))
         return pending
 
@@ -207,7 +211,7 @@ def _start(config: Config, notes: tuple[str, ...]) -> None:
             before_recorder.append = recorder.append
     if before is not None:
         is_delivered = before.shutdown(before.config.shutdown_timeout)
-        in_memory = 0 if is_delivered else before.tell_what_memory_loses()
+        in_memory = 0 if is_delivered else before.tell_what_is_pending()
         before.close()
         before.tell_what_is_lost(and_pending=in_memory)
 
@@ -238,7 +242,7 @@ def shutdown(timeout: float | None = None) -> bool:
 
 def delivery_stats() -> DeliveryStats:
     """The ledger of this process: `recorded` = `delivered` + `pending` + `rejected` + `dropped`, in
-    events; `retried` in requests.
+    events; `retried` in requests. It begins anew with each `configure`; `llmobs-trace doctor` knows them all.
     """
     pipeline = _pipeline
     if pipeline is None:
@@ -289,15 +293,8 @@ def _at_exit() -> None:
     pipeline = _pipeline
     if pipeline is None:
         return
-    in_memory = 0
-    if not pipeline.shutdown(pipeline.config.shutdown_timeout):
-        in_memory = pipeline.tell_what_memory_loses()
-        pending, _ = pipeline.queue.pending()
-        if pending and not in_memory:
-            from llmobs_trace.deliver.notices import events
-
-            said = events(pending, "are")
-            _warn("%s not delivered yet; the next run does it, or: llmobs-trace resend", said)
+    is_delivered = pipeline.shutdown(pipeline.config.shutdown_timeout)
+    in_memory = 0 if is_delivered else pipeline.tell_what_is_pending()
     # A daemon thread may still record: then the journal stays open, and the next run looks into it.
     if threading.active_count() <= 1:
         pipeline.close()

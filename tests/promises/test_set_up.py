@@ -175,6 +175,19 @@ def test_what_memory_loses_as_configure_replaces_is_said_as_what_it_is(
     assert said == ["1 event was not delivered and lost: kept in memory"]
 
 
+def test_what_is_pending_as_configure_replaces_is_said_and_kept(
+    machine: Machine, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.stop_listening()
+    ids = {"experiment_id": "e", "project_id": "p", "dataset_id": "d"}
+    configure(api_key="k", app_key="k", base_url=receiver.url, shutdown_timeout=0.1, **ids)
+    record("kept")
+    configure()
+    said = [log.getMessage() for log in caplog.records if "not delivered" in log.getMessage()]
+    assert said == ["1 event is not delivered yet; the next run does it, or: llmobs-trace resend"]
+    assert "1 recorded = 0 delivered + 1 pending" in machine.command("doctor", code=None).out
+
+
 def test_a_metric_of_a_span_from_before_a_second_configure_goes_where_the_span_went_unless_by_id_alone(
     machine: Machine,
 ) -> None:
