@@ -74,7 +74,7 @@ class Pipeline:
             Scope(config.experiment_id, config.project_id, config.dataset_id),
             capture_input=config.capture_input,
             capture_output=config.capture_output,
-            redactor=Redactor(config.redact) if config.redact is not None else None,
+            redactor=_redactor(config),
             sample_rate=config.sample_rate,
             max_event_bytes=config.max_event_bytes,
             strict=config.strict,
@@ -124,6 +124,10 @@ def _destination(config: Config) -> Destination:
     if config.destination == "datadog" and config.api_key is not None and config.app_key is not None:
         return DatadogDestination(config.base_url, config.api_key, config.app_key)
     return LocalDestination(config.database, config.experiment_name, config.experiment_id)
+
+
+def _redactor(config: Config) -> Redactor | None:
+    return None if config.redact is None else Redactor(config.redact, slot.say)
 
 
 # Re-entrant: a signal handler's first span may come in while `configure` runs.
@@ -196,7 +200,7 @@ def _start(config: Config, notes: tuple[str, ...]) -> None:
         started: Pipeline | None = None
         recorder = _disabled()
         if config.enabled:
-            early.recorder.redactor = Redactor(config.redact) if config.redact is not None else None
+            early.recorder.redactor = _redactor(config)
             for note in notes:
                 _warn("%s", note)
             _hook_process()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from llmobs_trace.capture import event
+from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.details import details_of
 from llmobs_trace.capture.tags import plain_tags
 from llmobs_trace.errors import ConfigurationError
@@ -113,7 +114,12 @@ class SpanOptions:
         if self.tags is not None:
             details_of(span).tags = plain_tags(self.tags)
         if self.row_id is not None:
-            details_of(span).row_id = self.row_id
+            if span.parent_id is None and span.kind == "experiment":
+                details_of(span).row_id = self.row_id
+            else:
+                # As where the function that goes through the dataset is a span too: then all of it is a row.
+                where = "within another span" if span.parent_id is not None else f"of kind {span.kind}"
+                slot.misuse("row_id names a row, a root span of kind experiment: left out of one", where)
 
     def _refuse(self, option: str, given: object, expected: str) -> Any:
         """Keep the first problem; the option is as if it had not been given."""

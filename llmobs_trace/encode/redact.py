@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -25,10 +26,14 @@ class Redactor:
     b'"***"'
     """
 
-    __slots__ = ("_redact", "_running")
+    __slots__ = ("_redact", "_running", "_say")
 
-    def __init__(self, redact: Callable[[str, Any], Any]) -> None:
+    def __init__(
+        self, redact: Callable[[str, Any], Any], say: Callable[[str, str], None] | None = None
+    ) -> None:
+        """`say` hears of a redactor that fails: what happened, and in which field."""
         self._redact = redact
+        self._say = say
         self._running = threading.local()
 
     def apply(self, field: str, encoded: bytes) -> bytes:
@@ -41,6 +46,11 @@ class Redactor:
         try:
             return encode(self._redact(field, _from_json(encoded)))
         except Exception as error:
-            return encode_text(f"[redactor failed: {type_name(type(error))}]")
+            failure = type_name(type(error))
         finally:
             self._running.now = False
+        if self._say is not None:
+            with suppress(Exception):
+                # Not what the exception says: that may be the value.
+                self._say(f"the redactor raised {failure}: a marker is recorded instead of a value", field)
+        return encode_text(f"[redactor failed: {failure}]")

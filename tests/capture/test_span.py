@@ -315,6 +315,23 @@ def test_only_roots_of_kind_experiment_are_rows(llmobs_spans):
     assert [span.row_id for span in llmobs_spans] == [None, None]
 
 
+@pytest.mark.parametrize(
+    ("options", "where"), [({"kind": "workflow"}, "of kind workflow"), ({}, "within another span")]
+)
+def test_a_name_of_a_row_on_what_is_none_is_misuse(llmobs_spans, said, options, where):
+    def name_it():
+        with experiment_span("no row", row_id="r", **options):
+            pass
+
+    with experiment_span("outer") if not options else contextlib.nullcontext():
+        name_it()
+        slot.current.strict = True
+        with pytest.raises(UsageError, match="row_id names a row"):
+            name_it()
+    assert said() == [f"row_id names a row, a root span of kind experiment: left out of one ({where})"]
+    assert llmobs_spans.named("no row").row_id is None
+
+
 # --- what a span is told ------------------------------------------------------------------------------------
 
 

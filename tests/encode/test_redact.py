@@ -39,6 +39,20 @@ def test_one_that_raises_leaves_a_marker_without_the_value_or_its_message() -> N
     assert Redactor(redact).apply("input", b'"secret"') == b'"[redactor failed: ValueError]"'
 
 
+def test_one_that_raises_is_told_of_without_the_value_whatever_the_teller_does() -> None:
+    told: list[tuple[str, ...]] = []
+
+    def redact(_: str, value: Any) -> Any:
+        raise ValueError(f"cannot redact {value}")
+
+    def say(*words: str) -> None:
+        told.append(words)
+        raise OSError("no log")
+
+    assert Redactor(redact, say).apply("input", b'"secret"') == b'"[redactor failed: ValueError]"'
+    assert told == [("the redactor raised ValueError: a marker is recorded instead of a value", "input")]
+
+
 def test_an_interrupt_inside_it_goes_on() -> None:
     def redact(_: str, value: Any) -> Any:
         raise KeyboardInterrupt

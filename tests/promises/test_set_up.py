@@ -175,6 +175,13 @@ def test_what_memory_loses_as_configure_replaces_is_said_as_what_it_is(
     assert said == ["1 event was not delivered and lost: kept in memory"]
 
 
+def test_a_redactor_that_raises_is_said_once(machine: Machine, caplog: pytest.LogCaptureFixture) -> None:
+    configure(redact=lambda field, value: value / 0)
+    record("one", "two")
+    said = [log.getMessage() for log in caplog.records]
+    assert said == ["the redactor raised TypeError: a marker is recorded instead of a value (name)"]
+
+
 def test_what_is_pending_as_configure_replaces_is_said_and_kept(
     machine: Machine, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
