@@ -124,7 +124,8 @@ def _overview() -> argparse.ArgumentParser:
         description=f"Trace LLM experiments, and look at them.\n\ncommands:\n{listed}",
         epilog=(
             f"{PROGRAM} COMMAND --help shows a command's options, with examples.\n"
-            "An ID may be `latest` or the beginning of one. Exit codes: 0 done, 1 no, 2 misuse, 3 can't tell."
+            "An ID may be how one begins, a name, `latest`, or `latest~1` for the one before.\n"
+            "Exit codes: 0 done, 1 no, 2 misuse, 3 can't tell."
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -7,10 +7,13 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from llmobs_trace.local.store import Store
+
+# What an argument that names an experiment may be.
+EXPERIMENT: Final = "an experiment's id, how it begins, its name, `latest`, or `latest~1` for the one before"
 
 
 def add_database(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +26,7 @@ def add_database(parser: argparse.ArgumentParser) -> None:
 
 
 def add_experiment(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "experiment", metavar="ID", type=_id, help="an experiment's id, the beginning of one, or `latest`"
-    )
+    parser.add_argument("experiment", metavar="ID", type=_id, help=EXPERIMENT)
 
 
 def add_format(parser: argparse.ArgumentParser, choices: Sequence[str], *, default: str | None) -> None:

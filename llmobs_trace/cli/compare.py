@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from llmobs_trace.cli import CANNOT_TELL, DONE, MISUSE, NO, Refusal
-from llmobs_trace.cli.arguments import add_database, add_format, examples, reading
+from llmobs_trace.cli.arguments import EXPERIMENT, add_database, add_format, examples, reading
 from llmobs_trace.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, what in (("a", "what it is compared with"), ("b", "what is judged")):
-        parser.add_argument(
-            name, metavar=name.upper(), help=f"{what}: an experiment's id, the beginning of one, or `latest`"
-        )
+        parser.add_argument(name, metavar=name.upper(), help=f"{what}: {EXPERIMENT}")
     parser.add_argument(
         "--fail-if-worse", action="store_true", help="exit with 1 where B is worse in any metric that decides"
     )
@@ -46,13 +44,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_database(parser)
     examples(
         parser,
-        ("llmobs-trace compare 3fd6 latest", "the latest experiment against an earlier one"),
-        ("llmobs-trace compare 3fd6 latest --fail-if-worse", "a gate: the exit code is 1 where it got worse"),
+        ("llmobs-trace compare latest~1 latest", "the latest experiment against the one before"),
         (
-            "llmobs-trace compare 3fd6 latest --lower-is-better toxicity --margin toxicity=0.1",
+            "llmobs-trace compare latest~1 latest --fail-if-worse",
+            "a gate: the exit code is 1 where it got worse",
+        ),
+        (
+            "llmobs-trace compare latest~1 latest --lower-is-better toxicity --margin toxicity=0.1",
             "less is better, and less than 0.1 is no difference",
         ),
-        ("llmobs-trace compare 3fd6 latest --format markdown", "a comment for a pull request"),
+        ("llmobs-trace compare latest~1 latest --format markdown", "a comment for a pull request"),
     )
     parser.epilog = f"{_VERDICTS}\n\n{parser.epilog}"
 

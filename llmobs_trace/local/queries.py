@@ -5,6 +5,7 @@ Answers about spans and metrics are iterators: an experiment may be larger than 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,15 +14,15 @@ from msgspec import Struct
 from llmobs_trace.errors import LLMObsTraceError
 from llmobs_trace.local.store import Store
 
-LATEST = "latest"
+_NTH_LATEST = re.compile(r"latest(?:~([0-9]{1,9}))?")
 
 
 class UnknownExperiment(LLMObsTraceError, LookupError):
-    """The store holds no experiment of that id."""
+    """The store holds no experiment of that id or name."""
 
 
 class AmbiguousExperiment(LLMObsTraceError, LookupError):
-    """Several experiments' ids begin that way."""
+    """Several experiments may be meant: their ids begin that way, or it is the name of another."""
 
 
 class Experiment(Struct, frozen=True):
@@ -92,7 +93,7 @@ _METRIC = (
 _OF = "experiment = (SELECT key FROM experiment WHERE id = ?)"
 
 _ACTIVE = "coalesce(active_ns, created_ns)"
-_LATEST = f"SELECT key FROM experiment ORDER BY {_ACTIVE} DESC, key DESC LIMIT 1"
+_LATEST_FIRST = f"ORDER BY {_ACTIVE} DESC, key DESC"
 
 
 def experiments(store: Store) -> list[Experiment]:
@@ -101,29 +102,40 @@ def experiments(store: Store) -> list[Experiment]:
 
 
 def find_experiment(store: Store, text: str) -> Experiment:
-    """The experiment of an id, of an unambiguous beginning of one, or the `latest`.
+    """The experiment of an id, of an unambiguous beginning of one, or of a name, where the latest of that
+    name is meant; `latest`, and `latest~1` for the one before it.
 
     Raises `UnknownExperiment` and `AmbiguousExperiment`, whose messages say what there is.
     """
     exact = next(_experiments(store, "WHERE e.id = ?", (text,)), None)
     if exact is not None:
         return exact
-    if text == LATEST:
-        latest = next(_experiments(store, f"WHERE e.key = ({_LATEST})"), None)
-        if latest is None:
-            raise UnknownExperiment(f"the store at {store.path} holds no experiment yet")
-        return latest
+    if (before := _NTH_LATEST.fullmatch(text)) is not None:
+        return _nth_latest(store, int(before[1] or 0))
     begins = "WHERE substr(e.id, 1, length(?)) = ?"
-    beginning = list(_experiments(store, begins, (text, text))) if text else []
-    if len(beginning) == 1:
-        return beginning[0]
-    if beginning:
-        ids = ", ".join(found.id for found in beginning[:3])
-        more = f" and {len(beginning) - 3} more" if len(beginning) > 3 else ""
-        raise AmbiguousExperiment(f'"{text}" begins the ids of {len(beginning)} experiments: {ids}{more}')
+    found = list(_experiments(store, begins, (text, text))) if text else []
+    named = f"WHERE e.key = (SELECT key FROM experiment WHERE name = ? {_LATEST_FIRST} LIMIT 1)"
+    found += (other for other in _experiments(store, named, (text,)) if other not in found)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        ids = ", ".join(each.id for each in found[:3])
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise AmbiguousExperiment(f'"{text}" may mean any of {len(found)} experiments: {ids}{more}')
     raise UnknownExperiment(
-        f'no experiment\'s id is or begins with "{text}" in {store.path}; llmobs-trace experiments lists them'
+        f'no experiment\'s id is or begins with "{text}", nor is its name, in {store.path};'
+        " llmobs-trace experiments lists them"
     )
+
+
+def _nth_latest(store: Store, before: int) -> Experiment:
+    query = f"WHERE e.key = (SELECT key FROM experiment {_LATEST_FIRST} LIMIT 1 OFFSET {before})"
+    found = next(_experiments(store, query), None)
+    if found is not None:
+        return found
+    [(count,)] = store.select("SELECT count(*) FROM experiment")
+    held = f"no more than {count}" if count else "no experiment yet"
+    raise UnknownExperiment(f"the store at {store.path} holds {held}")
 
 
 def spans(store: Store, experiment_id: str) -> Iterator[StoredSpan]:

@@ -108,7 +108,7 @@ def test_an_unknown_id_is_1_an_ambiguous_one_2_and_a_beginning_will_do(
     assert 'no experiment\'s id is or begins with "nope"' in err
     code, out, err = run(*command, "e-")
     assert (code, out) == (2, "")
-    assert err == 'llmobs-trace: "e-" begins the ids of 2 experiments: e-new, e-old\n'
+    assert err == 'llmobs-trace: "e-" may mean any of 2 experiments: e-new, e-old\n'
     assert run(*command, "e-n").code == 0
 
 

@@ -67,8 +67,31 @@ def test_an_experiment_that_is_not_there_is_not_found(store: Store, text: str) -
 def test_the_beginning_of_several_ids_names_them(store: Store) -> None:
     for number in range(5):
         store.add(f"ab{number}", [], [])
-    with pytest.raises(AmbiguousExperiment, match=r'"ab" begins the ids of 5 experiments: .* and 2 more'):
+    with pytest.raises(AmbiguousExperiment, match=r'"ab" may mean any of 5 experiments: .* and 2 more'):
         queries.find_experiment(store, "ab")
+
+
+def test_a_name_means_the_latest_of_that_name(store: Store) -> None:
+    for number, name in enumerate(("prompt", "other", "prompt", "prompt", "ab1")):
+        store.add(f"e{number}", [span("a", start_ns=10**18 + number)], [], name=name)
+    store.add("e2", [span("b", start_ns=10**18 + 9)], [])
+    assert queries.find_experiment(store, "prompt").id == "e2"
+    assert queries.find_experiment(store, "other").id == "e1"
+    # What is the name of one and begins the id of another is guessed at by nobody.
+    store.add("ab12", [], [])
+    with pytest.raises(AmbiguousExperiment, match='"ab1" may mean any of 2 experiments: ab12, e4'):
+        queries.find_experiment(store, "ab1")
+
+
+def test_the_ones_before_the_latest_are_counted_back_to(store: Store) -> None:
+    for number in range(3):
+        store.add(f"e{number}", [span("a", start_ns=10**18 + number)], [])
+    found = [queries.find_experiment(store, f"latest~{back}").id for back in range(3)]
+    assert found == ["e2", "e1", "e0"]
+    with pytest.raises(UnknownExperiment, match="holds no more than 3"):
+        queries.find_experiment(store, "latest~3")
+    with pytest.raises(UnknownExperiment, match="no experiment's id"):
+        queries.find_experiment(store, "latest~x")
 
 
 def test_an_empty_store_has_no_latest(store: Store) -> None:
