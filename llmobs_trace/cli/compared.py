@@ -66,12 +66,23 @@ def flips(metric: Metric) -> str:
 def rows(comparison: Comparison) -> str:
     """Which rows were compared, and which are in one alone."""
     paired = units.counted(comparison.rows.paired, "row") + " in both"
+    found = comparison.rows
     alone = [
-        f"{count:,} in {side} alone, not compared"
-        for side, count in (("A", comparison.rows.only_a), ("B", comparison.rows.only_b))
+        f"{count:,} in {side} alone, not compared" + _repeats(count, repeats, other)
+        for side, other, count, repeats in (
+            ("A", "B", found.only_a, found.repeats_a),
+            ("B", "A", found.only_b, found.repeats_b),
+        )
         if count
     ]
     return "; ".join([paired, *alone])
+
+
+def _repeats(count: int, repeats: int, other: str) -> str:
+    """As where several runs went into one experiment."""
+    if not repeats:
+        return ""
+    return f" ({'all' if repeats == count else f'{repeats:,}'} repeat a row that {other} has fewer times)"
 
 
 def _signed(metric: Metric, value: float) -> str:
@@ -82,7 +93,7 @@ def _signed(metric: Metric, value: float) -> str:
 
 def _size(metric: Metric, value: float) -> str:
     if metric.kind == "latency":
-        return f"{100 * value:.1f}%" if value < 10 else f"{100 * value:.3g}%"
+        return f"{100 * value:,.{1 if value < 10 else 0}f}%"
     return (
         f"{100 * value:.1f}" if metric.kind in _SHARES or metric.kind == "category" else units.number(value)
     )

@@ -14,7 +14,7 @@ from llmobs_trace.compare.builtin import row_errors, row_latency
 from llmobs_trace.compare.correction import holm
 from llmobs_trace.compare.evidence import gather
 from llmobs_trace.compare.measure import Measured, measure
-from llmobs_trace.compare.pairs import Side, Watch, read_side, row_pairs
+from llmobs_trace.compare.pairs import Side, Watch, alone, read_side, row_pairs
 from llmobs_trace.compare.power import POWER
 from llmobs_trace.compare.results import (
     BETTER,
@@ -76,11 +76,14 @@ def compare(
     metrics = compare_sides(side_a, side_b, options)
     if side_a is side_b:
         metrics = [_with_itself(metric) for metric in metrics]
-    paired = len(side_a.rows.keys() & side_b.rows.keys())
+    elif not side_a.rows.keys() & side_b.rows.keys():
+        metrics = [_without_rows(metric) for metric in metrics]
+    only_a, repeats_a = alone(side_a, side_b)
+    only_b, repeats_b = alone(side_b, side_a)
     return Comparison(
         a=Experiment(of_a.id, of_a.name, len(side_a.rows)),
         b=Experiment(of_b.id, of_b.name, len(side_b.rows)),
-        rows=Rows(paired, len(side_a.rows) - paired, len(side_b.rows) - paired),
+        rows=Rows(len(side_a.rows) - only_a, only_a, only_b, repeats_a, repeats_b),
         verdict=overall(metrics),
         alpha=options.alpha,
         confidence=options.confidence,
@@ -180,6 +183,11 @@ def _check_directions(measured: Sequence[Measured], options: Options) -> None:
             raise UnknownLabel(
                 f"--lower-is-better names {each.label}, which has neither numbers nor booleans to go by"
             )
+
+
+def _without_rows(metric: Metric) -> Metric:
+    """No number of rows settles it as long as none is in both."""
+    return msgspec.structs.replace(metric, reason="no row is in both", rows_needed=None)
 
 
 def _with_itself(metric: Metric) -> Metric:

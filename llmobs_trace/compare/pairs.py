@@ -128,6 +128,13 @@ def row_pairs(a: Side, b: Side) -> list[RowPair]:
     return [RowPair(_dataset_row(key), row, b.rows[key]) for key, row in a.rows.items() if key in b.rows]
 
 
+def alone(side: Side, other: Side) -> tuple[int, int]:
+    """How many rows one side has alone, and of how many of those the other has some, but not so many."""
+    unpaired = side.rows.keys() - other.rows.keys()
+    known = {_dataset_row(key) for key in other.rows}
+    return len(unpaired), sum(_dataset_row(key) in known for key in unpaired)
+
+
 def _dataset_row(key: Key) -> str:
     """The row of the dataset, the same for all repeats of it."""
     name, ordinal = key

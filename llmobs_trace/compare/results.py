@@ -37,6 +37,9 @@ class Rows(Struct, frozen=True):
     paired: int  # in both
     only_a: int
     only_b: int
+    # Of those in one alone, which the other has, too, but not so many times.
+    repeats_a: int = 0
+    repeats_b: int = 0
 
 
 class Metric(Struct, frozen=True, kw_only=True):

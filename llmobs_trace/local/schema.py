@@ -275,6 +275,11 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "INSERT INTO state VALUES (0, 0)",
         *VIEWS,
     ),
+    (
+        # Roots that are no rows as well: what is in no row is found without going through all that is.
+        "DROP INDEX span_waiting",
+        "CREATE INDEX span_waiting ON span (experiment, parent_id) WHERE in_row IS NULL",
+    ),
 )
 # The migrations after which the events of the old tables must be added to the new ones.
 REFILLED: Final = frozenset({2})

@@ -46,7 +46,10 @@ def test_json_has_both_experiments_and_a_verdict_for_each_metric(run: RunCommand
     assert (code, err) == (0, "")
     found = json.loads(out)
     assert found["a"] == {"id": "old", "name": "the old", "rows": ROWS}
-    assert (found["b"]["id"], found["rows"]) == ("new", {"paired": ROWS, "only_a": 0, "only_b": 0})
+    assert (found["b"]["id"], found["rows"]) == (
+        "new",
+        {"paired": ROWS, "only_a": 0, "only_b": 0, "repeats_a": 0, "repeats_b": 0},
+    )
     by_label = {metric["label"]: metric for metric in found["metrics"]}
     assert list(by_label) == ["right", "style", "row errors", "row latency"]
     right = by_label["right"]
@@ -101,6 +104,19 @@ def test_nothing_in_common_is_said_and_can_not_be_told(run: RunCommand, pair: Pa
     assert code == 3
     assert "0 rows in both; 40 in A alone, not compared; 1 in B alone, not compared" in out
     assert "no row in common" in err
+    assert "right: cannot tell: no row is in both\n" in out
+    assert "would settle it" not in out
+
+
+def test_runs_that_went_into_one_experiment_are_said_to_repeat_rows(run: RunCommand, pair: Path) -> None:
+    with Store(pair) as store:
+        spans = [
+            span(f"x{run}-{row}", kind="experiment", row=row) for run in range(3) for row in ("q1", "q2")
+        ]
+        store.add("piled", spans, [])
+        store.add("once", [span(f"y-{row}", kind="experiment", row=row) for row in ("q1", "q2", "q3")], [])
+    said = "2 rows in both; 4 in A alone, not compared (all repeat a row that B has fewer times)"
+    assert f"{said}; 1 in B alone, not compared\n" in run("compare", "piled", "once", on=pair).out
 
 
 def test_the_table_has_verdicts_first_then_why(run: RunCommand, pair: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from support.events import START_NS, metric, span
 
-from llmobs_trace.compare.pairs import Side, keyed_rows, read_side, row_pairs
+from llmobs_trace.compare.pairs import Side, alone, keyed_rows, read_side, row_pairs
 from llmobs_trace.local.store import Store
 
 
@@ -59,6 +59,14 @@ def test_repeats_are_pairs_of_their_own_and_one_row_of_the_dataset(store: Store)
         "mine",
         "not-a-hash-2",
     ]
+
+
+def test_of_what_one_side_has_alone_the_repeats_are_counted(store: Store) -> None:
+    runs = [row(f"r{run}-{name}", name, run) for run in range(3) for name in ("q1", "q2")]
+    store.add("a", [*runs, row("other", "q3", 9)], [])
+    store.add("b", [row("b1", "q1"), row("b2", "q2", 1)], [])
+    a, b = read_side(store, "a"), read_side(store, "b")
+    assert (alone(a, b), alone(b, a)) == ((5, 4), (0, 0))
 
 
 def test_all_metrics_of_one_label_in_a_row_s_tree_are_one_outcome(store: Store) -> None:

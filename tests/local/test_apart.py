@@ -79,7 +79,13 @@ def test_what_was_worked_out_is_kept_until_one_of_the_two_changes(
     pending = ask(a="a", b="b")[1]
     assert (pending["pending"], pending["comparisons"]) == (True, [found[1]])
     _finish(apart)
-    assert ask(a="a", b="b")[1]["rows"] == {"paired": 3, "only_a": 0, "only_b": 1}
+    assert ask(a="a", b="b")[1]["rows"] == {
+        "paired": 3,
+        "only_a": 0,
+        "only_b": 1,
+        "repeats_a": 0,
+        "repeats_b": 0,
+    }
 
 
 def test_of_an_experiment_that_never_stands_still_there_is_what_was_last_found(

@@ -31,6 +31,22 @@ def add(database: Path, first: int, end: int) -> None:
             store.add("run", *row_events(number, run="l", start_ns=START_NS))
 
 
+def test_what_is_in_no_row_yet_can_be_seen_and_goes_to_its_row(page: Page, growing: Serving) -> None:
+    running, events = row_events(99, run="l", start_ns=START_NS)
+    with Store(growing.database) as store:
+        store.add("run", running[1:], [])
+    page.goto(f"{growing.url}/experiments/run")
+    region = page.get_by_role("region", name="In no row")
+    expect(region.get_by_role("heading")).to_have_text(f"In no row: {len(running) - 1} spans")
+    region.get_by_role("link").click()
+    expect(page.get_by_role("treeitem")).to_have_count(len(running) - 1)
+    page.go_back()
+    with Store(growing.database) as store:
+        store.add("run", running[:1], events)
+    expect(page.locator("table.rows tbody a.open")).to_have_count(41)
+    expect(region).to_have_count(0)
+
+
 def test_rows_appear_and_what_the_reader_does_stays(page: Page, growing: Serving) -> None:
     page.goto(f"{growing.url}/experiments/run?order=desc&sort=start")
     rows = page.locator("table.rows tbody a.open")

@@ -138,10 +138,18 @@ function sides(experiments) {
 }
 
 function paired(rows, other) {
+  if (rows.paired === 0) return "No row in common: rows are paired by their row ids, and no id is in both.";
   const parts = [`${counted(rows.paired, "row")} in both`];
-  if (rows.only_a > 0) parts.push(`${number(rows.only_a)} in A alone`);
-  if (rows.only_b > 0) parts.push(`${number(rows.only_b)} in ${other} alone`);
+  if (rows.only_a > 0) parts.push(`${number(rows.only_a)} in A alone${repeats(rows.only_a, rows.repeats_a, other)}`);
+  if (rows.only_b > 0) parts.push(`${number(rows.only_b)} in ${other} alone${repeats(rows.only_b, rows.repeats_b, "A")}`);
   return parts.join(", ");
+}
+
+/** As where several runs went into one experiment. */
+function repeats(alone, repeated, other) {
+  if (!repeated) return "";
+  const which = repeated === alone ? "all" : number(repeated);
+  return ` (${which} repeat a row that ${other} has fewer times)`;
 }
 
 function filters(route, data) {

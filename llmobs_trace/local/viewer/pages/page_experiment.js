@@ -69,7 +69,35 @@ export function view(route, data) {
         ? null
         : pager(route, { offset: data.offset, limit: LIMIT, total: data.total, noun: "row" }),
     ),
+    elsewhere(route, data.elsewhere),
   ];
+}
+
+/** What no row shows, and where it can be seen. */
+function elsewhere(route, { spans, traces }) {
+  if (spans === 0) return null;
+  return h(
+    "section",
+    { key: "elsewhere", class: "elsewhere", "aria-label": "In no row" },
+    h("h2", {}, `In no row: ${counted(spans, "span")}`),
+    h("p", { class: "quiet" }, "Their row has not ended, its root is of another kind, or it never came."),
+    h(
+      "ul",
+      {},
+      traces.map((trace) =>
+        h(
+          "li",
+          { key: trace.trace_id },
+          h(
+            "a",
+            { href: href(["experiments", route.id, "traces", trace.trace_id]), dir: "auto" },
+            trace.name,
+          ),
+          h("span", { class: "quiet" }, ` ${counted(trace.spans, "span")}`),
+        ),
+      ),
+    ),
+  );
 }
 
 /** The scores as cards and columns: what reads at a glance first, objects last. */
