@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from llmobs_trace import config as configuration
-from llmobs_trace.capture import active, metric, row
+from llmobs_trace.capture import active, row, stamps
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.carry.install import install
 from llmobs_trace.capture.early import Early
@@ -340,7 +340,7 @@ def _start_anew() -> None:
     inherited, recorder = _pipeline, slot.current
     _pipeline = _early = None
     active.forget_everything()
-    metric.forget_stamps()
+    stamps.forget()
     row.forget_rows()
     slot.after_fork_in_child()
     if inherited is None or recorder is None:

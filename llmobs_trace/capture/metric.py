@@ -7,13 +7,11 @@ unless it is named.
 from __future__ import annotations
 
 import math
-import threading
-import time
 from collections.abc import Mapping
 
 import msgspec
 
-from llmobs_trace.capture import active
+from llmobs_trace.capture import active, stamps
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.entry import Active
 from llmobs_trace.capture.event import as_text, redacted_text
@@ -70,8 +68,8 @@ def record_metric(
             room = recorder.max_event_bytes - len(scope.metric_head) - len(fixed) - 200
             if sum(map(len, fields.values())) > room:
                 fields = fit(fields, room)
-            stamp_ms = _now_ms() if timestamp_ms is None else _stamp_ms(timestamp_ms)
-            recorder.append(scope.metric_head + _distinct(fixed + _join(fields), stamp_ms) + b"}}\n")
+            stamp_ms = stamps.now_ms() if timestamp_ms is None else _stamp_ms(timestamp_ms)
+            recorder.append(scope.metric_head + stamps.stamped(fixed + _join(fields), stamp_ms) + b"}}\n")
     except RecursionError:
         slot.faults.count += 1  # no room for a call that says so
     except Exception as fault:
@@ -229,10 +227,6 @@ def _join(fields: dict[str, bytes]) -> bytes:
     return b",".join([b'"%b":%b' % (name.encode(), encoded) for name, encoded in fields.items()])
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 def _stamp_ms(given: object) -> int:
     """The time a user gave; now, where that is none: the metric is worth more than its time."""
     number = None if isinstance(given, bool) else _number(given, encode(given))
@@ -241,35 +235,4 @@ def _stamp_ms(given: object) -> int:
         return int(number)
     what = "record_metric: timestamp_ms is not a number of milliseconds since the epoch: now is recorded"
     slot.misuse(what, slot.shown("value", given))
-    return _now_ms()
-
-
-# --- two equal metrics are two metrics ----------------------------------------------------------------------
-# The wire knows a metric by nothing but its bytes, and a repeated delivery must be told from a repeated
-# metric: so an equal one gets the next millisecond that none has.
-
-_lock = threading.RLock()  # guards _taken; re-entrant, since a signal handler may record too
-# (hash of the metric without its time, the millisecond asked for) -> the next one to give.
-_taken: dict[tuple[int, int], int] = {}
-_REMEMBERED = 8192
-
-
-def _distinct(body: bytes, stamp_ms: int) -> bytes:
-    metric = hash(body)
-    with _lock:
-        first_ms = stamp_ms
-        while (free_ms := _taken.get((metric, stamp_ms))) is not None:
-            stamp_ms = free_ms
-        _taken[metric, stamp_ms] = stamp_ms + 1
-        _taken[metric, first_ms] = stamp_ms + 1  # the next equal one need not walk
-        if len(_taken) > _REMEMBERED:
-            for old in list(_taken)[: _REMEMBERED // 2]:
-                del _taken[old]
-    return b'%b,"timestamp_ms":%d' % (body, stamp_ms)
-
-
-def forget_stamps() -> None:
-    """In a forked child, which must not find the lock held."""
-    global _lock
-    _lock = threading.RLock()
-    _taken.clear()
+    return stamps.now_ms()

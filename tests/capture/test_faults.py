@@ -142,7 +142,8 @@ def test_the_program_does_the_same_traced_and_untraced(recorder, untraced):
 NOT_OF_A_CALL = {
     "__repr__": "shown to a person",
     "forget_everything": "in a forked child",
-    "forget_stamps": "in a forked child",
+    "forget": "in a forked child",
+    "_forget_some": "after thousands of metrics",
     "forget_rows": "in a forked child",
     "after_fork_in_child": "in a forked child",
     "_seed": "at import and in a forked child",

@@ -12,7 +12,6 @@ from llmobs_trace.local.viewer.experiments import Listed, find, listed, revision
 from llmobs_trace.local.viewer.latency import Latency, latency
 from llmobs_trace.local.viewer.scored import ShownScore, scores
 
-
 # How many traces are listed, and of how many spans they are: enough to see what it is about.
 _MOST_TRACES: Final = 20
 _MOST_SPANS: Final = 10_000
