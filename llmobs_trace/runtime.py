@@ -43,6 +43,8 @@ def _warn(message: str, *words: object) -> None:
 class Pipeline:
     """One configuration at work: its recorder, its queue, its sender. What it opens, `close` closes."""
 
+    is_closed = False
+
     def __init__(self, config: Config) -> None:
         from llmobs_trace.deliver import Worker
         from llmobs_trace.journal import adoptable, open_journal, this_process
@@ -66,7 +68,7 @@ class Pipeline:
             max_batch_bytes=config.max_batch_bytes,
             # What ended processes left for this destination goes with our own.
             adopt=None if journal is None else lambda: adoptable(journal, destination.name),
-            on_thread=active.mute_thread,
+            around_thread=active.muted,
             rejected=journal,
         )
         self.recorder = Recorder(
@@ -87,6 +89,7 @@ class Pipeline:
 
     def close(self) -> None:
         """Let go of the journal; what is pending stays in it."""
+        self.is_closed = True
         events, _ = self.queue.pending()
         self.queue.close(keep=bool(events))
 
@@ -134,7 +137,6 @@ def _redactor(config: Config) -> Redactor | None:
 _lock = threading.RLock()  # guards _pipeline, _early and the changes of slot.current
 _pipeline: Pipeline | None = None
 _early: Early | None = None  # while a thread sets up
-_hooked = False
 _finalized_pid: int | None = None
 _signals = PutOff()  # used under _lock
 
@@ -203,7 +205,6 @@ def _start(config: Config, notes: tuple[str, ...]) -> None:
             early.recorder.redactor = _redactor(config)
             for note in notes:
                 _warn("%s", note)
-            _hook_process()
             _hook_multiprocessing()
             install(threads=config.instrument_threads)
             started = Pipeline(config)
@@ -213,7 +214,7 @@ def _start(config: Config, notes: tuple[str, ...]) -> None:
         if before_recorder is not None:
             # Spans that are open now end in the new pipeline: nothing is lost between the two.
             before_recorder.append = recorder.append
-    if before is not None:
+    if before is not None and not before.is_closed:
         is_delivered = before.shutdown(before.config.shutdown_timeout)
         in_memory = 0 if is_delivered else before.tell_what_is_pending()
         before.close()
@@ -259,7 +260,6 @@ def delivery_stats() -> DeliveryStats:
 @contextmanager
 def recording_to(recorder: Recorder) -> Iterator[None]:
     """Put `recorder` in the slot for a while, as tests do; what was there before comes back."""
-    _hook_process()
     install(threads=True)
     with _lock:
         before, slot.current = slot.current, recorder
@@ -271,13 +271,6 @@ def recording_to(recorder: Recorder) -> Iterator[None]:
 
 
 # --- the life of the process --------------------------------------------------------------------------------
-
-
-def _hook_process() -> None:
-    global _hooked
-    if not _hooked:
-        _hooked = True
-        atexit.register(_at_exit)
 
 
 def _hook_multiprocessing() -> None:
@@ -302,10 +295,22 @@ def _at_exit() -> None:
     # A daemon thread may still record: then the journal stays open, and the next run looks into it.
     if threading.active_count() <= 1:
         pipeline.close()
+        _go_on_after_exit(pipeline)
     else:
         # What is not in its file yet, or whose file somebody removed, is brought there once more.
         pipeline.queue.prepare()
     pipeline.tell_what_is_lost(and_pending=in_memory)
+
+
+def _go_on_after_exit(pipeline: Pipeline) -> None:
+    """What other exit hooks and finalizers record from here on has a journal of its own, if it has any."""
+    slot.current, slot.first_filler = None, _AfterExit(pipeline.config)
+    pipeline.recorder.append = _to_current
+
+
+def _to_current(record: bytes) -> None:
+    """The `append` of a recorder whose queue is closed."""
+    slot.get().append(record)
 
 
 def _before_fork() -> None:
@@ -376,6 +381,31 @@ class _Again:
             current = slot.current
         return current if current is not None else _disabled()
 
+
+class _AfterExit(_Again):
+    """Fills the slot after the exit, where nobody delivers any more: that is for the next run to do."""
+
+    def __call__(self) -> Recorder:
+        recorder, pipeline = super().__call__(), _pipeline
+        if pipeline is None or pipeline.is_closed:
+            return recorder
+        queue = pipeline.queue
+        if queue.storage == "memory":
+            _warn("what is recorded from here on is lost: the program is at its end, and no journal is kept")
+        else:
+            _warn("recorded after the exit: the next run delivers it, or: llmobs-trace resend")
+        if queue.storage == "mirrored":
+
+            def append(record: bytes) -> None:
+                queue.append(record)
+                queue.prepare()  # nobody else copies it to its file
+
+            recorder.append = append
+        return recorder
+
+
+# At import: hooks run in the opposite order, and those that the program adds may record.
+atexit.register(_at_exit)
 
 # At import, not at the first span: a fork while another thread makes that one would inherit `_lock` held.
 os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)

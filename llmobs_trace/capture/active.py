@@ -14,10 +14,12 @@ parent, unless the chain's top was opened inside it.
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from threading import get_ident
 from types import FrameType
@@ -371,10 +373,39 @@ def step_out_of_frame(entry: Active) -> None:
     entry._ended = False
 
 
-def mute_thread() -> None:
-    """Record nothing of what this thread does: the sender's own requests are nobody's spans."""
+@contextmanager
+def muted() -> Iterator[None]:
+    """Record nothing of what this thread does meanwhile: the sender's own requests are nobody's spans.
+
+    But for the garbage collector's work, which it does in whichever thread it is due: a finalizer that it
+    calls is the program's.
+    """
     # Under gevent the sender is a greenlet, and the thread below it is the program's own.
-    current_chain().base = Carried(NO_TRACE_ID, NO_SPAN_ID, NO_SCOPE, False)
+    chain, thread = current_chain(), get_ident()
+    nobody = Carried(NO_TRACE_ID, NO_SPAN_ID, NO_SCOPE, False)
+
+    def collecting(phase: str, info: dict[str, int]) -> None:
+        if get_ident() == thread:
+            chain.base = None if phase == "start" else nobody
+
+    chain.base = nobody
+    _collecting.append(collecting)
+    gc.callbacks.append(collecting)
+    try:
+        yield
+    finally:
+        _stop_watching(collecting)
+        chain.base = None
+
+
+# What `muted` has in `gc.callbacks`.
+_collecting: list[Callable[[str, dict[str, int]], None]] = []
+
+
+def _stop_watching(collecting: Callable[[str, dict[str, int]], None]) -> None:
+    _collecting.remove(collecting)
+    with suppress(ValueError):  # the program has emptied the list
+        gc.callbacks.remove(collecting)
 
 
 def forget_everything() -> None:
@@ -385,6 +416,8 @@ def forget_everything() -> None:
             if entry is not None:
                 entry._ended = True
     _blocks.clear()
+    for collecting in _collecting[:]:
+        _stop_watching(collecting)  # the parent's sender is not here
     chain = current_chain()
     for entry in chain.spans:
         entry._ended = True

@@ -166,7 +166,7 @@ NOT_OF_A_CALL = {
     "_set_annotations": "when it is annotated anew",
     "wrap": "when a library is loaded",
     "_find_running_loop": "until asyncio is loaded",
-    "mute_thread": "in the sender's thread",
+    "muted": "in the sender's thread",
     "thread_chain": "under another library",
     "AsyncJob.__call__": "under another library",
     "Job.__getattr__": "by a library that shows its name",

@@ -46,7 +46,7 @@ def arrived(request: pytest.FixtureRequest, machine: Machine) -> Callable[[], Co
     machine.sends_to(receiver.url)
 
     def at_the_receiver() -> Counter[str]:
-        accepted = receiver.accepted()
+        accepted = [one for one in receiver.accepted() if one.body]  # the doctor's question has none
         return _names(
             [span for one in accepted for span in one.spans],
             [metric for one in accepted for metric in one.metrics],
@@ -223,3 +223,117 @@ def test_files_are_for_their_owner_alone(machine: Machine) -> None:
 
 def _mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
+
+
+# --- What comes at the very end -----------------------------------------------------------------------------
+
+
+def test_what_the_program_s_own_exit_hooks_record_arrives(
+    machine: Machine, arrived: Callable[[], Counter[str]]
+) -> None:
+    ended = machine.run("""
+        import atexit
+        from llmobs_trace import *
+        @atexit.register
+        def cleanup():
+            with experiment_span("clean-up"): pass
+        with experiment_span("row"): pass
+    """)
+    assert ended.err == ""
+    assert arrived() == {"row": 1, "clean-up": 1}
+
+
+BEFORE_US = """
+import atexit
+@atexit.register
+def cleanup():
+    for number in range(3):
+        with experiment_span("late"): pass
+from llmobs_trace import *
+with experiment_span("row"): pass
+"""
+# The frame that failed is kept for a debugger, and with it a stream that nobody reads to its end.
+UNFINISHED = """
+from llmobs_trace import *
+@experiment_span("row")
+def answer():
+    for part in range(3):
+        with experiment_span("part"): pass
+        yield part
+def main():
+    stream = answer()
+    next(stream)
+    raise RuntimeError("the program fails")
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "late"), [(BEFORE_US, 0, {"late": 3}), (UNFINISHED, 1, {"row": 1})]
+)
+@pytest.mark.parametrize("storage", ["mapped", "mirrored"])
+def test_what_ends_after_the_exit_is_kept_for_the_next_run(
+    machine: Machine,
+    arrived: Callable[[], Counter[str]],
+    program: str,
+    code: int,
+    late: dict[str, int],
+    storage: str,
+) -> None:
+    if storage == "mirrored":
+        there = "from llmobs_trace import *"
+        elsewhere = 'shelf._storage_on = lambda kind: "mirrored"'
+        program = program.replace(there, f"{there}\nfrom llmobs_trace.journal import shelf\n{elsewhere}")
+    ended = machine.run(program, code=code)
+    assert "recorded after the exit: the next run delivers it, or: llmobs-trace resend" in ended.err
+    at_once = arrived()
+    assert late.keys().isdisjoint(at_once)
+    count = sum(late.values())
+    told = machine.command("doctor", code=None).out.splitlines()[-1]
+    # Where nothing is mapped nobody is left to say that all of it was copied.
+    known = "nothing lost: " if storage == "mapped" else "cannot tell what was lost: "
+    assert told.startswith(known)
+    assert f"{1 + count} recorded = 1 delivered + {count} pending" in told
+    machine.command("resend")
+    assert arrived() == at_once + Counter(late)
+
+
+def test_without_a_journal_what_ends_after_the_exit_is_said_to_be_lost(machine: Machine) -> None:
+    machine.set(journal="off")
+    ended = machine.run(BEFORE_US)
+    assert ended.err.count("what is recorded from here on is lost") == 1
+
+
+def test_what_a_finalizer_records_in_the_sender_s_thread_is_the_program_s(
+    machine: Machine, receiver: Receiver
+) -> None:
+    # The collector runs in whichever thread it is due; here a handler of the log has it run in the sender's.
+    machine.sends_to(receiver.url, flush_interval=0.1, shutdown_timeout=0.1)
+    receiver.stop_listening()
+    [told] = machine.run("""
+        import gc, json, logging, threading
+        from llmobs_trace import *
+        gc.disable()
+        class Client:
+            def __init__(self): self.me = self
+            @experiment_span("close")
+            def close(self): where.append(threading.current_thread().name)
+            def __del__(self): self.close()
+        where = []
+        of_the_sender = experiment_span(gc.collect)
+        class Collects(logging.Handler):
+            def emit(self, record):
+                if "sender" in threading.current_thread().name: of_the_sender()
+        logging.getLogger("llmobs_trace").addHandler(Collects())
+        Client()
+        with experiment_span("row"): pass
+        while not where: threading.Event().wait(0.01)
+        watching = len(gc.callbacks)
+        shutdown()
+        print(json.dumps([where, watching, len(gc.callbacks)]))
+    """).told
+    assert told == [["llmobs-trace-sender"], 1, 0]
+    receiver.listen_again()
+    machine.command("resend")
+    spans = [span for request in receiver.accepted() for span in request.spans]
+    assert Counter(span["name"] for span in spans) == {"row": 1, "close": 1}
