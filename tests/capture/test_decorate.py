@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gc
+import inspect
 import types
 import warnings
 
@@ -419,6 +420,62 @@ def test_a_generator_based_coroutine_that_is_given_up_is_no_stream(llmobs_spans)
         next(failing)
     assert [(span.status, span.output) for span in llmobs_spans] == [("ok", None), ("error", None)]
     assert not any("exhausted" in span.tags for span in llmobs_spans)
+
+
+# --- over a decorator that passes other arguments on --------------------------------------------------------
+
+
+def with_client(function):
+    """As frameworks inject what a function asks for: what it states is not what it takes."""
+    if inspect.iscoroutinefunction(function):
+
+        @functools.wraps(function)
+        async def wrapper(*args, **kwargs):
+            return await function("client", *args, **kwargs)
+    else:
+
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            return function("client", *args, **kwargs)
+
+    return wrapper
+
+
+def test_a_call_that_fits_the_function_and_not_what_it_states_is_recorded_as_it_was(llmobs_spans):
+    @experiment_span("sync")
+    @with_client
+    def sync(client, question):
+        return question.upper()
+
+    @experiment_span("coroutine")
+    @with_client
+    async def coroutine(client, question, *, loud=False):
+        return question.upper()
+
+    class Asks:
+        @experiment_span("method")
+        @functools.wraps(lambda self, client, question: None)
+        def method(self, question):
+            return question.upper()
+
+    assert sync("q") == asyncio.run(coroutine("q", loud=True)) == Asks().method("q") == "Q"
+    assert [(span.name, span.input, span.output) for span in llmobs_spans] == [
+        ("sync", {"args": ["q"], "kwargs": {}}, "Q"),
+        ("coroutine", {"args": ["q"], "kwargs": {"loud": True}}, "Q"),
+        ("method", {"args": ["q"], "kwargs": {}}, "Q"),
+    ]
+
+
+def test_a_call_that_fits_what_the_function_states_and_not_the_function_raises_at_the_call(llmobs_spans):
+    @experiment_span
+    @functools.wraps(lambda client, question: None)
+    async def coroutine(question):
+        return question
+
+    with pytest.raises(TypeError, match="takes 1 positional argument but 2 were given"):
+        coroutine("client", "q")
+    assert asyncio.run(coroutine("q")) == "q"
+    assert [span.input for span in llmobs_spans] == [{"args": ["q"], "kwargs": {}}]
 
 
 # --- with arguments, and names ------------------------------------------------------------------------------

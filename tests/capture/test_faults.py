@@ -167,6 +167,8 @@ NOT_OF_A_CALL = {
     "wrap": "when a library is loaded",
     "_find_running_loop": "until asyncio is loaded",
     "muted": "in the sender's thread",
+    "collecting": "in the sender's thread",
+    "_stop_watching": "in the sender's thread",
     "thread_chain": "under another library",
     "AsyncJob.__call__": "under another library",
     "Job.__getattr__": "by a library that shows its name",

@@ -155,6 +155,10 @@ def methods(t):
     def add(x, y):
         return x + y
 
+    @functools.wraps(add)
+    def one(*args):
+        return add(1, *args)
+
     twice = t.experiment_span("a")(t.experiment_span("b")(add))
     return [
         told(Model().plain, 1),
@@ -163,6 +167,8 @@ def methods(t):
         told(Model.static, 3),
         told(t.experiment_span(Model()), 4),
         told(t.experiment_span(functools.partial(add, 1)), 4),
+        told(t.experiment_span(one), 4),
+        told(t.experiment_span(one), 4, 5),
         told(twice, 1, 2),
         told(t.experiment_span(len), [1]),
         told(t.experiment_span(max), 1, 2),
