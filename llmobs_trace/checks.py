@@ -213,6 +213,9 @@ def path(value: object) -> str:
     text = os.fspath(value)
     if not isinstance(text, str) or not text.strip() or "\x00" in text:
         _refuse(value)
+    # As other libraries name databases: a file of such a name is not what was meant.
+    if "://" in text or text.strip() == ":memory:":
+        raise Unfit(f"given {shown(text)}, which is no path")
     try:
         return os.path.abspath(os.path.expanduser(text))
     except OSError:
@@ -229,8 +232,13 @@ def path_or_off(value: object) -> str | None:
 def redactor(value: object) -> Callable[[str, object], object]:
     if not callable(value):
         _refuse(value)
-    if inspect.iscoroutinefunction(value) or inspect.isasyncgenfunction(value):
-        raise Unfit(f"given {shown(value)} that is async; a redactor runs at the traced call, without a loop")
+    for called in (value, type(value).__call__):
+        if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
+            raise Unfit(
+                f"given {shown(value)} that is async; a redactor runs at the traced call, without a loop"
+            )
+        if inspect.isgeneratorfunction(called):
+            raise Unfit(f"given {shown(value)} that yields; a redactor returns what is to be recorded")
     try:
         signature = inspect.signature(value)
     except (ValueError, TypeError):  # some builtins don't say

@@ -69,6 +69,8 @@ def file_problem(file: Path) -> str | None:
         # Never opened here: closing any descriptor of a SQLite file drops the locks this process holds on it.
         if file.is_dir():
             return "Is a directory"
+        if file.exists() and not file.is_file():
+            return "Is no regular file"
         if file.exists() and not os.access(file, os.R_OK | os.W_OK):
             return "Permission denied"
         os.lstat(file)

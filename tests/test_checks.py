@@ -230,6 +230,12 @@ def test_a_path_is_absolute_and_a_tilde_is_the_home(monkeypatch: pytest.MonkeyPa
     assert checks.path(Path("~/b.db")) == str(tmp_path / "home" / "b.db")
 
 
+@pytest.mark.parametrize("given", ["sqlite:///exp.db", "https://x/y.db", ":memory:"])
+def test_what_other_libraries_call_a_database_is_no_path(given: str) -> None:
+    with pytest.raises(Unfit, match="which is no path"):
+        checks.path(given)
+
+
 @pytest.mark.parametrize("value", [None, "off", "OFF", " Off "])
 def test_none_and_off_mean_no_directory(value: object) -> None:
     assert checks.path_or_off(value) is None
@@ -245,10 +251,17 @@ def test_redactors_are_called_with_a_field_and_a_value() -> None:
     async def later(field: str, value: object) -> object:
         return value
 
+    def yielding(field: str, value: object) -> object:
+        yield value
+
+    class Later:
+        async def __call__(self, field: str, value: object) -> object:
+            return value
+
     assert checks.redactor(redact) is redact
     assert callable(checks.redactor(functools.partial(redact)))
     assert checks.redactor(max) is max
-    for unfit in (named, later, lambda value: value, "redact"):
+    for unfit in (named, later, yielding, Later(), lambda value: value, "redact"):
         with pytest.raises(Unfit):
             checks.redactor(unfit)
 

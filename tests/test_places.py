@@ -72,6 +72,11 @@ def test_a_directory_in_the_files_place_is_explained(tmp_path: Path) -> None:
     assert places.file_problem(tmp_path) == "Is a directory"
 
 
+def test_a_device_or_a_pipe_in_the_files_place_is_explained(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert places.file_problem(tmp_path / "pipe") == "Is no regular file"
+
+
 def test_an_existing_file_is_left_as_it_is_and_not_opened(tmp_path: Path) -> None:
     file = tmp_path / "file.db"
     file.write_bytes(b"what was there")

@@ -23,10 +23,12 @@ from contextlib import contextmanager, suppress
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from threading import get_ident
 from types import FrameType
-from typing import Any
+from typing import Any, TypeVar
 
 from llmobs_trace.capture.entry import NO_SCOPE, Active, Carried, Chain, FrameBlocks
 from llmobs_trace.capture.ids import NO_SPAN_ID, NO_TRACE_ID
+
+E = TypeVar("E", bound="Active | None")
 
 _GENERATOR = CO_GENERATOR | CO_ASYNC_GENERATOR
 SUSPENDABLE = _GENERATOR | CO_COROUTINE
@@ -334,6 +336,27 @@ def leave(entry: Active) -> None:
         return  # it was placed nowhere
     if blocks.innermost() is None and frame is not None and _blocks.get(id(frame)) is blocks:
         _blocks.pop(id(frame), None)
+
+
+def take(entries: list[E], frame: FrameType | None) -> E:
+    """Remove and give the entry that is left: of several that a block has open, as by recursion or in two
+    tasks, the last that this frame, else this task or thread, made, else one that is active nowhere.
+    """
+    if len(entries) == 1:
+        return entries.pop()
+    chain = current_chain()
+
+    def last(belongs: Callable[[Active | None], bool]) -> list[E]:
+        return [entry for entry in entries if belongs(entry)][-1:]
+
+    found = (
+        last(lambda entry: entry is not None and entry._frame is frame is not None)
+        or last(lambda entry: entry is not None and entry._chain is chain)
+        or last(lambda entry: entry is None or entry._chain is None)
+        or entries[-1:]
+    )[0]
+    entries.remove(found)
+    return found
 
 
 def end_job(entry: Active) -> None:

@@ -123,7 +123,7 @@ class SpanBlock:
         ended_ns = clock_ns()
         if not self._open:
             return  # entered while tracing was off
-        span = self._open.pop() if len(self._open) == 1 else self._mine()
+        span = self._open.pop() if len(self._open) == 1 else active.take(self._open, active.caller(2))
         if span is INERT:
             return
         try:
@@ -134,16 +134,6 @@ class SpanBlock:
                 end(span, ended_ns)
             finally:
                 span._ended = True  # whatever became of its event, it is active nowhere
-
-    def _mine(self) -> Span:
-        """Of several open entries, the last that this frame, else this task or thread, made."""
-        frame = active.caller(3)
-        chain = active.current_chain()
-        mine = [span for span in self._open if span._frame is frame and frame is not None]
-        mine = mine or [span for span in self._open if span._chain is chain] or self._open
-        found = mine[-1]
-        self._open.remove(found)
-        return found
 
     def __del__(self) -> None:
         # Nobody is left who could leave the block: a generator that was never closed, a stored block that was

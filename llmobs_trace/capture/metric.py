@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -20,7 +21,7 @@ from llmobs_trace.capture.ids import NO_SPAN_ID
 from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.capture.span import Span
 from llmobs_trace.capture.tags import encoded_tags, plain_tags
-from llmobs_trace.encode import encode, encode_text, fit, shape_expected
+from llmobs_trace.encode import derives, encode, encode_text, fit, one_of, shape_expected
 from llmobs_trace.wire import ASSESSMENTS, METRIC_TYPES, Assessment, MetricType
 
 _VALUE_FIELDS: dict[MetricType, str] = {
@@ -109,14 +110,8 @@ def _fields(
     error: object,
 ) -> dict[str, bytes] | None:
     """The metric's members as JSON, redacted; None where there is nothing to record."""
-    if metric_type is not None and metric_type not in METRIC_TYPES:
-        what = f"record_metric: metric_type is not one of {', '.join(METRIC_TYPES)}: ignored"
-        slot.misuse(what, slot.shown("value", metric_type))
-        metric_type = None
-    if assessment is not None and assessment not in ASSESSMENTS:
-        what = f"record_metric: assessment is not one of {', '.join(ASSESSMENTS)}: ignored"
-        slot.misuse(what, slot.shown("value", assessment))
-        assessment = None
+    metric_type = _known("metric_type", metric_type, METRIC_TYPES)
+    assessment = _known("assessment", assessment, ASSESSMENTS)
     if value is None and error is None:
         what = "record_metric without a value and without an error: nothing recorded"
         slot.misuse(what, f"the label {slot.shown('label', label)}")
@@ -139,14 +134,25 @@ def _fields(
         fields["reasoning"] = redact.text("reasoning", reasoning)
     if metadata is not None and (redacted := redact.value("metadata", encode(metadata))) != b"null":
         fields["metadata"] = shape_expected(redacted)
-    if tags:
-        fields["tags"] = b"[%b]" % b",".join(encoded_tags(plain_tags(tags), recorder.redactor))
+    if plain := plain_tags(tags):
+        fields["tags"] = b"[%b]" % b",".join(encoded_tags(plain, recorder.redactor))
     if message is not None:
         fields["error"] = b'{"message":%b}' % redact.text("error.message", message)
     return fields
 
 
+def _known(argument: str, given: object, allowed: tuple[str, ...]) -> Any:
+    """What was given of a closed set, else None."""
+    known = None if given is None else one_of(given, allowed)
+    if known is None and given is not None:
+        what = f"record_metric: {argument} is not one of {', '.join(allowed)}: ignored"
+        slot.misuse(what, slot.shown("value", given))
+    return known
+
+
 _decode = msgspec.json.Decoder().decode
+# How other libraries' values say that there is none.
+_MISSING = (b"null", b'"<NA>"', b'"NaT"')
 
 
 def typed(value: object, metric_type: MetricType | None) -> tuple[MetricType, bytes | None, str | None]:
@@ -154,6 +160,8 @@ def typed(value: object, metric_type: MetricType | None) -> tuple[MetricType, by
     if value is None:
         return metric_type or "score", None, None
     encoded = encode(value)
+    if encoded in _MISSING and not derives(type(value), str):
+        return metric_type or "score", None, f"the value is missing: {encoded.decode()}"
     number = _number(value, encoded)
     if metric_type is None:
         metric_type = _type_of(encoded, number)
@@ -177,16 +185,17 @@ def _number(value: object, encoded: bytes) -> float | None:
     """The value as a double, infinite where it is beyond one; None where it is no number. A boolean is 0
     or 1.
     """
-    if isinstance(value, float):
-        return float.__float__(value)
-    if isinstance(value, int):
+    # Not `isinstance`, which asks a value's `__class__`: proxies answer for what they stand for.
+    kind = type(value)
+    if derives(kind, float):
+        return float.__float__(value)  # type: ignore[arg-type]
+    if derives(kind, int):
         try:
-            return float(int.__int__(value))
+            return float(int.__int__(value))  # type: ignore[arg-type]
         except OverflowError:
-            return math.inf if int.__gt__(value, 0) else -math.inf
+            return math.inf if int.__gt__(value, 0) else -math.inf  # type: ignore[operator]
     if encoded[:1] in b"-0123456789":
         return float(encoded)  # a number type of another library's
-    kind = type(value)
     if kind.__module__ == "numpy" or kind.__name__ == "Decimal":
         try:
             return float(value)  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ from llmobs_trace.capture import event
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.details import details_of
 from llmobs_trace.capture.tags import plain_tags
+from llmobs_trace.encode import one_of
 from llmobs_trace.errors import ConfigurationError
 from llmobs_trace.wire import KINDS, Kind, id_problem
 
@@ -51,8 +52,8 @@ class SpanOptions:
         self.problem: tuple[str, object, str] | None = None
         if name is not None and type(name) is not str:
             name = str.__str__(name) if isinstance(name, str) else self._refuse("name", name, _NAME)
-        if kind is not None and kind not in KINDS:
-            kind = self._refuse("kind", kind, f"one of: {', '.join(KINDS)}")
+        if kind is not None and (type(kind) is not str or kind not in KINDS):
+            kind = one_of(kind, KINDS) or self._refuse("kind", kind, f"one of: {', '.join(KINDS)}")
         self.name = name
         self.kind = kind
         self.given_input = given_input

@@ -22,7 +22,7 @@ from llmobs_trace.errors import UsageError
 log = logging.getLogger("llmobs_trace")
 
 
-_REMEMBERED_NAMES = 1024
+_REMEMBERED_NAMES, _REMEMBERED_NAME_CHARACTERS = 1024, 256
 
 
 class Scope:
@@ -53,7 +53,7 @@ class Scope:
         """
         head = self.span_head_of(encode_text(name))
         # A program that makes up a name for each span must not grow this for ever.
-        if len(self.span_heads) < _REMEMBERED_NAMES:
+        if len(self.span_heads) < _REMEMBERED_NAMES and len(name) <= _REMEMBERED_NAME_CHARACTERS:
             self.span_heads[name] = head
         return head
 

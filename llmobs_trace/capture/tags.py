@@ -19,13 +19,18 @@ def plain_tags(tags: Mapping[str, object] | None) -> dict[str, object]:
     """A copy at the time of the call: keys as strings, values plain JSON. Anything but a mapping is
     misuse.
     """
-    if not tags:
+    if tags is None:
         return {}
-    if not isinstance(tags, Mapping):
+    try:
+        items = [*tags.items()] if isinstance(tags, Mapping) else None
+    except Exception as error:  # the user's own mapping, or what only looks like one
+        slot.misuse(f"tags could not be read ({type(error).__name__}): left out")
+        return {}
+    if items is None:
         slot.misuse(f"tags are a mapping of names to values, not {type(tags).__name__}: left out")
         return {}
     plain: dict[str, object] = {}
-    for key, value in tags.items():
+    for key, value in items:
         name = key if type(key) is str else tag_text(key)
         if name in RESERVED:
             slot.misuse(f"the tag {name!r} is the library's own: left out; use another name")

@@ -10,7 +10,18 @@ from __future__ import annotations
 
 from llmobs_trace.encode.bound import fit
 from llmobs_trace.encode.fast import encode, encode_text
+from llmobs_trace.encode.peek import derives, one_of
 from llmobs_trace.encode.redact import Redactor
 from llmobs_trace.encode.shape import is_in_shape, shape_expected, shape_io
 
-__all__ = ["Redactor", "encode", "encode_text", "fit", "is_in_shape", "shape_expected", "shape_io"]
+__all__ = [
+    "Redactor",
+    "derives",
+    "encode",
+    "encode_text",
+    "fit",
+    "is_in_shape",
+    "one_of",
+    "shape_expected",
+    "shape_io",
+]

@@ -31,6 +31,16 @@ def derives(cls: type, base: object) -> bool:
     return any(parent is base for parent in lineage(cls))
 
 
+def one_of(value: object, allowed: tuple[str, ...]) -> Any:
+    """A value and the texts of a closed set in, the text that it is out, as a member of an enum is one; None
+    where it is none of them.
+    """
+    text = value
+    if type(value) is not str:
+        text = str.__str__(value) if derives(type(value), str) else None
+    return text if text in allowed else None
+
+
 def class_attribute(cls: type, name: str) -> Any:
     """A class and a name in, what it or its nearest base holds under it out, unbound; else ``ABSENT``."""
     for base in lineage(cls):

@@ -36,17 +36,30 @@ def _numpy(cls: type) -> Reader | None:
 def _read_array(value: Any) -> Any:
     numpy = sys.modules["numpy"]
     plain = numpy.asarray(value)  # of a subclass, the numbers themselves
+    # What a mask covers is no value, whatever lies beneath.
+    covers = None
+    if derives(type(value), of_module("numpy.ma", "MaskedArray")):
+        covers = numpy.ma.getmaskarray(value)
     if plain.size <= _MAX_ELEMENTS:
-        if plain.dtype.kind in "mM":  # tolist() would give integers without their unit
-            texts = numpy.array([str(item) for item in plain.flat], dtype=object)
-            return texts.reshape(plain.shape).tolist()
-        return plain.tolist()
+        return _listed(plain, covers)
     return {
         "array": type_name(type(value)),
         "shape": list(plain.shape),
         "dtype": str(plain.dtype),
-        "first": plain.flat[:_FIRST_ELEMENTS].tolist(),
+        "first": _listed(
+            plain.flat[:_FIRST_ELEMENTS], None if covers is None else covers.flat[:_FIRST_ELEMENTS]
+        ),
     }
+
+
+def _listed(plain: Any, covers: Any) -> Any:
+    numpy = sys.modules["numpy"]
+    if plain.dtype.kind in "mM":  # tolist() would give integers without their unit
+        plain = numpy.array([str(item) for item in plain.flat], dtype=object).reshape(plain.shape)
+    if covers is not None and covers.any():
+        plain = plain.astype(object)
+        plain[covers] = None
+    return plain.tolist()
 
 
 def _read_scalar(value: Any) -> Any:

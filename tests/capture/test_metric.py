@@ -9,9 +9,12 @@ import logging
 import math
 import time
 import types
+from unittest import mock
 
 import numpy
+import pandas
 import pytest
+import wrapt
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,13 +38,12 @@ def said(caplog):
 
 @pytest.fixture
 def one(llmobs_spans):
-    """A callable: record a metric within a span; what was recorded of it."""
+    """A callable: record a metric within a span of its own; what was recorded of it."""
 
     def record(*args, **kwargs):
         with experiment_span("row"):
             record_metric(*args, **kwargs)
-        (metric,) = llmobs_spans.metrics
-        return metric
+        return llmobs_spans.metrics[-1]
 
     return record
 
@@ -146,6 +148,28 @@ def test_a_score_that_is_not_finite_is_sent_with_an_error_and_not_as_a_number(on
     assert (metric.metric_type, metric.value) == ("score", None)
     assert "not finite" in metric.error
     assert "score_value" not in metric.wire
+
+
+@pytest.mark.parametrize(
+    "value", [numpy.ma.masked, numpy.ma.array([0.9], mask=[1]).mean(), pandas.NA, pandas.NaT]
+)
+def test_a_value_that_says_it_is_missing_is_an_error_and_neither_a_number_nor_a_category(one, value):
+    metric = one("label", value)
+    assert (metric.metric_type, metric.value) == ("score", None)
+    assert "the value is missing" in metric.error
+    assert one("label", value, metric_type="categorical").metric_type == "categorical"
+    assert one("label", "NaT").value == "NaT"
+
+
+def test_a_value_is_what_its_type_is_and_not_what_it_answers_for(one):
+    class Lazy:
+        @property
+        def __class__(self):
+            raise RuntimeError("a query")
+
+    for stands_in in (wrapt.ObjectProxy(0.5), mock.Mock(spec=float), Lazy()):
+        metric = one("label", stands_in)
+        assert (metric.metric_type, metric.error) == ("categorical", None)
 
 
 def test_an_evaluator_that_failed_is_a_score_without_a_value(one):
@@ -425,8 +449,19 @@ def test_hostile_arguments_never_reach_the_user(llmobs_spans):
         record_metric("m", 1, tags=Hostile())
         record_metric("m", 1, timestamp_ms="soon")
         record_metric("m", 1, metric_type=[], assessment={})
+        record_metric("m", 1, metric_type=numpy.array([1, 2]), assessment=numpy.array([1, 2]))
         record_metric("m", error=5)
+    assert len(llmobs_spans.metrics) == 7
     assert current_after() is None
+
+
+def test_a_member_of_an_enum_that_is_a_text_names_a_type(one):
+    class Of(str, enum.Enum):
+        TYPE = "categorical"
+        ASSESSMENT = "fail"
+
+    metric = one("label", 1, metric_type=Of.TYPE, assessment=Of.ASSESSMENT)
+    assert (metric.metric_type, metric.value, metric.assessment) == ("categorical", "1", "fail")
 
 
 def current_after():

@@ -41,6 +41,11 @@ class Telling(np.ndarray[Any, Any]):
         (np.array(["2024-01-02"], dtype="datetime64[ns]"), ["2024-01-02T00:00:00.000000000"]),
         (np.array([object()]), ["<object>"]),
         (np.array([(1, 2.0)], dtype=[("a", int), ("b", float)]), [[1, 2.0]]),
+        (np.ma.masked, None),
+        (np.ma.array([0.9, -999.0], mask=[0, 1]), [0.9, None]),
+        (np.ma.array([[1, 2], [3, 4]], mask=[[0, 1], [1, 0]]), [[1, None], [None, 4]]),
+        (np.ma.array([1, 2]), [1, 2]),
+        (np.ma.array(["2024-01-02", "2024-01-03"], dtype="datetime64[D]", mask=[1, 0]), [None, "2024-01-03"]),
         (pd.Series([1, 2]), [1, 2]),
         (pd.Series([1, 2], index=["a", "b"]), {"a": 1, "b": 2}),
         (pd.Series([1, 2], index=["a", "a"]), {"a": 1, "a <str>": 2}),
@@ -65,6 +70,11 @@ def test_a_large_array_is_shown_by_shape_and_head() -> None:
     assert shown["shape"] == [1000, 1000]
     assert shown["dtype"] == "float32"
     assert len(shown["first"]) == 1000
+
+
+def test_the_head_of_a_large_masked_array_shows_nothing_of_what_is_covered() -> None:
+    value = np.ma.array(np.zeros(100_000), mask=[0, 1] * 50_000)
+    assert strict_json(encode(value))["first"][:4] == [0.0, None, 0.0, None]
 
 
 def test_a_long_frame_says_how_many_rows_are_missing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import subprocess
@@ -212,6 +213,46 @@ def test_no_headers_hurt(headers: dict[str, str]) -> None:
     assert len(records) <= 1
     for record in records:
         assert json.loads(record)["span"]["name"] == "row"
+
+
+@pytest.mark.parametrize("make", [dict, http.client.HTTPMessage])
+def test_headers_that_came_in_are_handed_on_with_ours_in_the_place_of_theirs(
+    llmobs_spans: Any, make: Any
+) -> None:
+    headers = make()
+    headers["Traceparent"], headers["TraceState"] = f"00-{'a' * 32}-{'b' * 16}-01", "v=1"
+    with continue_trace(headers), experiment_span("gateway") as gateway:
+        onward = inject(headers)
+    assert sorted(onward.keys()) == ["traceparent", "tracestate"]
+    assert onward["tracestate"].endswith(",v=1")
+    with continue_trace(onward), experiment_span("service") as service:
+        pass
+    assert (service.trace_id, service.parent_id) == (gateway.trace_id, gateway.span_id)
+
+
+def test_one_object_entered_by_two_tasks_at_once_continues_each_for_itself(llmobs_spans: Any) -> None:
+    remote = continue_trace({"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
+    b_is_in, a_is_out = asyncio.Event(), asyncio.Event()
+
+    async def a() -> None:
+        with remote:
+            await b_is_in.wait()
+        with experiment_span("a, after"):
+            a_is_out.set()
+
+    async def b() -> None:
+        with remote:
+            b_is_in.set()
+            await a_is_out.wait()
+            with experiment_span("b, inside"):
+                pass
+
+    async def main() -> None:
+        await asyncio.gather(a(), b())
+
+    asyncio.run(main())
+    assert llmobs_spans.named("a, after").parent_id is None
+    assert llmobs_spans.named("b, inside").parent_id == "b" * 16
 
 
 def test_headers_that_are_no_mapping_are_misuse(llmobs_spans: Any) -> None:

@@ -40,8 +40,9 @@ def inject(headers: H) -> H:
         found = active.now(active.caller(1))
         if found is not None and found.trace_id != NO_TRACE_ID and (slot.current or slot.get()).enabled:
             span_id = found.span_id if found.span_id != NO_SPAN_ID else new_span_id()
-            headers["traceparent"] = f"00-{found.trace_id}-{span_id}-{'01' if found.sampled else '00'}"
-            headers["tracestate"] = _with_ours(_value(headers, "tracestate"), found.scope)
+            tracestate = _with_ours(_value(headers, "tracestate"), found.scope)
+            _set(headers, "traceparent", f"00-{found.trace_id}-{span_id}-{'01' if found.sampled else '00'}")
+            _set(headers, "tracestate", tracestate)
     except RecursionError:
         slot.faults.count += 1  # no room for a call that says so
     except Exception as fault:
@@ -62,12 +63,18 @@ def _members(tracestate: str) -> list[str]:
 
 def _value(headers: Mapping[str, str], name: str) -> str:
     """A header's value whatever its case; ASGI's bytes are taken too, and several of one name are joined."""
-    found = []
-    for key, value in headers.items():
-        key_text = key.decode("latin-1") if isinstance(key, bytes) else str(key)
-        if key_text.lower() == name:
-            found.append(value.decode("latin-1") if isinstance(value, bytes) else str(value))
-    return ",".join(found)
+    return ",".join([_text(value) for key, value in headers.items() if _text(key).lower() == name])
+
+
+def _set(headers: MutableMapping[str, str], name: str, value: str) -> None:
+    """Set a header in the place of those of the name in any case, such as came in and are handed on."""
+    for key in [key for key in headers if key != name and _text(key).lower() == name]:
+        del headers[key]
+    headers[name] = value
+
+
+def _text(given: object) -> str:
+    return given.decode("latin-1") if isinstance(given, bytes) else str(given)
 
 
 def extract(headers: Mapping[str, str], recorder: Recorder) -> Carried | None:
@@ -124,7 +131,7 @@ class continue_trace:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         try:
-            self._leave()
+            self._leave(sys._getframe(1))
         except Exception as fault:
             lost(self._open.pop() if self._open else None, fault)
 
@@ -140,7 +147,7 @@ class continue_trace:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
         try:
-            self._leave()
+            self._leave(sys._getframe(1))
         except Exception as fault:
             lost(self._open.pop() if self._open else None, fault)
 
@@ -153,8 +160,8 @@ class continue_trace:
             carried._opened_ns = clock_ns()
             active.place(carried, active.current_chain(), frame)
 
-    def _leave(self) -> None:
-        carried = self._open.pop() if self._open else None
+    def _leave(self, frame: FrameType) -> None:
+        carried = active.take(self._open, frame) if self._open else None
         if carried is not None:
             try:
                 active.leave(carried)
