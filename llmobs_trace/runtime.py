@@ -133,6 +133,9 @@ def _redactor(config: Config) -> Redactor | None:
     return None if config.redact is None else Redactor(config.redact, slot.say)
 
 
+# The system's timers have a bound.
+_LONGEST_SECONDS = threading.TIMEOUT_MAX / 2
+
 # Re-entrant: a signal handler's first span may come in while `configure` runs.
 _lock = threading.RLock()  # guards _pipeline, _early and the changes of slot.current
 _pipeline: Pipeline | None = None
@@ -230,7 +233,7 @@ def flush(timeout: float | None = None) -> bool:
     pipeline = _pipeline
     if pipeline is None:
         return True
-    return pipeline.worker.flush(pipeline.config.shutdown_timeout if timeout is None else timeout)
+    return pipeline.worker.flush(_seconds(timeout, pipeline.config))
 
 
 def shutdown(timeout: float | None = None) -> bool:
@@ -242,7 +245,20 @@ def shutdown(timeout: float | None = None) -> bool:
     pipeline = _pipeline
     if pipeline is None:
         return True
-    return pipeline.shutdown(pipeline.config.shutdown_timeout if timeout is None else timeout)
+    return pipeline.shutdown(_seconds(timeout, pipeline.config))
+
+
+def _seconds(timeout: object, config: Config) -> float:
+    """How long to wait: what was asked for, as far as the system's timers go."""
+    if timeout is None:
+        return config.shutdown_timeout
+    if isinstance(timeout, (int, float)) and timeout == timeout:
+        return float(min(max(timeout, 0.0), _LONGEST_SECONDS))
+    slot.misuse(
+        f"flush and shutdown take a number of seconds, or None: waiting for {config.shutdown_timeout:g}",
+        f"given {slot.shown('value', timeout)}",
+    )
+    return config.shutdown_timeout
 
 
 def delivery_stats() -> DeliveryStats:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
+
+from llmobs_trace.deliver.clock import Clock
 
 # A write waits anew for each piece that the system takes; a small one is taken at once.
 _WRITE_BYTES: Final = 64 * 1024
@@ -40,11 +41,11 @@ class Deadline:
 
     def set(self, timeout_seconds: float) -> None:
         """A request begins: it has so long."""
-        self._expires_at = time.monotonic() + timeout_seconds
+        self._expires_at = Clock.now() + timeout_seconds
 
     def left(self) -> float:
         """Seconds until the request's time is up; raises `OutOfTime` where it is."""
-        seconds = self._expires_at - time.monotonic()
+        seconds = self._expires_at - Clock.now()
         if seconds <= 0:
             raise OutOfTime
         return seconds

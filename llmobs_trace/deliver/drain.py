@@ -9,6 +9,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from llmobs_trace.deliver.backoff import Pace
+from llmobs_trace.deliver.clock import Clock
 from llmobs_trace.deliver.destination import Destination
 from llmobs_trace.deliver.gate import Gate
 from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS, Sending
@@ -49,7 +50,7 @@ def drain(
         destination=destination,
         gate=gate,
         ledger=ledger,
-        notices=Notices(logging.getLogger("llmobs_trace"), time.monotonic),
+        notices=Notices(logging.getLogger("llmobs_trace"), Clock.now),
         request_timeout_seconds=request_timeout,
         max_batch_bytes=max_batch_bytes,
         max_batch_events=max_batch_events,
@@ -58,16 +59,16 @@ def drain(
     )
     before = source.counts()
     lanes = Lanes(source, sending)
-    deadline = time.monotonic() + timeout
+    deadline = Clock.now() + timeout
     lanes.finish_by(deadline)
     gate.enter()
     try:
         while True:
-            lanes.deliver(lambda: time.monotonic() >= deadline)
+            lanes.deliver(lambda: Clock.now() >= deadline)
             next_due = lanes.next_due()
-            if next_due is None or next_due >= deadline or time.monotonic() >= deadline:
+            if next_due is None or next_due >= deadline or Clock.now() >= deadline:
                 break
-            time.sleep(max(0.0, next_due - time.monotonic()))
+            time.sleep(max(0.0, next_due - Clock.now()))
     finally:
         gate.leave()
     after = source.counts()

@@ -8,10 +8,11 @@ a network.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
+
+from llmobs_trace.deliver.clock import Clock
 
 # A fork does not wait longer than this: a child with a damaged sender is better than a program that hangs.
 FORK_PATIENCE_SECONDS: Final = 1.0
@@ -81,9 +82,9 @@ class Gate:
 
     def _wait_until_outside(self, timeout_seconds: float) -> bool:
         # The sender itself may fork or end, as by a log handler of the user's: it must not wait for itself.
-        deadline = time.monotonic() + timeout_seconds
+        deadline = Clock.now() + timeout_seconds
         while self._inside is not None and self._inside != threading.get_ident():
-            left = deadline - time.monotonic()
+            left = deadline - Clock.now()
             if left <= 0 or not self._changed.wait(left):
                 return self._inside is None
         return True

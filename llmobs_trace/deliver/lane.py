@@ -5,7 +5,6 @@ Sender's thread.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from random import SystemRandom
@@ -13,6 +12,7 @@ from typing import Final
 
 from llmobs_trace.deliver.answers import RESPONSES, Answer, Response, Verdict, advice, what_was_said
 from llmobs_trace.deliver.backoff import Pace, asked_delay, pause_delay, retry_delay
+from llmobs_trace.deliver.clock import Clock
 from llmobs_trace.deliver.destination import Destination
 from llmobs_trace.deliver.gate import Gate
 from llmobs_trace.deliver.ledger import Ledger
@@ -44,7 +44,7 @@ class Sending:
     pace: Pace
     rejected: Rejected = field(default_factory=Rejected)
     limit: SizeLimit = field(default_factory=SizeLimit)
-    clock: Callable[[], float] = time.monotonic
+    clock: Callable[[], float] = Clock.now
     chance: Callable[[], float] = _chance
 
 

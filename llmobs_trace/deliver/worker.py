@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from llmobs_trace.deliver.backoff import Pace, retry_delay
+from llmobs_trace.deliver.clock import Clock
 from llmobs_trace.deliver.destination import Destination
 from llmobs_trace.deliver.gate import Closed, Gate
 from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS, Sending
@@ -116,7 +117,7 @@ class Worker:
             destination=self._destination,
             gate=self._gate,
             ledger=self._ledger,
-            notices=Notices(self._log, time.monotonic),
+            notices=Notices(self._log, Clock.now),
             request_timeout_seconds=self._request_timeout,
             max_batch_bytes=self._max_batch_bytes,
             max_batch_events=self._max_batch_events,
@@ -152,14 +153,14 @@ class Worker:
         The thread is started by another, raw one: `Thread.start` waits, and takes a lock that the code
         which a signal handler interrupts may hold.
         """
-        if self._stopping or self._has_sender() or time.monotonic() < self._start_after:
+        if self._stopping or self._has_sender() or Clock.now() < self._start_after:
             return
         if not self._launching.acquire(blocking=False):
             return
         try:
             _thread.start_new_thread(self._launch, ())
         except RuntimeError:  # too many threads, or the interpreter ends
-            self._start_after = time.monotonic() + _START_AGAIN_SECONDS
+            self._start_after = Clock.now() + _START_AGAIN_SECONDS
             self._launching.release()
 
     def wake(self) -> None:
@@ -176,7 +177,7 @@ class Worker:
 
         Answers early where nothing can change within the time, as when the server asked for more than that.
         """
-        deadline = time.monotonic() + max(0.0, timeout)
+        deadline = Clock.now() + max(0.0, timeout)
         # The sender may be busy with what others left, for as long as a request takes.
         if self._stopping or self.is_sender() or self._queue.pending()[0] == 0:
             return self._queue.pending()[0] == 0
@@ -192,7 +193,7 @@ class Worker:
         sender looked for it is still the next run. Afterwards the queue is the caller's: even a sender that
         hangs in a request doesn't touch it any more.
         """
-        deadline = time.monotonic() + max(0.0, timeout)
+        deadline = Clock.now() + max(0.0, timeout)
         reached = self.flush(timeout)
         if reached and not self._stopping and self._adopt is not None and not self.is_sender():
             self._wait_for_leftovers(deadline)
@@ -201,8 +202,8 @@ class Worker:
         thread = self._thread
         if thread is not None and thread.is_alive() and not self.is_sender():
             self._destination.abort()  # what it may still wait for is too late, or another process's
-            self._gate.close(max(deadline - time.monotonic(), _LAST_SECONDS))
-            thread.join(max(deadline - time.monotonic(), 0.0))
+            self._gate.close(max(deadline - Clock.now(), _LAST_SECONDS))
+            thread.join(max(deadline - Clock.now(), 0.0))
         else:
             self._gate.close(0)
             if self._turning.acquire(blocking=False):
@@ -217,7 +218,7 @@ class Worker:
         self._wait_for(leftovers)
 
     def _wait_for(self, waiting: _Flush | _Leftovers) -> None:
-        while not waiting.done.is_set() and (left := waiting.deadline - time.monotonic()) > 0:
+        while not waiting.done.is_set() and (left := waiting.deadline - Clock.now()) > 0:
             self.start()
             if self._has_sender():
                 waiting.done.wait(min(left, _STILL_THERE_SECONDS))
@@ -270,7 +271,7 @@ class Worker:
             self._inbox.put(None)  # its first turn makes the queue ready, and looks for ended processes
             thread.start()
         except Exception:
-            self._start_after = time.monotonic() + _START_AGAIN_SECONDS
+            self._start_after = Clock.now() + _START_AGAIN_SECONDS
         finally:
             self._launching.release()
 
@@ -295,7 +296,7 @@ class Worker:
             return False
         try:
             self._finish_by = waiting.deadline
-            while not waiting.done.is_set() and time.monotonic() < waiting.deadline:
+            while not waiting.done.is_set() and Clock.now() < waiting.deadline:
                 self._turn(waiting.deadline)
         except Closed:
             waiting.done.set()
@@ -321,7 +322,7 @@ class Worker:
     def _work(self, *, alone: bool) -> None:
         self._queue.prepare()
         self._watch.look()
-        now = time.monotonic()
+        now = Clock.now()
         if self._is_due(now):
             self._own.finish_by(self._finish_by)
             is_whole = self._own.deliver(self._is_wanted)
@@ -383,7 +384,7 @@ class Worker:
             self._woken = False
 
     def _seconds_to_sleep(self, until: float | None) -> float | None:
-        now = time.monotonic()
+        now = Clock.now()
         if self._faults_in_a_row:
             return retry_delay(self._faults_in_a_row, self._sending.chance(), self._pace)
         moments = [flush.deadline for flush in self._flushes]
@@ -429,7 +430,7 @@ class Worker:
     # -- who waits -------------------------------------------------------------------------------------------
 
     def _answer_flushes(self) -> None:
-        now = time.monotonic()
+        now = Clock.now()
         waiting = []
         for flush in self._flushes:
             if self._own.settled_to() >= flush.target:
@@ -446,10 +447,10 @@ class Worker:
 
     def _answer_leftovers(self) -> None:
         """Done is whatever can be done now: nobody waits for a second try at what is not this process's."""
-        if not self._predecessors.is_waiting(time.monotonic()):
+        if not self._predecessors.is_waiting(Clock.now()):
             for leftovers in self._leftovers:
                 leftovers.done.set()
             self._leftovers = []
 
     def _has_better_to_do(self) -> bool:
-        return self._stopping or not self._inbox.empty() or self._is_due(time.monotonic())
+        return self._stopping or not self._inbox.empty() or self._is_due(Clock.now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,8 @@ from support.machine import Machine
 from support.receiver import Receiver, Reply
 from support.silent_names import SILENT_NAMES
 
-from llmobs_trace import configure, delivery_stats, experiment_span, flush, shutdown
+from llmobs_trace import UsageError, configure, delivery_stats, experiment_span, flush, shutdown
+from llmobs_trace.capture import recorder as slot
 
 
 @pytest.fixture
@@ -193,6 +195,53 @@ def test_flush_keeps_to_its_time_with(
     assert time.monotonic() - began < 5.5
     assert delivery_stats().pending == 1
     assert_the_ledger_balances()
+
+
+def test_flush_and_shutdown_keep_to_their_time_while_a_test_has_time_stand_still(
+    machine: Machine, receiver: Receiver
+) -> None:
+    receiver.stop_listening()
+    machine.sends_to(receiver.url, flush_interval=0.1, shutdown_timeout=0.2)
+    # As freezegun does, which puts a stopped clock into every module that holds the real one.
+    machine.run(
+        """
+        import sys, time
+        real = time.monotonic
+        stopped = lambda now=real(): now
+        configure()
+        for module in [*sys.modules.values()]:
+            if (getattr(module, "__name__", "") or "").split(".")[0] in ("time", "llmobs_trace"):
+                for name, value in [*vars(module).items()]:
+                    if value is real and module is not sys.modules["__main__"]:
+                        setattr(module, name, stopped)
+        assert time.monotonic is stopped
+        with experiment_span("row"): pass
+        assert not flush(1.5)
+        assert not shutdown(1.5)
+        """,
+        timeout=20,
+    )
+
+
+def test_a_time_that_is_none_is_said_and_any_number_does(
+    machine: Machine, connected: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    slot._said_at.clear()
+    connected(flush_interval=0.1, shutdown_timeout=9)
+    record("a")
+    assert flush(math.inf)
+    record("b")
+    assert flush("soon")  # type: ignore[arg-type]
+    record("c")
+    assert shutdown(math.inf)
+    assert shutdown(math.nan)
+    assert flush(-1)
+    said = "flush and shutdown take a number of seconds, or None: waiting for 9 (given 'soon')"
+    assert caplog.messages == [said]
+    configure(strict=True)
+    record("d")
+    with pytest.raises(UsageError):
+        flush(math.nan)
 
 
 @pytest.mark.parametrize("server", SILENT)
