@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
-from uuid import uuid4
+from uuid import uuid4, uuid5
 from zlib import crc32
 
 from msgspec import Struct
@@ -29,8 +29,8 @@ ENVELOPE_BYTES = 1024
 # The journal's segments hold at least two of the largest events, and there are at least two segments.
 EVENTS_IN_A_JOURNAL = 4
 
-# One experiment a process, made on loading, so that processes forked later share it.
-_PROCESS_EXPERIMENT_ID = str(uuid4())
+# Made on loading, so that processes forked later share it.
+_PROCESS = uuid4()
 
 # What the endpoint needs before anything can be sent there.
 _KEYS = ("api_key", "app_key")
@@ -224,6 +224,8 @@ def _resolve(options: Mapping[str, object], environ: Mapping[str, str], complain
     values["journal"] = _journal(values, found, environ, complain, notes)
     for name, made in _made_names().items():
         values[name] = values[name] or made
+    # One experiment a process; two where it names two, one after the other.
+    values["experiment_id"] = values["experiment_id"] or str(uuid5(_PROCESS, values["experiment_name"]))
     return Config(**values, notes=tuple(notes))
 
 
@@ -330,7 +332,6 @@ def _made_names() -> dict[str, str]:
         directory = Path("/")
     mark = f"{crc32(os.fsencode(directory)):08x}"
     return {
-        "experiment_id": _PROCESS_EXPERIMENT_ID,
         "project_id": as_id(f"{directory.name[:200] or 'root'}-{mark}"),
         "dataset_id": as_id(f"{program[:200]}-{mark}"),
         "experiment_name": as_id(program),

@@ -9,7 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from llmobs_trace.options import BY_NAME
+from llmobs_trace.places import default_databases
+
 if TYPE_CHECKING:
+    from llmobs_trace.cli.screen import Screen
     from llmobs_trace.local.store import Store
 
 # What an argument that names an experiment may be.
@@ -55,7 +59,7 @@ def database(arguments: argparse.Namespace) -> Path:
 
 
 @contextmanager
-def reading(arguments: argparse.Namespace) -> Iterator[Store]:
+def reading(arguments: argparse.Namespace, screen: Screen) -> Iterator[Store]:
     """The store, open to be read: all that is asked within the block sees it as it was at one moment."""
     from llmobs_trace.errors import StoreError
     from llmobs_trace.local.store import Store
@@ -68,6 +72,9 @@ def reading(arguments: argparse.Namespace) -> Iterator[Store]:
             else "; llmobs-trace demo makes one, --database names another"
         )
         raise StoreError(f"there is no store at {path}{hint}")
+    is_named = arguments.database is not None or any(map(os.environ.get, BY_NAME["database"].environment))
+    if not is_named and path in default_databases(os.environ)[1:]:
+        screen.say(f"there is no store here: this is {path}")
     with Store(path, read_only=True) as store, store.snapshot():
         yield store
 

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     from llmobs_trace.compare import UnknownLabel, compare
 
     options = _options(arguments)
-    with reading(arguments) as store:
+    with reading(arguments, screen) as store:
         try:
             comparison = compare(
                 store,

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     from llmobs_trace.local import queries
 
-    with reading(arguments) as store:
+    with reading(arguments, screen) as store:
         found = queries.experiments(store)
     if arguments.format == "json":
         import msgspec

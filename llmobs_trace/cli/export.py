@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     from llmobs_trace.local import queries
 
-    with reading(arguments) as store:
+    with reading(arguments, screen) as store:
         experiment = queries.find_experiment(store, arguments.experiment)
         pieces = _WRITERS[arguments.format](store, experiment.id)
         if arguments.output in (None, "-"):

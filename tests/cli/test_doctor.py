@@ -59,7 +59,7 @@ def test_after_a_run_everything_is_accounted_for(run: RunCommand, a_user_of_its_
     assert shutdown(10)
     told = run("doctor", on=None)
     assert (told.code, last_line(told)) == (0, "nothing lost: 3 recorded = 3 delivered, by 1 process")
-    assert "ok  store: opens, version 2 of 2, 1 experiment" in told.out
+    assert "ok  store: opens, version 3 of 3, 1 experiment" in told.out
     assert '"name":"sample"' in told.out
 
 
@@ -232,7 +232,7 @@ def test_a_store_can_be_named(run: RunCommand, tmp_path: Path, monkeypatch: pyte
     Store(tmp_path / "mine.db").close()
     code, found = examined(run, "--database", str(tmp_path / "mine.db"))
     assert code == 0
-    assert found["destinations"][0]["checks"][0]["detail"] == "opens, version 2 of 2, 0 experiments"
+    assert found["destinations"][0]["checks"][0]["detail"] == "opens, version 3 of 3, 0 experiments"
     # Also where events go elsewhere.
     for name, value in {**KEYS, **IDS, "LLMOBS_TRACE_BASE_URL": "http://127.0.0.1:9"}.items():
         monkeypatch.setenv(name, value)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from support.commands import RunCommand
 from support.events import span
 
@@ -48,3 +49,20 @@ def test_names_that_would_rewrite_the_screen_are_shown_as_escapes(run: RunComman
     lines = run("experiments").out.splitlines()
     assert len(lines) == 4
     assert "\\e]0;title\\x07 \\u202eevil\\nline" in lines[1]
+
+
+def test_the_store_of_another_place_is_named_where_there_is_none_here(
+    run: RunCommand, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state" / "llmobs-trace"
+    state.mkdir(parents=True)
+    (tmp_path / "here").mkdir()
+    database.rename(state / "experiments.db")
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("LLMOBS_TRACE_DATABASE", raising=False)
+    code, out, err = run("experiments", on=None)
+    assert (code, err) == (0, f"there is no store here: this is {state}/experiments.db\n")
+    assert "e-new" in out
+    monkeypatch.setenv("LLMOBS_TRACE_DATABASE", str(state / "experiments.db"))
+    assert run("experiments", on=None).err == ""

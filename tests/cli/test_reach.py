@@ -160,7 +160,7 @@ def test_a_store_says_its_version_and_what_it_holds(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     with Store(path) as store:
         store.add("e", [span("a")], [])
-    assert reach.look_at_store(path).checks[0] == Check("store", True, "opens, version 2 of 2, 1 experiment")
+    assert reach.look_at_store(path).checks[0] == Check("store", True, "opens, version 3 of 3, 1 experiment")
 
 
 def test_a_newer_store_and_a_full_disk_are_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 from collections import Counter
@@ -180,6 +181,15 @@ def test_a_redactor_that_raises_is_said_once(machine: Machine, caplog: pytest.Lo
     record("one", "two")
     said = [log.getMessage() for log in caplog.records]
     assert said == ["the redactor raised TypeError: a marker is recorded instead of a value (name)"]
+
+
+def test_a_process_that_names_two_experiments_has_two(machine: Machine) -> None:
+    for name in ("prompt-v1", "prompt-v2", "prompt-v1"):
+        configure(experiment_name=name)
+        record("row")
+    assert shutdown()
+    found = json.loads(machine.command("experiments", "--format", "json").out)
+    assert {each["name"]: each["rows"] for each in found} == {"prompt-v1": 2, "prompt-v2": 1}
 
 
 def test_what_is_pending_as_configure_replaces_is_said_and_kept(

@@ -94,7 +94,7 @@ export function characters(count) {
   return counted(count, "character");
 }
 
-/** The beginning of an id, enough to be told from others and typed. */
+/** The beginning of an id that was made up, enough to be told from others and typed; one that says something, whole. */
 export function shortId(id) {
-  return id.length > 12 ? id.slice(0, 8) : id;
+  return /^[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4,}/i.test(id) ? id.slice(0, 8) : id;
 }

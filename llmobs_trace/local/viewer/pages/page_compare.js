@@ -127,9 +127,8 @@ function sides(experiments) {
         h(
           "a",
           { href: href(["experiments", each.id]) },
-          h("span", { dir: "auto" }, each.name ?? "unnamed"),
-          " ",
-          h("code", {}, shortId(each.id)),
+          h("span", { dir: "auto" }, each.name ?? each.id),
+          each.name ? [" ", h("code", {}, shortId(each.id))] : null,
         ),
         h("span", { class: "quiet" }, ` ${counted(each.rows, "row")}`),
       ),

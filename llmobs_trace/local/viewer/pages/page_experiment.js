@@ -21,7 +21,7 @@ export async function load(route, source) {
 }
 
 export function title(route, { experiment }) {
-  return `${experiment.name ?? "unnamed"} ${shortId(experiment.id)}`;
+  return experiment.name ? `${experiment.name} ${shortId(experiment.id)}` : experiment.id;
 }
 
 export function path(route, { experiment }) {
@@ -42,7 +42,7 @@ export function view(route, data) {
       h(
         "div",
         {},
-        h("h1", { tabindex: -1, dir: "auto" }, experiment.name ?? "unnamed"),
+        h("h1", { tabindex: -1, dir: "auto" }, experiment.name ?? experiment.id),
         facts(experiment, data.other_metrics),
       ),
       h(

@@ -91,9 +91,8 @@ function listed(each, chosen) {
       h(
         "a",
         { class: "open", id: `open-${each.id}`, href: href(["experiments", each.id]) },
-        h("span", { class: "name", dir: "auto" }, each.name ?? "unnamed"),
-        " ",
-        h("code", { class: "quiet" }, shortId(each.id)),
+        h("span", { class: "name", dir: "auto" }, each.name ?? each.id),
+        each.name ? [" ", h("code", { class: "quiet" }, shortId(each.id))] : null,
       ),
     ),
     cell(
