@@ -222,6 +222,8 @@ def _start(config: Config, notes: tuple[str, ...]) -> None:
         in_memory = 0 if is_delivered else before.tell_what_is_pending()
         before.close()
         before.tell_what_is_lost(and_pending=in_memory)
+        if started is not None and not is_delivered:
+            started.worker.look_again()
 
 
 def flush(timeout: float | None = None) -> bool:

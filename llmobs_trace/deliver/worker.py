@@ -211,6 +211,11 @@ class Worker:
                 self._turning.release()
         return reached
 
+    def look_again(self) -> None:
+        """Have the sender look at once for what was left: by this process, as it was configured before."""
+        self._inbox.put(_Leftovers(Clock.now()))
+        self.start()
+
     def _wait_for_leftovers(self, deadline: float) -> None:
         """Have the sender see to them: no deadline frees this thread, if it must, from a name server."""
         leftovers = _Leftovers(deadline)

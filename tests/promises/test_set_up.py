@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from support.machine import Machine
-from support.receiver import Receiver
+from support.receiver import Receiver, Reply
 
 from llmobs_trace import (
     ConfigurationError,
@@ -203,6 +203,24 @@ def test_what_is_pending_as_configure_replaces_is_said_and_kept(
     said = [log.getMessage() for log in caplog.records if "not delivered" in log.getMessage()]
     assert said == ["1 event is not delivered yet; the next run does it, or: llmobs-trace resend"]
     assert "1 recorded = 0 delivered + 1 pending" in machine.command("doctor", code=None).out
+
+
+def test_what_was_pending_as_configure_replaced_is_delivered_once_the_server_takes_it(
+    machine: Machine, receiver: Receiver
+) -> None:
+    receiver.usual(Reply(status=503))
+    options: dict[str, Any] = {"experiment_id": "e", "project_id": "p", "dataset_id": "d"}
+    options |= {"api_key": "k", "app_key": "k", "base_url": receiver.url, "shutdown_timeout": 0.1}
+    configure(**options)
+    record("kept")
+    configure(**options)
+    receiver.usual(Reply())
+    # At once, and not when the sender would look for ended processes next, in a minute.
+    while not receiver.accepted():
+        receiver.wait_for(len(receiver.requests()) + 1)
+    [span] = receiver.accepted()[0].spans
+    assert span["name"] == "kept"
+    assert delivery_stats().recorded == 0
 
 
 def test_a_metric_of_a_span_from_before_a_second_configure_goes_where_the_span_went_unless_by_id_alone(
