@@ -122,6 +122,9 @@ def _margin(text: str) -> tuple[str | None, float]:
         margin = float(number)
     except ValueError:
         margin = math.nan
-    if not (0 <= margin < math.inf) or (equals and not label):
-        raise argparse.ArgumentTypeError(f'expected a number from 0 on, or LABEL=number, given "{text}"')
+    if not (0 <= margin < math.inf) or (equals and not label) or (not equals and margin > 1):
+        raise argparse.ArgumentTypeError(
+            "expected a share of the scale, from 0 to 1, or LABEL=number in the metric's own unit,"
+            f' given "{text}"'
+        )
     return (label if equals else None), margin

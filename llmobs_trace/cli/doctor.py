@@ -157,7 +157,7 @@ def _heading(title: str, rest: str, screen: Screen) -> None:
 
 def _configuration(found: Settings, screen: Screen) -> None:
     _heading("configuration", "", screen)
-    columns = (Column("option"), Column("value", cuts=True), Column("from"))
+    columns = (Column("option"), Column("value", cuts=True), Column("from", cuts=True))
     rows = [(each.name, _value(each.value), Cell(each.source, "dim")) for each in found.options]
     for line in table.lines(columns, rows, screen):
         screen.line(f"  {line}")

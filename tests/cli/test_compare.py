@@ -92,7 +92,7 @@ def test_unknown_ids_and_labels_are_told_apart_from_misuse(run: RunCommand, pair
     label = run("compare", "old", "new", "--lower-is-better", "speed", on=pair)
     assert (label.code, label.out) == (2, "")
     assert "right, style" in label.err
-    for margin in ("-1", "nan", "inf", "=0.1", "much", "style="):
+    for margin in ("-1", "5", "nan", "inf", "=0.1", "much", "style="):
         assert run("compare", "old", "new", f"--margin={margin}", on=pair).code == 2
     assert run("compare", "old", on=pair).code == 2
 

@@ -7,11 +7,11 @@ import { cell, table } from "./table.js";
 const SIGNS = { better: "▲", worse: "▼", "no different": "=", "cannot tell": "?" };
 const SHARES = new Set(["boolean", "assessment", "errors"]);
 
-/** A verdict, told by word and sign as well as by colour. */
-export function verdict(word) {
+/** A verdict, told by word and sign as well as by colour; without one where it decides nothing. */
+export function verdict(word, { decides = true } = {}) {
   return h(
     "span",
-    { class: `verdict ${word.replace(" ", "-")}` },
+    { class: decides ? `verdict ${word.replace(" ", "-")}` : "verdict quiet" },
     h("span", { "aria-hidden": "true" }, `${SIGNS[word] ?? "·"} `),
     word,
   );
@@ -60,7 +60,7 @@ function metricRow(metric, nameA, nameB, level) {
       { class: "text why" },
       // Where neither way is better there is nothing that more rows could tell.
       metric.direction || metric.verdict !== "cannot tell"
-        ? verdict(metric.verdict)
+        ? verdict(metric.verdict, metric)
         : h("span", { class: "quiet" }, "no verdict"),
       h("span", { class: "quiet note" }, metric.reason),
       metric.rows_needed
