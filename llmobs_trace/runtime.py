@@ -12,8 +12,9 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from llmobs_trace import config as configuration
@@ -52,12 +53,14 @@ class Pipeline:
         self.config = config
         self.destination = destination = _destination(config)
         journal = config.journal
-        self.queue: Queue = open_journal(
+        self.open_queue: Callable[[], Queue] = partial(
+            open_journal,
             journal,
             owner=this_process(destination.name, config.experiment_id, config.experiment_name),
             segment_bytes=min(max(2 << 20, 2 * config.max_event_bytes), config.max_journal_bytes // 2),
             max_bytes=config.max_journal_bytes,
         )
+        self.queue = self.open_queue()
         if self.queue.reason and self.queue.storage == "memory":
             _warn("%s; spans are kept in memory, where a kill loses them", self.queue.reason)
         self.worker = Worker(
@@ -195,6 +198,11 @@ def _setting_up() -> Iterator[Early]:
             early.hand_over(slot.current or _disabled())
 
 
+def _hand_on(recorder: Recorder, record: bytes) -> None:
+    """The `append` of a recorder that was replaced: the other's own may change, too."""
+    recorder.append(record)
+
+
 def _disabled() -> Recorder:
     return Recorder(discard, Scope("disabled", "disabled", "disabled"), enabled=False)
 
@@ -216,7 +224,7 @@ def _start(config: Config, notes: tuple[str, ...]) -> None:
         _pipeline, slot.current = started, recorder
         if before_recorder is not None:
             # Spans that are open now end in the new pipeline: nothing is lost between the two.
-            before_recorder.append = recorder.append
+            before_recorder.append = partial(_hand_on, recorder)
     if before is not None and not before.is_closed:
         is_delivered = before.shutdown(before.config.shutdown_timeout)
         in_memory = 0 if is_delivered else before.tell_what_is_pending()
@@ -313,22 +321,33 @@ def _at_exit() -> None:
     # A daemon thread may still record: then the journal stays open, and the next run looks into it.
     if threading.active_count() <= 1:
         pipeline.close()
-        _go_on_after_exit(pipeline)
+        pipeline.recorder.append = _AfterExit(pipeline.open_queue)
     else:
         # What is not in its file yet, or whose file somebody removed, is brought there once more.
         pipeline.queue.prepare()
     pipeline.tell_what_is_lost(and_pending=in_memory)
 
 
-def _go_on_after_exit(pipeline: Pipeline) -> None:
-    """What other exit hooks and finalizers record from here on has a journal of its own, if it has any."""
-    slot.current, slot.first_filler = None, _AfterExit(pipeline.config)
-    pipeline.recorder.append = _to_current
+class _AfterExit:
+    """The `append` of a recorder after the exit: what finalizers, and exit hooks older than ours, record has
+    a journal of its own, which the next run delivers. Nothing can be imported any more, nor a thread started.
+    """
 
+    def __init__(self, open_queue: Callable[[], Queue]) -> None:
+        self._open_queue = open_queue
+        self._queue: Queue | None = None
 
-def _to_current(record: bytes) -> None:
-    """The `append` of a recorder whose queue is closed."""
-    slot.get().append(record)
+    def __call__(self, record: bytes) -> None:
+        queue = self._queue
+        if queue is None:
+            queue = self._queue = self._open_queue()
+            if queue.storage == "memory":
+                _warn("what is recorded after the exit is lost: no journal is kept")
+            else:
+                _warn("recorded after the exit: the next run delivers it, or: llmobs-trace resend")
+        queue.append(record)
+        if queue.storage == "mirrored":
+            queue.prepare()  # nobody else copies it to its file
 
 
 def _before_fork() -> None:
@@ -398,28 +417,6 @@ class _Again:
                     slot.current = _disabled()
             current = slot.current
         return current if current is not None else _disabled()
-
-
-class _AfterExit(_Again):
-    """Fills the slot after the exit, where nobody delivers any more: that is for the next run to do."""
-
-    def __call__(self) -> Recorder:
-        recorder, pipeline = super().__call__(), _pipeline
-        if pipeline is None or pipeline.is_closed:
-            return recorder
-        queue = pipeline.queue
-        if queue.storage == "memory":
-            _warn("what is recorded from here on is lost: the program is at its end, and no journal is kept")
-        else:
-            _warn("recorded after the exit: the next run delivers it, or: llmobs-trace resend")
-        if queue.storage == "mirrored":
-
-            def append(record: bytes) -> None:
-                queue.append(record)
-                queue.prepare()  # nobody else copies it to its file
-
-            recorder.append = append
-        return recorder
 
 
 # At import: hooks run in the opposite order, and those that the program adds may record.

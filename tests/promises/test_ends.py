@@ -252,6 +252,18 @@ def cleanup():
 from llmobs_trace import *
 with experiment_span("row"): pass
 """
+# Its span began under another configuration.
+RECONFIGURED = """
+from llmobs_trace import *
+configure(shutdown_timeout=4)
+@experiment_span("late")
+def answer():
+    yield 1
+stream = answer()
+next(stream)
+configure(shutdown_timeout=3)
+with experiment_span("row"): pass
+"""
 # The frame that failed is kept for a debugger, and with it a stream that nobody reads to its end.
 UNFINISHED = """
 from llmobs_trace import *
@@ -269,7 +281,8 @@ main()
 
 
 @pytest.mark.parametrize(
-    ("program", "code", "late"), [(BEFORE_US, 0, {"late": 3}), (UNFINISHED, 1, {"row": 1})]
+    ("program", "code", "late"),
+    [(BEFORE_US, 0, {"late": 3}), (RECONFIGURED, 0, {"late": 1}), (UNFINISHED, 1, {"row": 1})],
 )
 @pytest.mark.parametrize("storage", ["mapped", "mirrored"])
 def test_what_ends_after_the_exit_is_kept_for_the_next_run(
@@ -282,7 +295,8 @@ def test_what_ends_after_the_exit_is_kept_for_the_next_run(
 ) -> None:
     if storage == "mirrored":
         there = "from llmobs_trace import *"
-        elsewhere = 'shelf._storage_on = lambda kind: "mirrored"'
+        # No function of the program's: it would keep the program's variables beyond their end.
+        elsewhere = 'shelf._storage_on = "mirrored".format'
         program = program.replace(there, f"{there}\nfrom llmobs_trace.journal import shelf\n{elsewhere}")
     ended = machine.run(program, code=code)
     assert "recorded after the exit: the next run delivers it, or: llmobs-trace resend" in ended.err
@@ -301,7 +315,7 @@ def test_what_ends_after_the_exit_is_kept_for_the_next_run(
 def test_without_a_journal_what_ends_after_the_exit_is_said_to_be_lost(machine: Machine) -> None:
     machine.set(journal="off")
     ended = machine.run(BEFORE_US)
-    assert ended.err.count("what is recorded from here on is lost") == 1
+    assert ended.err.count("what is recorded after the exit is lost") == 1
 
 
 def test_what_a_finalizer_records_in_the_sender_s_thread_is_the_program_s(

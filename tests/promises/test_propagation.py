@@ -8,6 +8,7 @@ import json
 import subprocess
 import textwrap
 import threading
+import wsgiref.headers
 from typing import Any
 
 import pytest
@@ -215,7 +216,7 @@ def test_no_headers_hurt(headers: dict[str, str]) -> None:
         assert json.loads(record)["span"]["name"] == "row"
 
 
-@pytest.mark.parametrize("make", [dict, http.client.HTTPMessage])
+@pytest.mark.parametrize("make", [dict, http.client.HTTPMessage, wsgiref.headers.Headers])
 def test_headers_that_came_in_are_handed_on_with_ours_in_the_place_of_theirs(
     llmobs_spans: Any, make: Any
 ) -> None:

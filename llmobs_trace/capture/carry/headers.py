@@ -68,7 +68,8 @@ def _value(headers: Mapping[str, str], name: str) -> str:
 
 def _set(headers: MutableMapping[str, str], name: str, value: str) -> None:
     """Set a header in the place of those of the name in any case, such as came in and are handed on."""
-    for key in [key for key in headers if key != name and _text(key).lower() == name]:
+    # `keys`, since not every kind of headers can be gone through by itself.
+    for key in [key for key in headers.keys() if key != name and _text(key).lower() == name]:  # noqa: SIM118
         del headers[key]
     headers[name] = value
 
