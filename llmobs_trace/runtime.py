@@ -71,7 +71,7 @@ class Pipeline:
             max_batch_bytes=config.max_batch_bytes,
             # What ended processes left for this destination goes with our own.
             adopt=None if journal is None else lambda: adoptable(journal, destination.name),
-            around_thread=active.muted,
+            on_thread=active.mute_thread,
             rejected=journal,
         )
         self.recorder = Recorder(

@@ -14,12 +14,10 @@ parent, unless the chain's top was opened inside it.
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from threading import get_ident
 from types import FrameType
@@ -220,7 +218,7 @@ def top(chain: Chain) -> Active | None:
         if not entry._ended:
             return entry if entry.trace_id else None
         spans.pop()  # ended by another thread, which only marked it
-    base = chain.base
+    base = _base_of(chain)
     return base if base is not None and base.trace_id else None
 
 
@@ -239,7 +237,13 @@ def _find_among_blocks(chain: Chain, blocks: FrameBlocks | None) -> Active | Non
             break
         elif within is blocks:
             return entry
-    return hit if hit is not None else chain.base
+    return hit if hit is not None else _base_of(chain)
+
+
+def _base_of(chain: Chain) -> Active | None:
+    """What was active where this was started."""
+    base = chain.base
+    return None if base is _NOBODY and _in_finalizer() else base
 
 
 def innermost_blocks(chain: Chain, frame: FrameType | None) -> FrameBlocks | None:
@@ -396,39 +400,25 @@ def step_out_of_frame(entry: Active) -> None:
     entry._ended = False
 
 
-@contextmanager
-def muted() -> Iterator[None]:
-    """Record nothing of what this thread does meanwhile: the sender's own requests are nobody's spans.
+# What a muted thread starts from.
+_NOBODY = Carried(NO_TRACE_ID, NO_SPAN_ID, NO_SCOPE, False)
 
-    But for the garbage collector's work, which it does in whichever thread it is due: a finalizer that it
-    calls is the program's.
-    """
+
+def mute_thread() -> None:
+    """Record nothing of what this thread does: the sender's own requests are nobody's spans."""
     # Under gevent the sender is a greenlet, and the thread below it is the program's own.
-    chain, thread = current_chain(), get_ident()
-    nobody = Carried(NO_TRACE_ID, NO_SPAN_ID, NO_SCOPE, False)
-
-    def collecting(phase: str, info: dict[str, int]) -> None:
-        if get_ident() == thread:
-            chain.base = None if phase == "start" else nobody
-
-    chain.base = nobody
-    _collecting.append(collecting)
-    gc.callbacks.append(collecting)
-    try:
-        yield
-    finally:
-        _stop_watching(collecting)
-        chain.base = None
+    current_chain().base = _NOBODY
 
 
-# What `muted` has in `gc.callbacks`.
-_collecting: list[Callable[[str, dict[str, int]], None]] = []
-
-
-def _stop_watching(collecting: Callable[[str, dict[str, int]], None]) -> None:
-    _collecting.remove(collecting)
-    with suppress(ValueError):  # the program has emptied the list
-        gc.callbacks.remove(collecting)
+def _in_finalizer() -> bool:
+    """Whether a `__del__` is on the stack: the collector calls them in whichever thread it is due, and what
+    they do is the program's. (A hook of the collector's would say it exactly; but in such hooks, which run in
+    the program's threads, what a signal handler raises is forgotten.)
+    """
+    frame = caller(1)
+    while frame is not None and frame.f_code.co_name != "__del__":
+        frame = frame.f_back
+    return frame is not None
 
 
 def forget_everything() -> None:
@@ -439,8 +429,6 @@ def forget_everything() -> None:
             if entry is not None:
                 entry._ended = True
     _blocks.clear()
-    for collecting in _collecting[:]:
-        _stop_watching(collecting)  # the parent's sender is not here
     chain = current_chain()
     for entry in chain.spans:
         entry._ended = True

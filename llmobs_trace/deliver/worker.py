@@ -76,9 +76,9 @@ class _Leftovers:
 class Worker:
     """Delivers `queue`, and what `adopt` finds of ended processes, to `destination`.
 
-    `adopt` is called on the sender's thread, at its start and now and then while it is awake; all that the
-    thread does is within `around_thread()`. What is refused for good is kept under the directory `rejected`.
-    `fork` hooks and exit are the caller's to wire up. All times are seconds.
+    `adopt` is called on the sender's thread, at its start and now and then while it is awake; `on_thread`
+    once, as the thread's first act. What is refused for good is kept under the directory `rejected`. `fork`
+    hooks and exit are the caller's to wire up. All times are seconds.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Worker:
         max_batch_bytes: int = 4 << 20,
         max_batch_events: int = MAX_BATCH_EVENTS,
         adopt: Callable[[], Iterable[Adopted]] | None = None,
-        around_thread: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+        on_thread: Callable[[], None] | None = None,
         rejected: Path | None = None,
         pace: Pace | None = None,
         log: logging.Logger | None = None,
@@ -102,7 +102,7 @@ class Worker:
         self._max_batch_bytes = max_batch_bytes
         self._max_batch_events = max_batch_events
         self._adopt = adopt
-        self._around_thread = around_thread
+        self._on_thread = on_thread
         self._rejected = rejected
         self._pace = pace or Pace()
         self._log = log or logging.getLogger("llmobs_trace")
@@ -281,7 +281,9 @@ class Worker:
             self._launching.release()
 
     def _run(self) -> None:
-        with self._around_thread(), self._turning:
+        if self._on_thread is not None:
+            self._on_thread()
+        with self._turning:
             try:
                 while not self._stopping:
                     try:

@@ -342,11 +342,11 @@ def test_what_a_finalizer_records_in_the_sender_s_thread_is_the_program_s(
         Client()
         with experiment_span("row"): pass
         while not where: threading.Event().wait(0.01)
-        watching = len(gc.callbacks)
         shutdown()
-        print(json.dumps([where, watching, len(gc.callbacks)]))
+        print(json.dumps([where, len(gc.callbacks)]))
     """).told
-    assert told == [["llmobs-trace-sender"], 1, 0]
+    # Nor is there a hook of ours, in which what a signal handler raises would be forgotten.
+    assert told == [["llmobs-trace-sender"], 0]
     receiver.listen_again()
     machine.command("resend")
     spans = [span for request in receiver.accepted() for span in request.spans]
