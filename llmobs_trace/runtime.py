@@ -198,9 +198,11 @@ def _setting_up() -> Iterator[Early]:
             early.hand_over(slot.current or _disabled())
 
 
-def _hand_on(recorder: Recorder, record: bytes) -> None:
-    """The `append` of a recorder that was replaced: the other's own may change, too."""
-    recorder.append(record)
+def _to_current(record: bytes) -> None:
+    """The `append` of a recorder that was replaced, perhaps more than once since."""
+    current = slot.current
+    if current is not None and current.append is not _to_current:
+        current.append(record)
 
 
 def _disabled() -> Recorder:
@@ -224,7 +226,7 @@ def _start(config: Config, notes: tuple[str, ...]) -> None:
         _pipeline, slot.current = started, recorder
         if before_recorder is not None:
             # Spans that are open now end in the new pipeline: nothing is lost between the two.
-            before_recorder.append = partial(_hand_on, recorder)
+            before_recorder.append = _to_current
     if before is not None and not before.is_closed:
         is_delivered = before.shutdown(before.config.shutdown_timeout)
         in_memory = 0 if is_delivered else before.tell_what_is_pending()

@@ -155,7 +155,8 @@ def test_a_span_that_is_open_while_configure_replaces_is_not_lost(machine: Machi
     configure()
     with experiment_span("open") as span:
         span.set_input("x")
-        configure(experiment_name="second")
+        for name in ("second", "third"):
+            configure(experiment_name=name)
         record("child")
     span.record_metric("m", 1)
     assert flush(10)
