@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from playwright.sync_api import Browser, Page
 from support.browser import chromium, watched
 from support.serving import Serving
 from support.viewed import fill
+
+Serve = Callable[[Path], Serving]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,14 @@ def server(filled: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def serve() -> Iterator[Serve]:
+    """Serves a store of the test's own until the page is closed: one without its server has errors."""
+    with ExitStack() as servers:
+        yield lambda database: servers.enter_context(Serving(database))
+
+
+@pytest.fixture
+def page(browser: Browser, serve: Serve) -> Iterator[Page]:
     """An empty page of 1280 by 800 pixels."""
     with watched(browser) as found:
         yield found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -105,7 +106,7 @@ def test_an_answer_leads_to_its_own_trace(page: Page, server: str) -> None:
 
 
 def test_of_many_rows_the_rows_come_first_and_the_verdicts_once_they_are_worked_out(
-    page: Page, tmp_path: Path
+    page: Page, serve: Callable[[Path], Serving], tmp_path: Path
 ) -> None:
     with Store(tmp_path / "x.db") as store:
         for name, right, duration_ns in (("a", 0.5, 1_000_000), ("b", 0.9, 1_000_100)):
@@ -114,18 +115,18 @@ def test_of_many_rows_the_rows_come_first_and_the_verdicts_once_they_are_worked_
                 for n in range(7_000)
             ]
             store.add(name, spans, [metric(f"r{n}", "right", n / 7_000 < right) for n in range(7_000)])
-    with Serving(tmp_path / "x.db") as serving:
-        # The page asks again when its clock goes on.
-        page.clock.install(time=0)
-        page.clock.pause_at(1_000)
-        page.goto(f"{serving.url}/compare?a=a&b=b")
-        expect(page.get_by_role("status").filter(has_text="being worked out")).to_be_visible()
-        expect(page.locator("table.compared tbody tr")).to_have_count(100)
-        expect(page.locator("table.verdicts")).to_have_count(0)
-        page.clock.resume()
-        expect(page.locator("table.verdicts tbody")).to_contain_text("+40 points")
-        expect(page.get_by_role("heading", level=2).first).to_contain_text("better")
-        expect(page.get_by_text("being worked out")).to_have_count(0)
-        # A hundredth of a percent: no more than nothing, and without a sign.
-        latency = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="row latency"))
-        expect(latency.get_by_role("cell", name="0%", exact=True)).to_be_visible()
+    serving = serve(tmp_path / "x.db")
+    # The page asks again when its clock goes on.
+    page.clock.install(time=0)
+    page.clock.pause_at(1_000)
+    page.goto(f"{serving.url}/compare?a=a&b=b")
+    expect(page.get_by_role("status").filter(has_text="being worked out")).to_be_visible()
+    expect(page.locator("table.compared tbody tr")).to_have_count(100)
+    expect(page.locator("table.verdicts")).to_have_count(0)
+    page.clock.resume()
+    expect(page.locator("table.verdicts tbody")).to_contain_text("+40 points")
+    expect(page.get_by_role("heading", level=2).first).to_contain_text("better")
+    expect(page.get_by_text("being worked out")).to_have_count(0)
+    # A hundredth of a percent: no more than nothing, and without a sign.
+    latency = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="row latency"))
+    expect(latency.get_by_role("cell", name="0%", exact=True)).to_be_visible()

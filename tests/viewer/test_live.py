@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,14 +15,13 @@ from llmobs_trace.local.store import Store
 
 
 @pytest.fixture
-def growing(tmp_path: Path) -> Iterator[Serving]:
+def growing(tmp_path: Path, serve: Callable[[Path], Serving]) -> Serving:
     """A server on a store of its own, which has 40 rows of an experiment `run`."""
     database = tmp_path / "growing.db"
     with Store(database) as store:
         store.add("run", [], [], name="running")
     add(database, 1, 41)
-    with Serving(database) as serving:
-        yield serving
+    return serve(database)
 
 
 def add(database: Path, first: int, end: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -240,13 +241,15 @@ def test_what_is_not_there_is_said(page: Page, server: str, path: str, said: str
     expect(page.get_by_role("main").get_by_role("link", name="All experiments")).to_be_visible()
 
 
-def test_an_experiment_without_a_name_is_called_by_its_whole_id(page: Page, tmp_path: Path) -> None:
+def test_an_experiment_without_a_name_is_called_by_its_whole_id(
+    page: Page, serve: Callable[[Path], Serving], tmp_path: Path
+) -> None:
     with Store(tmp_path / "unnamed.db") as store:
         for number in (1, 2):
             store.add(f"prompt-baseline-v{number}", [span("row")], [])
-    with Serving(tmp_path / "unnamed.db") as serving:
-        page.goto(serving.url)
-        names = [f"prompt-baseline-v{number}" for number in (2, 1)]
-        expect(page.locator("tbody a.open")).to_have_text(names)
-        page.goto(f"{serving.url}/compare?a={names[1]}&b={names[0]}")
-        expect(page).to_have_title(re.compile(f"^Compare {names[1]} and {names[0]}"))
+    serving = serve(tmp_path / "unnamed.db")
+    page.goto(serving.url)
+    names = [f"prompt-baseline-v{number}" for number in (2, 1)]
+    expect(page.locator("tbody a.open")).to_have_text(names)
+    page.goto(f"{serving.url}/compare?a={names[1]}&b={names[0]}")
+    expect(page).to_have_title(re.compile(f"^Compare {names[1]} and {names[0]}"))
