@@ -28,6 +28,17 @@ from campaign.diary import Writer
 from campaign.plan import Act, DiskFault, Plan, read
 from campaign.weather import POISON
 
+
+def _say_stats() -> None:
+    """After the package's own exit, which is registered as it is imported, later than this."""
+    if delivery_stats is not None:
+        stats = delivery_stats()
+        counts = (stats.recorded, stats.delivered, stats.pending, stats.rejected, stats.dropped)
+        diary.write("stats", os.getpid(), *counts)
+
+
+if __name__ == "__main__":
+    atexit.register(_say_stats)
 if os.environ.get("CAMPAIGN_TRACED") == "1":
     from llmobs_trace import current_span, delivery_stats, experiment_span, flush, record_metric
 else:
@@ -302,11 +313,13 @@ def _break_disk(fault: DiskFault) -> None:
     if fault.kind == "file size limit":
         resource.setrlimit(resource.RLIMIT_FSIZE, (fault.room_bytes, resource.RLIM_INFINITY))
     elif fault.kind == "full":
-        with open(state / "filler", "wb", 0) as file, suppress(OSError):
-            while True:
-                file.write(bytes(4096))
-        if fault.room_bytes:
-            os.truncate(state / "filler", max(0, (state / "filler").stat().st_size - fault.room_bytes))
+        # Another thread may mend it meanwhile, by its name.
+        with open(state / "filler", "wb", 0) as file:
+            with suppress(OSError):
+                while True:
+                    file.write(bytes(4096))
+            if fault.room_bytes:
+                file.truncate(max(0, file.tell() - fault.room_bytes))
     elif fault.kind == "segment removed":
         for path in _segments()[:1]:
             path.unlink()
@@ -342,19 +355,19 @@ def _step(seconds: float) -> None:
     clock.step(seconds)
 
 
-def _say_stats() -> None:
-    """After the package's own exit, which was registered later and so comes first."""
-    if delivery_stats is not None:
-        stats = delivery_stats()
-        counts = (stats.recorded, stats.delivered, stats.pending, stats.rejected, stats.dropped)
-        diary.write("stats", os.getpid(), *counts)
+def _leave(*_: object) -> None:
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        sys.exit(143)
+    # Raised within the loop's own step it may cost a task its next one, traced or not: then it never ends.
+    loop.call_soon_threadsafe(sys.exit, 143)
 
 
 def main() -> None:
     plan = read(Path(sys.argv[1]).read_bytes())
-    atexit.register(_say_stats)
     if plan.end.kind == "sigterm handled":
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+        signal.signal(signal.SIGTERM, _leave)
     diary.at_end = _events(plan)
     for number, act in enumerate(plan.acts):
         result = ACTS[act.kind](act, Random(act.seed))
