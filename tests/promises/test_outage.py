@@ -87,8 +87,9 @@ def test_after_an_outage_within_the_bound_all_arrives_and_the_doctor_says_so(
     machine: Machine, receiver: Receiver
 ) -> None:
     machine.sends_to(receiver.url, flush_interval=0.1, shutdown_timeout=0.2)
-    statuses = (503, 429, 500)  # what every other status means is `test_answers`'s
-    receiver.script(*[Reply(status=status) for status in statuses])
+    statuses = (503, 429, 500, 408, 502, 504)
+    # Each asks for a second, which is less than the sender would come to wait by itself.
+    receiver.script(*[Reply(status=status, headers={"Retry-After": "1"}) for status in statuses])
     told = machine.run("""
         for number in range(300):
             with experiment_span(str(number)): pass
