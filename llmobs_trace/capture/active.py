@@ -218,7 +218,7 @@ def top(chain: Chain) -> Active | None:
         if not entry._ended:
             return entry if entry.trace_id else None
         spans.pop()  # ended by another thread, which only marked it
-    base = _base_of(chain)
+    base = None if chain.base is None else _base_of(chain)  # for most roots there is none
     return base if base is not None and base.trace_id else None
 
 
