@@ -67,7 +67,7 @@ def test_rows_appear_and_what_the_reader_does_stays(page: Page, growing: Serving
 
 def test_what_is_typed_is_not_taken_back_by_an_update(page: Page, growing: Serving) -> None:
     page.goto(f"{growing.url}/experiments/run")
-    field = page.get_by_placeholder("Search names, inputs, outputs, exceptions")
+    field = page.get_by_placeholder("Search spans: inputs, outputs, errors")
     field.fill("twice 91")
     expect(page.get_by_text("No row is like that.")).to_be_visible()
     add(growing.database, 91, 92)

@@ -23,7 +23,7 @@ export function filters(route, data, labels) {
       { class: "quiet found", role: "status" },
       applied ? `${number(data.total)} of ${number(data.experiment.rows)}` : number(data.experiment.rows),
     ),
-    search(route, "Search names, inputs, outputs, exceptions", (text) => set({ q: text })),
+    search(route, "Search spans: inputs, outputs, errors", (text) => set({ q: text })),
     select(
       "Status",
       params.get("status"),
