@@ -41,7 +41,8 @@ def lines(comparison: Comparison, screen: Screen) -> Iterator[str]:
 
 def remark(metric: Metric) -> str:
     """Why the verdict is what it is, and what would settle it."""
-    parts = [f"{metric.verdict}: {metric.reason}", compared.settling(metric), compared.flips(metric)]
+    verdict = metric.verdict if metric.judged else "no verdict"
+    parts = [f"{verdict}: {metric.reason}", compared.settling(metric), compared.flips(metric)]
     if metric.verdict == "no different" and metric.margin is not None:
         parts.append(f"margin {compared.margin(metric)}")
     if metric.kind == "latency":
@@ -78,9 +79,8 @@ def _table(comparison: Comparison, screen: Screen) -> Iterator[str]:
 
 
 def _cells(metric: Metric) -> list[Cell | str]:
-    verdict = "-" if metric.direction is None and metric.verdict == "cannot tell" else metric.verdict
     return [
-        Cell(verdict, _STYLES[metric.verdict] if metric.decides else "dim"),
+        Cell(metric.verdict if metric.judged else "-", _STYLES[metric.verdict] if metric.decides else "dim"),
         Cell(metric.label, "dim" if metric.builtin else "bold"),
         compared.mean(metric, metric.mean_a),
         compared.mean(metric, metric.mean_b),

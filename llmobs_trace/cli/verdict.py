@@ -48,7 +48,7 @@ def judge(
     if journals.without_ledger and (dropped or unread):
         parts.append(f"{_without_ledger(journals.without_ledger)}, and only its log can say more")
     if rejected:
-        where = f", with the server's words in {journals.rejected_file}" if journals.rejected_file else ""
+        where = f", each with the reason in {journals.rejected_file}" if journals.rejected_file else ""
         parts.append(f"{counted(rejected, 'event')} rejected{where}")
     if problems:
         parts.append(f"{counted(len(problems), 'problem')} in the configuration, above")

@@ -105,6 +105,8 @@ def _counted(measured: Measured, judged: Judged) -> Metric:
         dataset_rows=0,
         passed_a=measured.passed_a,
         passed_b=measured.passed_b,
+        # That surely nothing changed can be said of categories, too.
+        judged=measured.direction is not None or judged.verdict != CANNOT_TELL,
         verdict=judged.verdict,
         reason=reason,
         rows_needed=judged.rows_needed,

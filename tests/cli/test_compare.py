@@ -134,6 +134,24 @@ def test_the_table_has_verdicts_first_then_why(run: RunCommand, pair: Path) -> N
     assert lines[-1] == "verdict: cannot tell"
 
 
+def test_what_can_have_no_verdict_has_none_in_the_table_the_remarks_and_the_json(
+    run: RunCommand, pair: Path
+) -> None:
+    """Of JSON, and of categories that changed, nothing is better: more rows would not tell either."""
+    with Store(pair) as store:
+        for name in ("old", "new"):
+            documents = [metric(f"{name}{row}", "facts", {"found": [name]}) for row in range(40)]
+            store.add(name, [], [*documents, *(metric(f"{name}{row}", "tone", name) for row in range(40))])
+    lines = run("compare", "old", "new", on=pair).out.splitlines()
+    for label, why in (("facts", "JSON is counted, not compared"), ("tone", "no category is better")):
+        assert next(line for line in lines if f" {label} " in line).startswith("- ")
+        assert next(line for line in lines if line.startswith(f"{label}: no verdict: {why}"))
+    _, found = compared(run, "old", "new", on=pair)
+    judged = {label: (metric["judged"], metric["verdict"]) for label, metric in found.items()}
+    assert judged["facts"] == judged["tone"] == (False, "cannot tell")
+    assert judged["right"] == (True, "better")
+
+
 def test_markdown_is_for_a_pull_request(run: RunCommand, pair: Path) -> None:
     with Store(pair) as store:
         for name in ("old", "new"):

@@ -128,7 +128,7 @@ def test_rejected_is_1_and_says_where_it_is_kept() -> None:
     found = judge(kept, [FINE], [], HERE)
     assert found.line == (
         "nothing lost: 3 recorded = 1 delivered + 2 rejected, by 1 process;"
-        " 2 events rejected, with the server's words in /j/rejected/rejected.jsonl"
+        " 2 events rejected, each with the reason in /j/rejected/rejected.jsonl"
     )
     assert found.exit_code == 1
 

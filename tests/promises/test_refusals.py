@@ -70,7 +70,7 @@ def test_three_poisoned_events_among_a_thousand(machine: Machine, receiver: Rece
     file = machine.journal / "rejected" / "rejected.jsonl"
     assert doctor(machine, 1) == (
         "nothing lost: 1,000 recorded = 997 delivered + 3 rejected, by 1 process;"
-        f" 3 events rejected, with the server's words in {file}"
+        f" 3 events rejected, each with the reason in {file}"
     )
 
 

@@ -58,8 +58,7 @@ function metricRow(metric, nameA, nameB, level) {
     cell(
       "Verdict",
       { class: "text why" },
-      // Where neither way is better there is nothing that more rows could tell.
-      metric.direction || metric.verdict !== "cannot tell"
+      metric.judged
         ? verdict(metric.verdict, metric)
         : h("span", { class: "quiet" }, "no verdict"),
       h("span", { class: "quiet note" }, metric.reason),
