@@ -7,8 +7,9 @@ a network.
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -16,6 +17,8 @@ from llmobs_trace.deliver.clock import Clock
 
 # A fork does not wait longer than this: a child with a damaged sender is better than a program that hangs.
 FORK_PATIENCE_SECONDS: Final = 1.0
+# But for an import, which ends by itself, and which blocks the child's sender for ever if it is cut in two.
+IMPORT_PATIENCE_SECONDS: Final = 15.0
 
 
 class Closed(Exception):
@@ -26,8 +29,9 @@ class Gate:
     """At most one thread, the sender, is inside; others may ask it to stay out."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition(threading.RLock())  # guards the three below
+        self._changed = threading.Condition(threading.RLock())  # guards the four below
         self._inside: int | None = None  # the sender's thread, while it works
+        self._imported_at = -math.inf  # when that thread's last import ended; while it imports, inf
         self._forks = 0
         self._closed = False
 
@@ -61,11 +65,28 @@ class Gate:
         finally:
             self.enter()
 
+    @contextmanager
+    def importing(self) -> Iterator[None]:
+        """Inside, where the block may import something."""
+        with self._changed:
+            self._imported_at = math.inf
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._imported_at = Clock.now()
+
     def hold(self) -> bool:
         """Before a fork: wait, not for long, until the sender is outside; keep it there; whether it is."""
+        began = Clock.now()
+
+        def deadline() -> float:
+            patience_ends = max(began, self._imported_at) + FORK_PATIENCE_SECONDS
+            return min(patience_ends, began + IMPORT_PATIENCE_SECONDS)
+
         with self._changed:
             self._forks += 1
-            return self._wait_until_outside(FORK_PATIENCE_SECONDS)
+            return self._wait_until_outside(deadline)
 
     def let_go(self) -> None:
         """After a fork, in the parent."""
@@ -75,16 +96,17 @@ class Gate:
 
     def close(self, timeout_seconds: float) -> bool:
         """Let the sender in no more; whether it is outside within the time. Closing again is harmless."""
+        deadline = Clock.now() + timeout_seconds
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-            return self._wait_until_outside(timeout_seconds)
+            return self._wait_until_outside(lambda: deadline)
 
-    def _wait_until_outside(self, timeout_seconds: float) -> bool:
+    def _wait_until_outside(self, deadline: Callable[[], float]) -> bool:
         # The sender itself may fork or end, as by a log handler of the user's: it must not wait for itself.
-        deadline = Clock.now() + timeout_seconds
         while self._inside is not None and self._inside != threading.get_ident():
-            left = deadline - Clock.now()
-            if left <= 0 or not self._changed.wait(left):
-                return self._inside is None
+            left = deadline() - Clock.now()
+            if left <= 0:
+                return False
+            self._changed.wait(left)
         return True

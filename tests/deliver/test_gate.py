@@ -65,6 +65,46 @@ def test_a_fork_gives_up_waiting_for_a_sender_that_does_not_come_out(monkeypatch
     gate.let_go()
 
 
+def test_a_fork_waits_longer_for_an_import_and_until_the_sender_is_outside_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("llmobs_trace.deliver.gate.FORK_PATIENCE_SECONDS", 0.05)
+    gate = Gate()
+    importing, is_outside = threading.Event(), threading.Event()
+
+    def sender() -> None:
+        gate.enter()
+        with gate.importing():
+            importing.set()
+            is_outside.wait(0.2)
+        is_outside.wait(0.01)
+        is_outside.set()
+        gate.leave()
+
+    thread = threading.Thread(target=sender)
+    thread.start()
+    importing.wait(10)
+    assert gate.hold()
+    assert is_outside.is_set()
+    gate.let_go()
+    thread.join(10)
+
+
+def test_a_fork_gives_up_waiting_for_an_import_that_does_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmobs_trace.deliver.gate.IMPORT_PATIENCE_SECONDS", 0.01)
+    gate = Gate()
+
+    def sender() -> None:
+        gate.enter()
+        gate.importing().__enter__()
+
+    thread = threading.Thread(target=sender)
+    thread.start()
+    thread.join(10)
+    assert not gate.hold()
+    gate.let_go()
+
+
 def test_the_sender_may_fork_itself() -> None:
     gate = Gate()
     gate.enter()
