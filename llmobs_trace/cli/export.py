@@ -96,7 +96,7 @@ def _events(store: Store, experiment_id: str) -> Iterator[bytes]:
     metrics: list[bytes] = []
 
     def body() -> bytes:
-        made = Batch(experiment_id=experiment_id, spans=spans, metrics=metrics, records=[]).body()
+        made = Batch(experiment_id=experiment_id, spans=spans, metrics=metrics).body()
         spans.clear()
         metrics.clear()
         return made + b"\n"

@@ -37,19 +37,14 @@ class _Masked:
 
 def make(config: Config) -> Sample:
     """The request for one sample span and its metric, which is not sent."""
-    from llmobs_trace.deliver.batch import Batch, take_apart
-    from llmobs_trace.journal import Position, Record
+    from llmobs_trace.deliver.batch import Batch, by_experiment
+    from llmobs_trace.journal import Position
+    from llmobs_trace.journal.records import split
 
-    records = [Record(Position(0, n), line.rstrip(b"\n")) for n, line in enumerate(_lines(config))]
-    events = [event for record in records if (event := take_apart(record.line)) is not None]
-    batch = Batch(
-        experiment_id=config.experiment_id,
-        spans=[event.json for event in events if event.is_span],
-        metrics=[event.json for event in events if not event.is_span],
-        records=records,
-    )
+    (entries,) = by_experiment(split(b"".join(_lines(config)), Position(0, 0)))[0].values()
+    batch = Batch.of(config.experiment_id, entries)
     if config.destination == "local":
-        rows = "\n".join(event.json.decode() for event in events)
+        rows = b"\n".join([*batch.metrics, *batch.spans]).decode()
         return Sample("", Path(config.database).as_uri(), [], rows)
     return _posted(config, batch)
 

@@ -83,7 +83,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     agreement: float | None = None  # of a category: the share of rows with the same one
     categories: list[tuple[str, int, int]] | None = None  # (category, rows of A, rows of B)
     flips: list[tuple[str, str, int]] | None = None  # (A's, B's, rows), the most frequent first
-    # False where neither is better nor surely the same, and rows are not what lacks: `verdict` is `cannot tell`.
+    # False where neither is better, and rows are not what lacks: `verdict` is then `cannot tell`.
     judged: bool
     verdict: Verdict
     reason: str  # why, in a few words

@@ -2,54 +2,97 @@
 
 A record is `{"experiment":<id>,"span":{…}}` or `{"experiment":<id>,"metric":{…}}`. Inside an encoded id
 every quote is escaped, so the first `","` ends it, whatever the id and the event hold.
+
+Thousands of events are on their way at a time, so each step is a few C calls over all of them. An object is
+made of one only where it is refused.
 """
 
 from __future__ import annotations
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
+from itertools import compress, repeat
+from operator import and_, not_
+from typing import Final
 
 from msgspec import Struct
 
 from llmobs_trace.journal.record import Position, Record
+from llmobs_trace.journal.records import Records
 
-_HEAD = b'{"experiment":"'
-_SPAN = b'"span":'
-_METRIC = b'"metric":'
+_HEAD: Final = b'{"experiment":"'
+_SPAN: Final = b'"span":'
+_METRIC: Final = b'"metric":'
+_END: Final = b"}}"
+_NO_HEAD: Final = b"\n"  # no record begins so
 
 # What is around the events of a body that holds both kinds.
-ENVELOPE_BYTES = len(b'{"data":{"attributes":{"metrics":[],"spans":[]},"type":"events"}}')
+ENVELOPE_BYTES: Final = len(b'{"data":{"attributes":{"metrics":[],"spans":[]},"type":"events"}}')
 
 
 class Event(Struct, frozen=True, gc=False):
-    """One record taken apart: the encoded id with its quotes, which kind, and the event as on the wire."""
+    """One record taken apart: which kind, and the event as on the wire."""
 
-    encoded_id: bytes
     is_span: bool
     json: bytes
 
 
-# An event on its way: what to acknowledge, and what to send.
-Entry = tuple[Record, Event]
+class Entries:
+    """Events of one experiment in their order, within their records, which all begin with `head`.
+
+    An entry is one of them: its record, to be acknowledged, and its event, to be sent.
+    """
+
+    __slots__ = ("head", "records")
+
+    def __init__(self, head: bytes, records: Records) -> None:
+        self.head = head  # up to the event's kind
+        self.records = records
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __iter__(self) -> Iterator[tuple[Record, Event]]:
+        for record in self.records:
+            is_span = record.line.startswith(_SPAN, len(self.head))
+            begin = len(self.head) + len(_SPAN if is_span else _METRIC)
+            yield record, Event(is_span, record.line[begin:-1])
+
+    def __getitem__(self, part: slice) -> Entries:
+        return Entries(self.head, self.records[part])
+
+    def without(self, places: Container[Position]) -> Entries:
+        """All but those whose records are there."""
+        return Entries(self.head, self.records.chosen([record.at not in places for record in self.records]))
+
+    def sizes(self) -> list[int]:
+        """How many bytes each takes in a body, its comma included; of a metric, two more."""
+        before = len(self.head) + len(_SPAN)
+        return [len(line) - before for line in self.records.lines]
+
+    def replaced(self, event: Event) -> Entries:
+        """Of a single entry: the same record, with another event in it."""
+        line = self.head + (_SPAN if event.is_span else _METRIC) + event.json + b"}"
+        return Entries(self.head, Records.of([Record(self.records[0].at, line)]))
 
 
 class Batch(Struct, frozen=True, kw_only=True):
-    """The events of one request; all of one experiment. `records` are what to acknowledge."""
+    """The events of one request; all of one experiment."""
 
     experiment_id: str
     spans: list[bytes]
     metrics: list[bytes]
-    records: list[Record]
 
     @classmethod
-    def of(cls, experiment_id: str, entries: Sequence[Entry]) -> Batch:
+    def of(cls, experiment_id: str, entries: Entries) -> Batch:
         """These events, in their order."""
+        lines, span, metric = entries.records.lines, entries.head + _SPAN, entries.head + _METRIC
+        are_spans = list(map(bytes.startswith, lines, repeat(span)))
         return cls(
             experiment_id=experiment_id,
-            spans=[event.json for _, event in entries if event.is_span],
-            metrics=[event.json for _, event in entries if not event.is_span],
-            records=[record for record, _ in entries],
+            spans=[line[len(span) : -1] for line in compress(lines, are_spans)],
+            metrics=[line[len(metric) : -1] for line in compress(lines, map(not_, are_spans))],
         )
 
     @property
@@ -68,45 +111,38 @@ class Batch(Struct, frozen=True, kw_only=True):
         return b'{"data":{"attributes":{%b},"type":"events"}}' % b",".join(parts)
 
 
-def take_apart(line: bytes) -> Event | None:
-    """Find the event in a record's line; None where it isn't a record of ours."""
-    if not line.startswith(_HEAD):
-        return None
-    end = line.find(b'","', len(_HEAD))
-    if end < 0 or not line.endswith(b"}}"):
-        return None
-    kind = end + 2
-    encoded_id = line[len(_HEAD) - 1 : end + 1]
-    if line.startswith(_SPAN, kind):
-        return Event(encoded_id, True, line[kind + len(_SPAN) : -1])
-    if line.startswith(_METRIC, kind):
-        return Event(encoded_id, False, line[kind + len(_METRIC) : -1])
-    return None
-
-
-def by_experiment(records: Iterable[Record]) -> tuple[dict[bytes, list[Entry]], list[Record]]:
-    """Each experiment's events by its encoded id, in their order; and what isn't a record of ours.
-
-    Neighbours mostly begin alike, up to the event, which is then found without a search.
-    """
-    found: dict[bytes, list[Entry]] = {}
-    unreadable: list[Record] = []
-    head, encoded_id, is_span = b"\n", b"", False  # no line begins so
-    entries: list[Entry] = []
-    for record in records:
-        line = record.line
-        event: Event | None
-        if line.startswith(head) and line.endswith(b"}}"):
-            event = Event(encoded_id, is_span, line[len(head) : -1])
-        elif (event := take_apart(line)) is None:
-            unreadable.append(record)
-            continue
-        else:
-            encoded_id, is_span = event.encoded_id, event.is_span
-            head = line[: -len(event.json) - 1]
-            entries = found.setdefault(encoded_id, [])
-        entries.append((record, event))
+def by_experiment(records: Records) -> tuple[dict[bytes, Entries], Records]:
+    """Each experiment's events by its encoded id, in their order; and what isn't a record of ours."""
+    found: dict[bytes, Entries] = {}
+    unreadable = Records([], [], [])
+    for head, alike in _by_head(records).items():
+        begin = map(bytes.startswith, alike.lines, repeat((head + _SPAN, head + _METRIC)))
+        are_ours = list(map(and_, begin, map(bytes.endswith, alike.lines, repeat(_END))))
+        ours = alike.chosen(are_ours)
+        if ours is not alike:
+            unreadable.extend(alike.chosen(list(map(not_, are_ours))))
+        if ours:
+            found[head[len(_HEAD) - 1 : -1]] = Entries(head, ours)
     return found, unreadable
+
+
+def _by_head(records: Records) -> dict[bytes, Records]:
+    """Records by what comes before the event's kind: an experiment's all begin alike."""
+    lines = records.lines
+    head = _head(lines[0]) if lines else _NO_HEAD
+    if all(map(bytes.startswith, lines, repeat(head))):
+        return {head: records}
+    parts: dict[bytes, list[int]] = {}
+    for index, line in enumerate(lines):
+        if not line.startswith(head):
+            head = _head(line)
+        parts.setdefault(head, []).append(index)
+    return {head: records.picked(indices) for head, indices in parts.items()}
+
+
+def _head(line: bytes) -> bytes:
+    end = line.find(b'","', len(_HEAD))
+    return line[: end + 2] if end >= 0 and line.startswith(_HEAD) else _NO_HEAD
 
 
 def read_id(encoded_id: bytes) -> str | None:
@@ -119,28 +155,26 @@ def read_id(encoded_id: bytes) -> str | None:
 
 
 def bodies(
-    events: Sequence[Entry], max_bytes: int, max_events: int, cuts: Sequence[Position] = ()
-) -> Iterator[list[Entry]]:
+    entries: Entries, max_bytes: int, max_events: int, cuts: Sequence[Position] = ()
+) -> Iterator[Entries]:
     """Cut the events of one experiment into bodies of at most `max_bytes` and `max_events`, in their order.
 
     An event that alone is larger than `max_bytes` is a body of its own. No body goes on over one of `cuts`,
     which are in order.
     """
-    sizes = [len(event.json) for _, event in events]
-    if not cuts and ENVELOPE_BYTES + sum(sizes) + len(sizes) <= max_bytes:
-        for begin in range(0, len(events), max_events):
-            yield list(events[begin : begin + max_events])
+    sizes = entries.sizes()
+    if not cuts and ENVELOPE_BYTES + sum(sizes) <= max_bytes:
+        for begin in range(0, len(entries), max_events):
+            yield entries[begin : begin + max_events]
         return
-    body: list[Entry] = []
+    begin = part = 0
     size_bytes = ENVELOPE_BYTES
-    part = 0
-    for record, event in events:
-        event_bytes = len(event.json) + 1
-        part_before, part = part, bisect_right(cuts, record.at) if cuts else 0
-        if body and (size_bytes + event_bytes > max_bytes or len(body) >= max_events or part != part_before):
-            yield body
-            body, size_bytes = [], ENVELOPE_BYTES
-        body.append((record, event))
+    for index, event_bytes in enumerate(sizes):
+        part_before, part = part, bisect_right(cuts, entries.records[index].at) if cuts else 0
+        is_full = size_bytes + event_bytes > max_bytes or index - begin >= max_events
+        if index > begin and (is_full or part != part_before):
+            yield entries[begin:index]
+            begin, size_bytes = index, ENVELOPE_BYTES
         size_bytes += event_bytes
-    if body:
-        yield body
+    if begin < len(entries):
+        yield entries[begin:]

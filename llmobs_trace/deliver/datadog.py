@@ -114,6 +114,9 @@ class DatadogDestination:
             said = self._rest_of(response, timeout_seconds)
         finally:
             response.close()
+            # It refers to the response: both, and the body with them, would stay until the next collection of
+            # the garbage, or for good where a program has switched that off.
+            del response.stream
         status = response.status_code
         if status // 100 == 2:
             return Answer(status=status)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from llmobs_trace.deliver.answers import Answer
-from llmobs_trace.deliver.batch import Entry, by_experiment, read_id
+from llmobs_trace.deliver.batch import Entries, by_experiment, read_id
 from llmobs_trace.deliver.rejected import Rejected, Rejection
 from llmobs_trace.journal.queue import Source
 
@@ -51,7 +51,7 @@ def give_up(source: Source, experiment_id: str, destination: str, rejected: Reje
     return given_up
 
 
-def _by_experiment(source: Source) -> Iterator[tuple[str, list[Entry]]]:
+def _by_experiment(source: Source) -> Iterator[tuple[str, Entries]]:
     """The events of each experiment, as often as it comes in another stretch."""
     at = source.start()
     while True:

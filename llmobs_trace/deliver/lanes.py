@@ -19,7 +19,8 @@ from llmobs_trace.deliver.batch import Event, by_experiment, read_id
 from llmobs_trace.deliver.lane import Lane, Sending
 from llmobs_trace.deliver.sender import Sender
 from llmobs_trace.journal.queue import Source
-from llmobs_trace.journal.record import Position, Record
+from llmobs_trace.journal.record import Position
+from llmobs_trace.journal.records import Records
 
 S = TypeVar("S", bound=Source)
 
@@ -119,20 +120,19 @@ class Lanes(Generic[S]):
                 del self._lanes[key]
 
     def _deliver_chunk(
-        self, records: list[Record], at: Position, after: Position, interrupted: Callable[[], bool]
+        self, records: Records, at: Position, after: Position, interrupted: Callable[[], bool]
     ) -> bool:
         """Offer each experiment's part; False where it was interrupted."""
         groups, unreadable = by_experiment(records)
         for key in list(groups):
-            first, _ = groups[key][0]
-            if not self._lane_of(key, first.at):
-                unreadable += [record for record, _ in groups.pop(key)]
+            if not self._lane_of(key, groups[key].records[0].at):
+                unreadable.extend(groups.pop(key).records)
         if unreadable:
             self._sending.notices.happened(
                 "unreadable", f"{len(unreadable)} records of the queue can't be read and are left out"
             )
             for record in unreadable:
-                self._sender.keep("", record, Event(b"", True, record.line), _UNREADABLE, sent=False)
+                self._sender.keep("", record, Event(True, record.line), _UNREADABLE, sent=False)
         for key, lane in self._lanes.items():
             if lane.since >= at and key not in groups:
                 lane.since = max(lane.since, after)

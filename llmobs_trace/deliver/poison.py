@@ -22,12 +22,11 @@ Only positions are kept of what was cut: a search goes on where it was, whatever
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from llmobs_trace.deliver.answers import Answer, Verdict, verdict_of
-from llmobs_trace.deliver.batch import Entry, bodies
+from llmobs_trace.deliver.batch import Entries, bodies
 from llmobs_trace.journal.record import Position
 
 # So many in a row are not the fault of each.
@@ -38,7 +37,7 @@ SUSPECTS_IN_A_ROW: Final = 3
 class Suspect:
     """An event that was refused alone, and what was said of it."""
 
-    entry: Entry
+    alone: Entries
     answer: Answer
     is_sure: bool  # something was accepted before, or it is too large
     is_hopeless: bool = False  # refused without its values too, or there is no such form of it
@@ -52,57 +51,60 @@ class Search:
     def __init__(self) -> None:
         self.cuts: list[Position] = []  # in order; no body goes on over one
         self.suspects: dict[Position, Suspect] = {}
-        self.witness: Entry | None = None
+        self.witness: Entries | None = None
 
     @property
     def is_on(self) -> bool:
         """Whether something was refused, and not all is settled since."""
         return bool(self.cuts or self.suspects)
 
-    def plan(self, events: Sequence[Entry], max_bytes: int, max_events: int) -> list[list[Entry]]:
+    def plan(self, events: Entries, max_bytes: int, max_events: int) -> list[Entries]:
         """The bodies to send, the next one last; suspects are left out."""
         if self.suspects:
-            events = [entry for entry in events if entry[0].at not in self.suspects]
+            events = events.without(self.suspects)
         return list(bodies(events, max_bytes, max_events, self.cuts))[::-1]
 
-    def halve(self, body: Sequence[Entry], *, by_bytes: bool) -> list[list[Entry]]:
+    def halve(self, body: Entries, *, by_bytes: bool) -> list[Entries]:
         """Cut a refused body of two or more in two: what to send instead, the next one last."""
         middle = _middle_of_bytes(body) if by_bytes else len(body) // 2
-        last = body[-1][0].at
-        for cut in (body[0][0].at, body[middle][0].at, Position(last.segment, last.offset + 1)):
+        records = body.records
+        last = records[-1].at
+        for cut in (records[0].at, records[middle].at, Position(last.segment, last.offset + 1)):
             index = bisect_left(self.cuts, cut)
             if self.cuts[index : index + 1] != [cut]:
                 self.cuts.insert(index, cut)
-        return [list(body[middle:]), list(body[:middle])]
+        return [body[middle:], body[:middle]]
 
-    def suspect(self, entry: Entry, answer: Answer) -> Suspect:
+    def suspect(self, alone: Entries, answer: Answer) -> Suspect:
         """An event was refused alone."""
         is_sure = self.witness is not None or verdict_of(answer) is Verdict.TOO_LARGE or answer.is_certain
-        suspect = self.suspects[entry[0].at] = Suspect(entry, answer, is_sure)
+        suspect = self.suspects[alone.records[0].at] = Suspect(alone, answer, is_sure)
         return suspect
 
     def to_try(self, *, all_of_them: bool) -> list[Suspect]:
         """Whom to send without values: those that were refused for sure, or all, and were not sent so yet."""
         return [one for one in self.suspects.values() if not one.is_hopeless and (one.is_sure or all_of_them)]
 
-    def accepted(self, body: Sequence[Entry]) -> tuple[list[Suspect], list[list[Entry]]]:
+    def accepted(self, body: Entries) -> tuple[list[Suspect], list[Entries]]:
         """A body was accepted: who is guilty then, and which bodies to send again."""
         if not self.is_on:
             return [], []
         if body and self.witness is None:
-            self.witness = min(body, key=lambda entry: len(entry[1].json))
+            sizes = body.sizes()
+            smallest = sizes.index(min(sizes))
+            self.witness = body[smallest : smallest + 1]
         guilty = [one for one in self.suspects.values() if one.is_sure and one.is_hopeless]
-        again = [one.entry for one in self.suspects.values() if not one.is_sure]
-        for record, _ in again:
-            del self.suspects[record.at]
-        return guilty, [[entry] for entry in again]
+        again = [one.alone for one in self.suspects.values() if not one.is_sure]
+        for alone in again:
+            del self.suspects[alone.records[0].at]
+        return guilty, again
 
     def is_in_doubt(self) -> bool:
         """Whether so many in a row are suspects that everything may be refused."""
         return len(self.suspects) >= SUSPECTS_IN_A_ROW
 
 
-def somebody_else_last(plan: list[list[Entry]], chance: float) -> None:
+def somebody_else_last(plan: list[Entries], chance: float) -> None:
     """Let the body of an event by chance, `chance` from [0, 1), be the next one.
 
     By chance, since the next search must not meet the same suspects before everybody else.
@@ -140,9 +142,9 @@ class SizeLimit:
         return max_bytes if self._refused_bytes is None else max(1, min(max_bytes, self._refused_bytes // 2))
 
 
-def _middle_of_bytes(body: Sequence[Entry]) -> int:
+def _middle_of_bytes(body: Entries) -> int:
     """Where both parts are most nearly of one size; neither is empty."""
-    sizes = [len(event.json) for _, event in body]
+    sizes = body.sizes()
     total, before = sum(sizes), 0
     best, smallest = 1, total + 1
     for index, size_bytes in enumerate(sizes[:-1], 1):

@@ -6,10 +6,10 @@ acknowledged as rejected only once it is in the rejected file: a crash in betwee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from llmobs_trace.deliver.answers import RESPONSES, Answer, Response, Verdict, verdict_of, what_was_said
-from llmobs_trace.deliver.batch import Batch, Entry, Event
+from llmobs_trace.deliver.batch import Batch, Entries, Event
 from llmobs_trace.deliver.degrade import without_values
 from llmobs_trace.deliver.gate import Closed
 from llmobs_trace.deliver.lane import Lane, Sending
@@ -30,14 +30,14 @@ class Sender:
         self._sending = sending
         self._lanes = lanes
 
-    def offer(self, lane: Lane, events: Sequence[Entry], is_late: Callable[[], bool]) -> Position | None:
+    def offer(self, lane: Lane, events: Entries, is_late: Callable[[], bool]) -> Position | None:
         """Send these, one body after the other; the first position that isn't settled, None if all are."""
         sending = self._sending
         max_bytes = sending.limit.bound(sending.max_batch_bytes)
         search = lane.search
         plan = search.plan(events, max_bytes, sending.max_batch_events)
         self._offer(lane, plan, lambda: is_late() or self._must_wait(lane))
-        left = [body[0][0].at for body in plan] + list(search.suspects)
+        left = [body.records[0].at for body in plan] + list(search.suspects)
         if not left and search.is_on:
             lane.search = Search()
         return min(left, default=None)
@@ -59,7 +59,7 @@ class Sender:
         return lane.not_before > now or (self.deadline is not None and now >= self.deadline)
 
     def _offer(
-        self, lane: Lane, plan: list[list[Entry]], is_late: Callable[[], bool], *, is_last: bool = False
+        self, lane: Lane, plan: list[Entries], is_late: Callable[[], bool], *, is_last: bool = False
     ) -> None:
         """Take bodies off the plan's end, and put halves there, until it is empty or something says wait."""
         search = lane.search
@@ -83,14 +83,14 @@ class Sender:
             if not go_on:
                 return
 
-    def _send_next(self, lane: Lane, plan: list[list[Entry]]) -> bool:
+    def _send_next(self, lane: Lane, plan: list[Entries]) -> bool:
         """One body; whether to go on with the lane's others."""
         search = lane.search
         body = plan[-1]
         answer, verdict = self._ask(lane, Batch.of(lane.experiment_id, body))
         if RESPONSES[verdict] is Response.SETTLE:
             plan.pop()
-            self._source.acknowledge([record for record, _ in body])
+            self._source.acknowledge(body.records)
             self._accepted(lane, plan, body)
             return True
         if RESPONSES[verdict] is not Response.HALVE:
@@ -100,21 +100,21 @@ class Sender:
         if len(body) > 1:
             plan += search.halve(body, by_bytes=verdict is Verdict.TOO_LARGE)
             return True
-        suspect = search.suspect(body[0], answer)
+        suspect = search.suspect(body, answer)
         if suspect.is_sure:
             return self._try_without_values(lane, plan, suspect)
         return self._leave_undecided(lane, plan)
 
-    def _try_without_values(self, lane: Lane, plan: list[list[Entry]], suspect: Suspect) -> bool:
+    def _try_without_values(self, lane: Lane, plan: list[Entries], suspect: Suspect) -> bool:
         """Send a refused event's degraded form; whether to go on with the lane's others."""
-        record, event = suspect.entry
+        [(_, event)] = suspect.alone
         note = f"[left out: the event was refused ({_reason(suspect.answer)})]"
         degraded = without_values(event.json, is_span=event.is_span, note=note)
         if degraded is not None:
-            entry = (record, Event(event.encoded_id, event.is_span, degraded))
-            answer, verdict = self._ask(lane, Batch.of(lane.experiment_id, [entry]))
+            alone = suspect.alone.replaced(Event(event.is_span, degraded))
+            answer, verdict = self._ask(lane, Batch.of(lane.experiment_id, alone))
             if RESPONSES[verdict] is Response.SETTLE:
-                self._accepted(lane, plan, [entry], settled=suspect)
+                self._accepted(lane, plan, alone, settled=suspect)
                 return True
             if RESPONSES[verdict] is not Response.HALVE:
                 lane.failed(answer, verdict, self._sending)
@@ -125,7 +125,7 @@ class Sender:
             return True
         return self._leave_undecided(lane, plan)
 
-    def _leave_undecided(self, lane: Lane, plan: list[list[Entry]]) -> bool:
+    def _leave_undecided(self, lane: Lane, plan: list[Entries]) -> bool:
         """Others may show whose fault it is; whether to go on with them."""
         if not lane.search.is_in_doubt():
             somebody_else_last(plan, self._sending.chance())
@@ -138,13 +138,13 @@ class Sender:
         self._give_up(lane)
         return False
 
-    def _hear_the_witness(self, lane: Lane, plan: list[list[Entry]]) -> bool:
+    def _hear_the_witness(self, lane: Lane, plan: list[Entries]) -> bool:
         """Is anything accepted still? Whether to go on with the lane's others."""
         witness = lane.search.witness
         assert witness is not None
-        answer, verdict = self._ask(lane, Batch.of(lane.experiment_id, [witness]))
+        answer, verdict = self._ask(lane, Batch.of(lane.experiment_id, witness))
         if RESPONSES[verdict] is Response.SETTLE:
-            self._accepted(lane, plan, [witness])
+            self._accepted(lane, plan, witness)
             return True
         if RESPONSES[verdict] is Response.HALVE:
             self._give_up(lane)
@@ -153,7 +153,7 @@ class Sender:
         return False
 
     def _accepted(
-        self, lane: Lane, plan: list[list[Entry]], body: Sequence[Entry], *, settled: Suspect | None = None
+        self, lane: Lane, plan: list[Entries], body: Entries, *, settled: Suspect | None = None
     ) -> None:
         """A body was accepted; it may be what is left of a suspect without its values."""
         lane.recovered(self._lanes.values(), self._sending)
@@ -166,7 +166,7 @@ class Sender:
 
     def _reject(self, lane: Lane, suspect: Suspect, *, sent: bool) -> None:
         sending = self._sending
-        record, event = suspect.entry
+        [(record, event)] = suspect.alone
         place = self.keep(lane.experiment_id, record, event, suspect.answer, sent=sent)
         del lane.search.suspects[record.at]
         sending.ledger.last_error = what = what_was_said(suspect.answer)
@@ -212,7 +212,8 @@ class Sender:
             timeout_seconds = max(0.01, min(timeout_seconds, self.deadline - sending.clock()))
         destination = sending.destination
         try:
-            destination.open()
+            with sending.gate.importing():
+                destination.open()
             if destination.fork_while_sending:
                 with sending.gate.open_for_forks():
                     return destination.send(batch, timeout_seconds)

@@ -2,7 +2,7 @@
 
 The nouns of this room:
 
-- a **record** is one event, a line of JSON (`record`);
+- a **record** is one event, a line of JSON (`record`); many of them are columns (`records`);
 - a **segment** is a stretch of the queue, usually a mapped file (`segment`);
 - a **shelf** is where segments are kept: a locked directory (`shelf`), or memory (`memory`);
 - the **owner** is the process whose directory it is, as long as it holds the lock (`ownership`);
@@ -27,6 +27,7 @@ from .memory import MemoryShelf
 from .ownership import Owner, this_process
 from .queue import Queue, Source, Storage
 from .record import Counts, Outcome, Position, Record
+from .records import Records
 from .recover import AdoptedJournal, JournalReport, adoptable, prune, survey
 from .shelf import DiskShelf, storage_at
 from .unkept import Unkept, UnkeptJournal, prune_unkept, unkept
@@ -40,6 +41,7 @@ __all__ = [
     "Position",
     "Queue",
     "Record",
+    "Records",
     "Source",
     "Storage",
     "Unkept",

@@ -9,7 +9,8 @@ process its records stay where they were: positions are promises.
 
 from __future__ import annotations
 
-from .record import Position, Record, head, split
+from .record import Position, head
+from .records import Records, split
 from .segment import Segment
 from .shelf import Shelf
 
@@ -33,9 +34,9 @@ def compact(segment: Segment, shelf: Shelf) -> None:
     pending = split(segment.read(0, segment.stop()), Position(0, 0))
     content = bytearray(head(segment.settled))
     places = {}
-    for record in pending:
-        places[record.at.offset] = len(content)
-        content += record.line + b"\n"
+    for offset, line in zip(pending.offsets, pending.lines, strict=True):
+        places[offset] = len(content)
+        content += line + b"\n"
     shelf.replace(segment, bytes(content))
     segment.places = places
     segment.size_bytes = len(content)
@@ -43,10 +44,10 @@ def compact(segment: Segment, shelf: Shelf) -> None:
 
 def records_from(
     segment: Segment, at: Position, stop: int, room_bytes: int, *, at_least_one: bool
-) -> tuple[list[Record], int]:
+) -> tuple[Records, int]:
     """As of any segment: the pending records from `at` on that fit, and how far from there they go."""
     data = segment.read(0, segment.size_bytes)
-    found: list[Record] = []
+    found = Records([], [], [])
     for offset, place in (segment.places or {}).items():
         if offset < at.offset:
             continue
@@ -54,9 +55,7 @@ def records_from(
         room_bytes -= end + 1 - place
         if room_bytes < 0 and (found or not at_least_one):
             return found, offset - at.offset
-        found += [
-            Record(Position(at.segment, offset), record.line)
-            for record in split(data[place : end + 1], at)
-            if offset not in segment.owed
-        ]
+        if offset not in segment.owed:
+            for line in split(data[place : end + 1], at).lines:
+                found.extend(Records([at.segment], [offset], [line]))
     return found, stop - at.offset

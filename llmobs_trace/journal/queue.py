@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 from .record import Counts, Outcome, Position, Record
+from .records import Records
 
 __all__ = ["Queue", "Source", "Storage"]
 
@@ -23,10 +24,10 @@ class Source(Protocol):
     def end(self) -> Position:
         """A position between what was appended before the call and what is appended after it. Any thread."""
 
-    def read(self, at: Position, max_bytes: int) -> tuple[list[Record], Position]:
+    def read(self, at: Position, max_bytes: int) -> tuple[Records, Position]:
         """Pending records from `at` on, at most `max_bytes` or one larger, and where to go on.
 
-        An empty list means that there is nothing more for now.
+        None at all means that there is nothing more for now.
         """
 
     def acknowledge(self, records: Sequence[Record], outcome: Outcome = "delivered") -> None:

@@ -8,14 +8,13 @@ it.
 
 from __future__ import annotations
 
-from itertools import accumulate, compress, count, repeat
-from operator import add
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
 __all__ = [
     "MARKS",
+    "SETTLED",
     "Counts",
     "Outcome",
     "Position",
@@ -26,7 +25,6 @@ __all__ = [
     "is_settled",
     "outcome_of",
     "scan",
-    "split",
 ]
 
 Outcome = Literal["delivered", "rejected"]
@@ -35,7 +33,7 @@ Outcome = Literal["delivered", "rejected"]
 MARKS: dict[Outcome, int] = {"delivered": ord("+"), "rejected": ord("!")}
 _DELIVERED, _REJECTED = MARKS["delivered"], MARKS["rejected"]
 _OUTCOMES: dict[int, Outcome] = {mark: outcome for outcome, mark in MARKS.items()}
-_SETTLED = frozenset(MARKS.values())
+SETTLED = frozenset(MARKS.values())
 _PENDING = ord("{")
 _HEAD = ord("=")
 _KNOWN = frozenset({_PENDING, _DELIVERED, _REJECTED})
@@ -92,21 +90,12 @@ class Counts(NamedTuple):
 
 def is_settled(first_byte: int) -> bool:
     """Whether a record that begins with this byte is done with."""
-    return first_byte in _SETTLED
+    return first_byte in SETTLED
 
 
 def outcome_of(mark: int) -> Outcome:
     """How a record is done with that begins with this byte."""
     return _OUTCOMES[mark]
-
-
-def split(chunk: bytes, at: Position) -> list[Record]:
-    """The pending records in a stretch of a segment that begins at `at`, at a line's beginning."""
-    lines = chunk.split(b"\n")
-    del lines[-1]  # what comes after the last newline
-    offsets = map(add, accumulate(map(len, lines), initial=at.offset), count())  # a newline for each before
-    records = map(Record, map(Position, repeat(at.segment), offsets), lines)
-    return list(compress(records, map(bytes.startswith, lines, repeat(b"{"))))
 
 
 def head(settled: Settlement) -> bytes:

@@ -16,12 +16,13 @@ import mmap
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 from . import files
-from .record import MARKS, Outcome, Record, Scan, Settlement, is_settled
+from .record import MARKS, SETTLED, Outcome, Scan, Settlement, is_settled
+from .records import Records
 
 __all__ = ["Segment", "SegmentDamaged", "anonymous", "opened"]
 
@@ -225,9 +226,9 @@ class Segment:
         records, _, settled = self.remaining()
         return records, settled
 
-    def settle(self, records: Sequence[Record], outcome: Outcome) -> None:
+    def settle(self, records: Records, outcome: Outcome) -> None:
         """Mark these records as done with, each once, here if not on disk. Sender's thread."""
-        sizes = {record.at.offset: len(record.line) + 1 for record in records}
+        sizes = dict(zip(records.offsets, map(len, records.lines), strict=True))
         if self.owed:
             sizes = {offset: size for offset, size in sizes.items() if offset not in self.owed}
         marked: list[int] = []
@@ -242,7 +243,7 @@ class Segment:
             marked += refused
             raise
         finally:
-            size_bytes = sum(map(sizes.__getitem__, marked))
+            size_bytes = sum(map(sizes.__getitem__, marked)) + len(marked)  # a newline each
             counts = {outcome: len(marked)}
             self.settled = self.settled.plus(Settlement(**counts, size_bytes=size_bytes))
 
@@ -263,13 +264,17 @@ class Segment:
         """Overwrite the first byte at each of these; yield those that weren't marked before, as it goes."""
         memory = self._memory
         if memory is not None:
-            if self.places is not None:
-                offsets = [offset for offset in offsets if offset in self.places]
-            where = self.places or {}
-            fresh = [offset for offset in offsets if not is_settled(memory[where.get(offset, offset)])]
-            for offset in fresh:
-                memory[where.get(offset, offset)] = mark
-            yield fresh
+            places = self.places
+            if places is None:
+                offsets = [offset for offset in offsets if memory[offset] not in SETTLED]
+                for offset in offsets:
+                    memory[offset] = mark
+            else:
+                offsets = [offset for offset in offsets if offset in places]
+                offsets = [offset for offset in offsets if memory[places[offset]] not in SETTLED]
+                for offset in offsets:
+                    memory[places[offset]] = mark
+            yield offsets
         elif self.path is not None:
             with opened(self.path, os.O_RDWR) as file:
                 for offset in offsets:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from itertools import groupby
-from operator import attrgetter
 from typing import NamedTuple
 
 from .compact import records_from
-from .record import Counts, Outcome, Position, Record, Settlement, split
+from .record import Counts, Outcome, Position, Record, Settlement
+from .records import Records, split
 from .segment import Segment, SegmentDamaged
 from .shelf import Shelf
 
@@ -24,8 +23,6 @@ __all__ = ["DAMAGED", "SegmentSequence"]
 DAMAGED = "the journal's files were removed, or cut short"
 # What keeps a file from being read for a moment only: reading is to be tried again, not left out.
 _PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR})
-_place = attrgetter("at")
-_number = attrgetter("at.segment")
 
 
 class Folded(NamedTuple):
@@ -60,9 +57,9 @@ class SegmentSequence:
             return Position(number, newest.stop())
         return Position(number + 1, 0)
 
-    def read(self, at: Position, max_bytes: int) -> tuple[list[Record], Position]:
+    def read(self, at: Position, max_bytes: int) -> tuple[Records, Position]:
         """Pending records from `at` on, at most `max_bytes` or one larger, and where to go on."""
-        records: list[Record] = []
+        records = Records([], [], [])
         room_bytes = max_bytes
         at = max(at, self.start())
         number, offset = at.segment, at.offset
@@ -95,8 +92,8 @@ class SegmentSequence:
                 self._refused_by_disk(error)
                 number, offset = number + 1, 0
                 continue
-            records += found
-            room_bytes -= sum([len(record.line) for record in found]) + len(found)
+            records.extend(found)
+            room_bytes -= sum(map(len, found.lines)) + len(found)
             offset += read_bytes
             if not read_bytes or room_bytes <= 0:
                 break
@@ -104,12 +101,11 @@ class SegmentSequence:
 
     def acknowledge(self, records: Sequence[Record], outcome: Outcome = "delivered") -> None:
         """Note on disk that these are done with, and how; in any order. Frees segments that are done with."""
-        in_order = sorted(records, key=_place)
-        for number, group in groupby(in_order, key=_number):
+        for number, part in Records.of(records).by_segment():
             segment = self._segments[number]
             if isinstance(segment, Segment):
                 try:
-                    segment.settle(list(group), outcome)
+                    segment.settle(part, outcome)
                 except SegmentDamaged:
                     self._damaged(number, segment)
                 except OSError as error:
@@ -203,7 +199,7 @@ class SegmentSequence:
 
 def _records_of(
     segment: Segment, at: Position, stop: int, room_bytes: int, *, at_least_one: bool
-) -> tuple[list[Record], int]:
+) -> tuple[Records, int]:
     """The pending records from `at` that fit into the room, and how many bytes of the segment they cover."""
     if segment.places is not None:
         return records_from(segment, at, stop, room_bytes, at_least_one=at_least_one)
@@ -218,5 +214,5 @@ def _records_of(
         raise SegmentDamaged("a segment's data doesn't end with a record")
     found = split(chunk[:covered], at)
     if segment.owed:
-        found = [record for record in found if record.at.offset not in segment.owed]
+        found = found.chosen([offset not in segment.owed for offset in found.offsets])
     return found, covered

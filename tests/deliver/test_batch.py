@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 
-import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from llmobs_trace.deliver.batch import Batch, Event, bodies, read_id, take_apart
-from llmobs_trace.journal import Position, Record
+from llmobs_trace.deliver.batch import Batch, Entries, bodies, by_experiment, read_id
+from llmobs_trace.journal import Position, Records
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20) | st.sampled_from(
     ['","span":', '","metric":', 'a\\","b', '\\"', '"', "a/b", "\\"]
@@ -24,65 +23,93 @@ events = st.dictionaries(
 )
 
 
-def compact(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
-
-
-@given(ids, events, st.booleans())
-def test_whatever_the_id_and_the_event_hold_the_record_comes_apart(
-    experiment_id: str, event: dict[str, object], is_span: bool
-) -> None:
-    line = compact({"experiment": experiment_id, "span" if is_span else "metric": event})
-    assert take_apart(line) == Event(compact(experiment_id), is_span, compact(event))
-    assert read_id(compact(experiment_id)) == experiment_id
-
-
-@pytest.mark.parametrize(
-    "line",
+rubbish = st.binary(max_size=60) | st.sampled_from(
     [
         b"",
         b"{}",
-        b"rubbish",
         b'{"experiment":"e"}',
         b'{"experiment":"e","other":{}}',
         b'{"experiment":"e","span":{',
         b'{"experiment":5,"span":{}}',
-    ],
+        b'{"experiment":"e" ,"span":{}}',
+    ]
 )
-def test_what_is_no_record_is_told_apart(line: bytes) -> None:
-    assert take_apart(line) is None
+records_of_ours = st.tuples(ids, st.booleans(), events)
 
 
-@given(st.binary(max_size=60))
-def test_no_bytes_whatever_raise(line: bytes) -> None:
-    take_apart(line)
-    read_id(line)
+def compact(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def as_line(of_ours: tuple[str, bool, object]) -> bytes:
+    experiment_id, is_span, event = of_ours
+    return compact({"experiment": experiment_id, "span" if is_span else "metric": event})
+
+
+def in_a_row(lines: list[bytes]) -> Records:
+    return Records([n // 7 for n in range(len(lines))], [n % 7 for n in range(len(lines))], lines)
+
+
+@given(st.lists(records_of_ours | st.tuples(st.just("e"), st.booleans(), events) | rubbish, max_size=20))
+def test_whatever_ids_and_events_hold_each_comes_to_its_experiment_in_order(
+    given_ones: list[tuple[str, bool, object] | bytes],
+) -> None:
+    records = in_a_row([one if isinstance(one, bytes) else as_line(one) for one in given_ones])
+    found, unreadable = by_experiment(records)
+    expected: dict[str, list[tuple[int, bool, bytes]]] = {}
+    for number, one in enumerate(given_ones):
+        if not isinstance(one, bytes):
+            expected.setdefault(one[0], []).append((number, one[1], compact(one[2])))
+    # Bytes may happen to be a record of ours, as far as anybody can tell without decoding them.
+    assume(all(read_id(encoded_id) in expected for encoded_id in found))
+    assert expected == {
+        read_id(encoded_id): [
+            (record.at.segment * 7 + record.at.offset, event.is_span, event.json) for record, event in entries
+        ]
+        for encoded_id, entries in found.items()
+    }
+    whole = [record for entries in found.values() for record, _ in entries]
+    assert sorted([*whole, *unreadable], key=lambda record: record.at) == list(records)
+
+
+@given(st.lists(rubbish, max_size=5))
+def test_no_bytes_whatever_raise_and_none_are_passed_over(lines: list[bytes]) -> None:
+    found, unreadable = by_experiment(in_a_row(lines))
+    assert sum(map(len, found.values())) + len(unreadable) == len(lines)
+    for encoded_id in [*found, *lines]:
+        read_id(encoded_id)
 
 
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(min_value=0, max_value=400)), max_size=40),
     st.integers(min_value=100, max_value=1000),
     st.integers(min_value=1, max_value=10),
+    st.sets(st.integers(0, 40)),
 )
 def test_every_event_is_in_one_body_in_order_and_within_the_bounds(
-    shapes: list[tuple[bool, int]], max_bytes: int, max_events: int
+    shapes: list[tuple[bool, int]], max_bytes: int, max_events: int, cut_at: set[int]
 ) -> None:
-    records = [
-        (Record(Position(0, n), b""), Event(b'"e"', is_span, compact({"n": n, "filling": "x" * size})))
-        for n, (is_span, size) in enumerate(shapes)
-    ]
-    made = [Batch.of("e", body) for body in bodies(records, max_bytes, max_events)]
-    assert [record for batch in made for record in batch.records] == [record for record, _ in records]
-    for batch in made:
+    lines = [as_line(("e", is_span, {"n": n, "x": "x" * size})) for n, (is_span, size) in enumerate(shapes)]
+    records = in_a_row(lines)
+    entries = by_experiment(records)[0].get(b'"e"', Entries(b'{"experiment":"e",', records))
+    cuts = [Position(n // 7, n % 7) for n in sorted(cut_at)]
+    parts = list(bodies(entries, max_bytes, max_events, cuts))
+    assert [record for part in parts for record in part.records] == list(records)
+    for part in parts:
+        batch = Batch.of("e", part)
         body = json.loads(batch.body())
         assert body["data"]["type"] == "events"
         attributes = body["data"]["attributes"]
         assert [compact(one) for one in attributes.get("spans", [])] == batch.spans
         assert [compact(one) for one in attributes.get("metrics", [])] == batch.metrics
-        assert len(batch.spans) + len(batch.metrics) == len(batch.records) <= max_events
-        assert len(batch.body()) <= max_bytes or len(batch.records) == 1
+        assert [event.json for _, event in part if event.is_span] == batch.spans
+        assert [event.json for _, event in part if not event.is_span] == batch.metrics
+        assert len(part) == len(batch.spans) + len(batch.metrics) <= max_events
+        assert len(batch.body()) <= min(max_bytes, batch.size_bytes) or len(part) == 1
+        first, *others = (record.at for record in part.records)
+        assert not any(first < cut <= at for at in others for cut in cuts)
 
 
 def test_a_kind_without_events_is_left_out() -> None:
-    batch = Batch.of("e", [(Record(Position(0, 0), b""), Event(b'"e"', True, b"{}"))])
+    batch = Batch.of("e", by_experiment(in_a_row([b'{"experiment":"e","span":{}}']))[0][b'"e"'])
     assert batch.body() == b'{"data":{"attributes":{"spans":[{}]},"type":"events"}}'

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from support.delivery import API_KEY, APP_KEY, datadog
 from support.receiver import Receiver, Reply
@@ -17,7 +19,7 @@ from llmobs_trace.checks import Secret
 from llmobs_trace.deliver import Batch, DatadogDestination
 
 CERTIFICATE = Path(__file__).parent.parent / "support" / "loopback.pem"
-BATCH = Batch(experiment_id="e 1/ü", spans=[b'{"span_id":"s"}'], metrics=[b'{"label":"m"}'], records=[])
+BATCH = Batch(experiment_id="e 1/ü", spans=[b'{"span_id":"s"}'], metrics=[b'{"label":"m"}'])
 
 
 @pytest.fixture
@@ -52,6 +54,22 @@ def test_one_connection_serves_many_batches(receiver: Receiver, destination: Dat
         destination.send(BATCH, 5)
     assert len(receiver.requests()) == 5
     assert receiver.connections() == 1
+
+
+def test_nothing_of_a_request_waits_for_the_garbage_collector(
+    receiver: Receiver, destination: DatadogDestination
+) -> None:
+    """It may come late, or never: programs switch it off."""
+    receiver.script(Reply(), Reply(status=400, body="no"))
+    gc.collect()
+    gc.disable()
+    try:
+        before = {id(one) for one in gc.get_objects() if isinstance(one, httpx.Request)}
+        assert [destination.send(BATCH, 5).status for _ in range(2)] == [202, 400]
+        left = [one for one in gc.get_objects() if isinstance(one, httpx.Request) and id(one) not in before]
+        assert left == []
+    finally:
+        gc.enable()
 
 
 def test_the_servers_own_words_are_kept(receiver: Receiver, destination: DatadogDestination) -> None:
@@ -157,7 +175,7 @@ def test_a_server_that_reads_nothing_ends_a_large_request_in_time() -> None:
         )
         destination.open()
         begin = time.monotonic()
-        large = Batch(experiment_id="e", spans=[b'"%b"' % (b"x" * 50_000_000)], metrics=[], records=[])
+        large = Batch(experiment_id="e", spans=[b'"%b"' % (b"x" * 50_000_000)], metrics=[])
         answer = destination.send(large, 0.6)
         destination.close()
         assert 0.5 < time.monotonic() - begin < 10

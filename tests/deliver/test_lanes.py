@@ -39,7 +39,7 @@ def test_batches_keep_their_bounds(memory_queue: Queue) -> None:
         bench.queue.append(span(number, filling="x" * (number * 10)))
     bench.pass_once()
     assert bench.destination.span_ids() == [str(number) for number in range(100)]
-    assert all(len(b.records) <= 7 and len(b.body()) <= 5000 for b in bench.destination.sent)
+    assert all(len(b.spans) + len(b.metrics) <= 7 and len(b.body()) <= 5000 for b in bench.destination.sent)
 
 
 def test_a_paused_experiment_holds_no_other_up(bench: Bench) -> None:

@@ -33,7 +33,6 @@ def batch(experiment_id: str = "e") -> Batch:
         experiment_id=experiment_id,
         spans=[json.dumps(SPAN).encode()],
         metrics=[json.dumps(METRIC).encode()],
-        records=[],
     )
 
 
@@ -80,7 +79,7 @@ def test_a_store_that_can_not_be_opened_is_an_answer_and_is_tried_again(tmp_path
 
 
 def test_an_event_that_is_none_is_told_apart_from_trouble(tmp_path: Path) -> None:
-    rubbish = Batch(experiment_id="e", spans=[b"rubbish"], metrics=[], records=[])
+    rubbish = Batch(experiment_id="e", spans=[b"rubbish"], metrics=[])
     assert deliver(LocalDestination(tmp_path / "x.db"), rubbish) == [Verdict.POISON]
 
 

@@ -22,9 +22,9 @@ from support.lane_bench import Bench
 from support.receiver import Receiver, Reply
 
 from llmobs_trace.deliver import Answer, Batch, LocalDestination, Pace, Worker, drain
-from llmobs_trace.deliver.batch import ENVELOPE_BYTES, Entry, Event
+from llmobs_trace.deliver.batch import ENVELOPE_BYTES, Entries
 from llmobs_trace.deliver.poison import Search, SizeLimit
-from llmobs_trace.journal import Position, Queue, Record, adoptable, open_journal, this_process
+from llmobs_trace.journal import Queue, Records, adoptable, open_journal, this_process
 
 MakeWorker = Callable[..., Worker]
 
@@ -42,8 +42,10 @@ def bound(events: int, bad: int) -> int:
 # --- On values ----------------------------------------------------------------------------------------------
 
 
-def entries(*sizes: int) -> list[Entry]:
-    return [(Record(Position(0, at), b""), Event(b'"e"', True, b"x" * size)) for at, size in enumerate(sizes)]
+def entries(*sizes: int) -> Entries:
+    lines = [b'{"experiment":"e","span":%b}' % (b"x" * size) for size in sizes]
+    count = len(lines)
+    return Entries(b'{"experiment":"e",', Records([0] * count, list(range(count)), lines))
 
 
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=60), st.booleans())
@@ -52,7 +54,7 @@ def test_both_halves_have_something_and_together_all(sizes: list[int], by_bytes:
     second, first = Search().halve(body, by_bytes=by_bytes)
     assert first
     assert second
-    assert first + second == body
+    assert [*first, *second] == list(body)
 
 
 @given(st.lists(st.integers(1, 1000), min_size=2, max_size=60), st.booleans(), st.data())
@@ -66,9 +68,10 @@ def test_a_search_that_was_interrupted_goes_on_where_it_was(
         plan += search.halve(plan.pop(), by_bytes=by_bytes)
         if len(plan[-1]) < 2:
             break
-    assert search.plan(events, 1 << 30, 1000) == plan
-    more = [*events, (Record(Position(1, 0), b""), Event(b'"e"', True, b"new"))]
-    assert search.plan(more, 1 << 30, 1000)[1:] == plan, "what is new joins no body of the search"
+    again = search.plan(events, 1 << 30, 1000)
+    assert [list(body) for body in again] == [list(body) for body in plan]
+    more = search.plan(entries(*sizes, 3), 1 << 30, 1000)[1:]
+    assert [list(body) for body in more] == [list(body) for body in plan], "what is new joins no body of it"
 
 
 def test_a_huge_event_among_small_ones_stands_alone_after_few_cuts() -> None:
@@ -77,11 +80,7 @@ def test_a_huge_event_among_small_ones_stands_alone_after_few_cuts() -> None:
     refused = 0
     while len(body) > 1:
         refused += 1
-        [body] = [
-            half
-            for half in search.halve(body, by_bytes=True)
-            if len(half[0][1].json + half[-1][1].json) > 1e6
-        ]
+        [body] = [half for half in search.halve(body, by_bytes=True) if sum(half.sizes()) > 1e6]
     assert refused <= 3
 
 

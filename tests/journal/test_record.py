@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.journals import line
 
-from llmobs_trace.journal.record import Counts, Position, Scan, Settlement, scan, split
+from llmobs_trace.journal.record import Counts, Position, Scan, Settlement, scan
+from llmobs_trace.journal.records import split
 
 bodies = st.binary(min_size=1, max_size=40).map(lambda body: body.replace(b"\n", b"n").replace(b"\0", b"0"))
 lines = bodies.map(lambda body: b"{" + body + b"}\n")

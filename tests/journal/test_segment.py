@@ -11,7 +11,8 @@ import pytest
 from support.journals import line
 
 from llmobs_trace.journal.mirrored import MirroredSegment
-from llmobs_trace.journal.record import Position, Record, Settlement, scan, split
+from llmobs_trace.journal.record import Position, Settlement, scan
+from llmobs_trace.journal.records import Records, split
 from llmobs_trace.journal.segment import Segment, SegmentDamaged
 
 
@@ -22,7 +23,7 @@ def mapped(path: Path, size_bytes: int = 256) -> Segment:
         return Segment(path, mmap.mmap(file.fileno(), size_bytes), size_bytes)
 
 
-def records(segment: Segment) -> list[Record]:
+def records(segment: Segment) -> Records:
     """Its pending records."""
     return split(segment.read(0, segment.stop()), Position(0, 0))
 
@@ -85,8 +86,8 @@ def test_settling_marks_the_file_and_counts_each_record_once(tmp_path: Path, unm
         segment.seal()
         segment.release()
 
-    segment.settle([third, first, first], "delivered")
-    segment.settle([second, third], "rejected")
+    segment.settle(Records.of([third, first, first]), "delivered")
+    segment.settle(Records.of([second, third]), "rejected")
 
     assert segment.settled == Settlement(2, 1, 0, 3 * len(line(0)))
     assert segment.remaining()[:2] == (0, 0)
@@ -112,7 +113,7 @@ def test_a_mirrored_segment_reaches_its_file_when_the_sender_says_so(tmp_path: P
     segment.mirror()
     segment.writer()(line(2))
     first, second = records(segment)
-    segment.settle([first, second], "delivered")
+    segment.settle(Records.of([first, second]), "delivered")
     assert file.read_bytes() == b"+" + line(1)[1:]
 
     segment.seal()

@@ -338,7 +338,7 @@ def test_any_value_makes_a_body_that_both_readers_take(
         for line in llmobs_spans.records
         if b',"metric":{' in line[:60]
     ]
-    body = Batch(experiment_id="e", spans=spans, metrics=metrics, records=[]).body()
+    body = Batch(experiment_id="e", spans=spans, metrics=metrics).body()
     attributes = load_strict(body)["data"]["attributes"]
     assert len(attributes["spans"]) == len(attributes["metrics"]) == 2
     load_official(body)
