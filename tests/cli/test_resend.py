@@ -201,7 +201,8 @@ def test_what_nobody_will_take_can_be_given_up_and_is_kept_with_the_reason(
     }
     told = run("doctor", on=None).out.splitlines()[-1]
     assert told.startswith(
-        "nothing lost: 5 recorded = 1 delivered + 4 rejected, by 3 processes; 4 events rejected, with the"
+        "nothing lost: 5 recorded = 1 delivered + 4 rejected, by 3 processes;"
+        " 4 events rejected, each with the reason in "
     )
     assert run("resend", on=None) == (0, "0 events delivered, 0 rejected, 0 undelivered\n", "")
 
