@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from llmobs_trace.wire import SITES, id_problem
-from llmobs_trace.wire import is_loopback as is_loopback
+from llmobs_trace.wire import SITES, id_problem, is_loopback
 
 
 class Secret:

@@ -25,7 +25,7 @@ from llmobs_trace.wire import Site, as_id, default_base_url
 __all__ = ["Config", "Secret", "Unseen", "find_database", "find_journal", "from_environment", "resolve"]
 
 # Room for what surrounds one event in a request body: the envelope's names and brackets.
-ENVELOPE_BYTES = 1024
+_ENVELOPE_ROOM_BYTES = 1024
 # The journal's segments hold at least two of the largest events, and there are at least two segments.
 EVENTS_IN_A_JOURNAL = 4
 
@@ -254,8 +254,10 @@ def _sizes(values: Mapping[str, Any], found: Mapping[str, _Found], notes: list[s
     event_bytes: int = values["max_event_bytes"]
     batch_bytes: int = values["max_batch_bytes"]
     if "max_batch_bytes" not in found:
-        batch_bytes = max(batch_bytes, event_bytes + ENVELOPE_BYTES)
-    fitting_bytes = min(batch_bytes - ENVELOPE_BYTES, values["max_journal_bytes"] // EVENTS_IN_A_JOURNAL)
+        batch_bytes = max(batch_bytes, event_bytes + _ENVELOPE_ROOM_BYTES)
+    fitting_bytes = min(
+        batch_bytes - _ENVELOPE_ROOM_BYTES, values["max_journal_bytes"] // EVENTS_IN_A_JOURNAL
+    )
     if event_bytes > fitting_bytes and "max_event_bytes" in found:
         notes.append(
             f"max_event_bytes: given {event_bytes}, using {fitting_bytes}, which is what max_batch_bytes "

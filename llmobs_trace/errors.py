@@ -5,6 +5,7 @@
     ├── UsageError          a RuntimeError  misuse at run time; raised only under `strict`, else logged
     └── StoreError          a RuntimeError  the local store can't be read or written as asked
 
+What only commands meet, as an experiment or a label that nobody knows, are subclasses where they are found.
 `except LLMObsTraceError` catches them all. Set-up raises; once set up, nothing is raised into the traced
 program unless `strict` asks for it. Every message says what was given, what was expected, and what to do.
 """

@@ -1,12 +1,14 @@
 """The pytest plugin: the fixture `llmobs_spans` hands a test what it recorded, in memory. The test's thread.
 
-Nothing leaves the process while the fixture is in use: no journal, no store, no network, whatever is
-configured.
+Nothing leaves the process while the fixture is in use: no journal, no store, no network, whatever was
+configured. A test that calls `configure` itself has what it asked for from there on.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -142,16 +144,18 @@ class RecordedSpans(Sequence[RecordedSpan]):
 
 
 def _span(experiment_id: str, wire: dict[str, Any]) -> RecordedSpan:
+    from llmobs_trace.wire import KIND_TAG, PARENT_TAG, ROW_TAG
+
     tags = dict(tag.split(":", 1) for tag in wire["tags"])
     meta = wire["meta"]
     return RecordedSpan(
         name=wire["name"],
         span_id=wire["span_id"],
         trace_id=wire["trace_id"],
-        parent_id=tags.pop("parent_id", None),
-        kind=tags.pop("span_kind"),
+        parent_id=tags.pop(PARENT_TAG, None),
+        kind=tags.pop(KIND_TAG),
         status=wire["status"],
-        row_id=tags.get("dataset_record_id"),
+        row_id=tags.get(ROW_TAG),
         tags=tags,
         input=meta.get("input"),
         output=meta.get("output"),
@@ -186,7 +190,23 @@ def _metric(experiment_id: str, wire: dict[str, Any]) -> RecordedMetric:
 def _recorder(spans: RecordedSpans) -> Recorder:
     from llmobs_trace.capture.recorder import Recorder, Scope
 
-    return Recorder(spans.append_record, Scope("test-experiment", "test-project", "test-dataset"))
+    scope = Scope("test-experiment", "test-project", "test-dataset")
+    return Recorder(spans.append_record, scope, strict=_is_strict())
+
+
+def _is_strict() -> bool:
+    """As it was configured, else as the environment has it: it is for tests."""
+    from llmobs_trace.capture import recorder as slot
+    from llmobs_trace.checks import Unfit
+    from llmobs_trace.options import BY_NAME
+
+    if slot.current is not None:
+        return slot.current.strict
+    option = BY_NAME["strict"]
+    text = os.environ.get(option.environment[0], "").strip()
+    with suppress(Unfit):
+        return bool(text and option.check(option.read(text)))
+    return False
 
 
 @pytest.fixture
@@ -194,8 +214,8 @@ def llmobs_spans() -> Iterator[RecordedSpans]:
     """What the test records: a sequence of finished spans with `.metrics`, `.named(name)`, `.tree()` and
     `.clear()`.
 
-    It records whatever the environment says, also under `LLMOBS_TRACE_ENABLED=0`. What was configured before
-    is back afterwards.
+    It records whatever the environment says, also under `LLMOBS_TRACE_ENABLED=0`, and is as strict as that or
+    `configure` said. What was configured before is back afterwards, unless the test called `configure`.
     """
     from llmobs_trace.runtime import recording_to
 

@@ -151,7 +151,7 @@ def configure(**options: Any) -> None:
     """Set the library up, once, at the start of a program. Raises `ConfigurationError` where an option won't
     do.
 
-    Every option has an environment variable beside it; the README lists them.
+    Every option but `redact` has an environment variable beside it; the README lists them.
     Without keys everything goes to the local store. A second call delivers what was recorded and then
     replaces.
 
@@ -287,7 +287,9 @@ def delivery_stats() -> DeliveryStats:
 
 @contextmanager
 def recording_to(recorder: Recorder) -> Iterator[None]:
-    """Put `recorder` in the slot for a while, as tests do; what was there before comes back."""
+    """Put `recorder` in the slot for a while, as tests do; what was there before comes back, unless somebody
+    called `configure` meanwhile: that has closed what was before.
+    """
     install(threads=True)
     with _lock:
         before, slot.current = slot.current, recorder
@@ -295,7 +297,8 @@ def recording_to(recorder: Recorder) -> Iterator[None]:
         yield
     finally:
         with _lock:
-            slot.current = before
+            if slot.current is recorder:
+                slot.current = before
 
 
 # --- the life of the process --------------------------------------------------------------------------------

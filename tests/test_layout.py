@@ -21,7 +21,7 @@ ALLOWED: dict[str, set[str] | None] = {
     "checks": {"wire"},
     "options": {"checks", "wire"},
     "places": set(),
-    "redactors": set(),
+    "redactors": {"errors"},
     "signals": set(),
     "config": {"errors", "wire", "checks", "options", "places"},
     "encode": {"errors", "wire"},

@@ -142,3 +142,50 @@ def test_what_was_configured_is_back_afterwards(project: pytest.Pytester) -> Non
         """,
         count=3,
     )
+
+
+def test_a_test_that_configures_has_that_from_there_on(project: pytest.Pytester) -> None:
+    """What was configured before is closed by then: what came later would be recorded nowhere."""
+    passes(
+        project,
+        """
+        @pytest.fixture(scope="module", autouse=True)
+        def configured():
+            configure(journal=None)
+            yield
+            assert flush(10)
+            assert (delivery_stats().recorded, delivery_stats().delivered) == (2, 2)
+
+        def record(name):
+            with experiment_span(name): pass
+
+        def test_it(llmobs_spans):
+            record("in hand")
+            configure(journal=None, experiment_name="another")
+            record("delivered")
+            assert [span.name for span in llmobs_spans] == ["in hand"]
+        def test_after(): record("delivered, too")
+        """,
+        count=2,
+    )
+
+
+@pytest.mark.parametrize("how", ["configured", "by the environment", "not at all"])
+def test_misuse_raises_where_it_would_in_the_program(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    if how == "by the environment":
+        monkeypatch.setenv("LLMOBS_TRACE_STRICT", "yes")
+    passes(
+        project,
+        f"""
+        from contextlib import nullcontext
+        from llmobs_trace import UsageError, record_metric
+        if {how!r} == "configured":
+            configure(journal=None, strict=True)
+        def test_misuse(llmobs_spans):
+            with nullcontext() if {how!r} == "not at all" else pytest.raises(UsageError):
+                record_metric("m", 1.0)
+        """,
+        count=1,
+    )

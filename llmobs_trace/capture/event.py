@@ -16,6 +16,7 @@ from llmobs_trace.capture.details import NO_DETAILS
 from llmobs_trace.capture.recorder import Recorder
 from llmobs_trace.capture.tags import encoded_tags
 from llmobs_trace.encode import Redactor, encode, encode_text, fit, is_in_shape, shape_expected, shape_io
+from llmobs_trace.wire import ROW_TAG
 
 if TYPE_CHECKING:
     from llmobs_trace.capture.span import Span
@@ -132,21 +133,21 @@ def _fields(span: Span, recorder: Recorder) -> dict[str, bytes]:
     if (
         span.parent_id is None
         and span.kind == "experiment"
-        and not (details.tags and row.TAG in details.tags)
+        and not (details.tags and ROW_TAG in details.tags)
     ):
         identity = fields.get("input", fields["name"])
         row_id = details.row_id
         if row_id is not None and recorder.redactor is not None:
             row_id = _seen_row_id(recorder.redactor, row_id)
         row_id = row_id or row.row_id(span.scope.experiment_id, identity)
-        fields[_ROW] = encode_text(f"{row.TAG}:{row_id}")
+        fields[_ROW] = encode_text(f"{ROW_TAG}:{row_id}")
     return fields
 
 
 def _seen_row_id(redactor: Redactor, row_id: str) -> str | None:
     """What a redactor leaves of a row's id, as the tag that it is; None where that names no row any more."""
-    seen = _decode(redactor.apply("tags", encode({row.TAG: row_id})))
-    left = seen.get(row.TAG) if isinstance(seen, dict) else None
+    seen = _decode(redactor.apply("tags", encode({ROW_TAG: row_id})))
+    left = seen.get(ROW_TAG) if isinstance(seen, dict) else None
     return left if left == row_id else None
 
 

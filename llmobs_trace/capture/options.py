@@ -100,7 +100,12 @@ class SpanOptions:
         self.scope_ids = ids if any(ids) else None
         self.capture_input = capture_input
         self.capture_output = capture_output
-        self._more = expected_output is not UNSET or self.tags is not None or row_id is not None
+        self._more = (
+            expected_output is not UNSET
+            or self.tags is not None
+            or row_id is not None
+            or self.scope_ids is not None
+        )
         self.plain = self.plain and not self._more
 
     def apply(self, span: Span) -> None:
@@ -114,6 +119,13 @@ class SpanOptions:
             details_of(span).expected = event.captured(recorder, "expected_output", self.expected_output)
         if self.tags is not None:
             details_of(span).tags = plain_tags(self.tags)
+        if self.scope_ids is not None and span.parent_id is not None:
+            scope = span.scope
+            theirs = (scope.experiment_id, scope.project_id, scope.dataset_id)
+            if any(mine not in (None, his) for mine, his in zip(self.scope_ids, theirs, strict=True)):
+                # As where the loop over the dataset is a span too: everything within is of its experiment.
+                what = "experiment_id, project_id and dataset_id are a root span's: left out within another"
+                slot.misuse(what, slot.shown("name", span.name))
         if self.row_id is not None:
             if span.parent_id is None and span.kind == "experiment":
                 details_of(span).row_id = self.row_id

@@ -10,9 +10,6 @@ from __future__ import annotations
 import threading
 from hashlib import blake2b
 
-# The schema has no field for a row's id.
-TAG = "dataset_record_id"
-
 # Distinct rows remembered for each process; past it the oldest half is forgotten and a repeat of one starts
 # over.
 _REMEMBERED = 1 << 18

@@ -8,9 +8,10 @@ import msgspec
 
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.encode import Redactor, encode, encode_text
+from llmobs_trace.wire import KIND_TAG, PARENT_TAG
 
 # What the wire has no field for travels as tags of ours; a user's tag of that name would be taken for it.
-RESERVED = frozenset({"parent_id", "span_kind"})
+RESERVED = frozenset({PARENT_TAG, KIND_TAG})
 
 _decode = msgspec.json.Decoder().decode
 

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from llmobs_trace.local.queries import StoredMetric, StoredSpan
     from llmobs_trace.local.store import Store
 
-# Of a request body; what delivery keeps to by default. An event that alone is larger has a body of its own.
+# Of a request body, as delivery's by default. An event that alone is larger has a body of its own.
 _BODY_BYTES: Final = 4 << 20
-_BODY_EVENTS: Final = 1000
 _CHUNK_BYTES: Final = 1 << 16
 
 
@@ -90,6 +89,7 @@ def _jsonl(store: Store, experiment_id: str) -> Iterator[bytes]:
 
 def _events(store: Store, experiment_id: str) -> Iterator[bytes]:
     from llmobs_trace.deliver.batch import ENVELOPE_BYTES, Batch
+    from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS
     from llmobs_trace.local import queries
 
     spans: list[bytes] = []
@@ -106,7 +106,7 @@ def _events(store: Store, experiment_id: str) -> Iterator[bytes]:
         for event in (found.event for found in stored(store, experiment_id)):
             more_bytes = len(event) + 1
             count = len(spans) + len(metrics)
-            if count and (size_bytes + more_bytes > _BODY_BYTES or count >= _BODY_EVENTS):
+            if count and (size_bytes + more_bytes > _BODY_BYTES or count >= MAX_BATCH_EVENTS):
                 yield body()
                 size_bytes = ENVELOPE_BYTES
             events.append(event)

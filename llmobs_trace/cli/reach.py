@@ -107,7 +107,7 @@ def _datadog(config: Config, seconds: float) -> list[Check]:
         said = "no answer in time" if isinstance(error, TimeoutError) else _reason(error)
         return [*checks, *opened.checks, Check(opened.next, False, said)]
     checks += opened.checks
-    checks.append(_keys(status, body, config))
+    checks.append(_keys(status, body))
     if checks[-1].ok:
         path = f"{_EXPERIMENTS_PATH}?filter[id]={quote(config.experiment_id, safe='')}&page[limit]=1"
         try:
@@ -166,7 +166,7 @@ def _get(
         return response.status_code, body
 
 
-def _keys(status: int, body: bytes, config: Config) -> Check:
+def _keys(status: int, body: bytes) -> Check:
     """Nothing that the server says is shown: it may repeat the keys."""
     answered = f"GET {_KEYS_PATH} was answered {status}"
     if status == 200 and _member(body, "status") == "ok":

@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     from llmobs_trace.journal import adoptable
 
-    directory, destination_of = _plan(arguments.journal, screen)
+    directory, config, destination_of = _plan(arguments.journal, screen)
     if arguments.give_up is not None:
         return _give_up(directory, arguments.give_up, screen)
     tallies: dict[str, Counter[str]] = {}
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
                     seconds = (
                         min(arguments.timeout, _AGAIN_SECONDS) if tally["undelivered"] else arguments.timeout
                     )
-                    tally += _deliver(journal, destination, seconds)
+                    tally += _deliver(journal, destination, config, seconds)
                 tally["undelivered"] += journal.counts().pending
             finally:
                 journal.close(keep=True)
@@ -118,13 +118,15 @@ def _report(tallies: dict[str, Counter[str]], screen: Screen) -> int:
 _Route = tuple[str, "Destination | None"]  # its name, and None where it can't be reached from here
 
 
-def _plan(journal: Path | None, screen: Screen) -> tuple[Path | None, Callable[[Owner], _Route]]:
-    """The directory to look in, and a journal's owner → where its events go."""
+def _plan(journal: Path | None, screen: Screen) -> tuple[Path | None, Config, Callable[[Owner], _Route]]:
+    """The directory to look in, what the environment says, and a journal's owner → where its events go."""
     if journal is not None:
         if not journal.is_dir():
             raise Refusal(f"--journal: expected a directory of journals, given {journal}", MISUSE)
         chosen = _chosen()
-        return journal, lambda owner: _as_configured(chosen, owner)
+        for note in chosen.notes:
+            screen.say(note)
+        return journal, chosen, lambda owner: _as_configured(chosen, owner)
     from llmobs_trace.config import from_environment
 
     config, complaints = from_environment(os.environ)
@@ -134,7 +136,7 @@ def _plan(journal: Path | None, screen: Screen) -> tuple[Path | None, Callable[[
         screen.say(
             "no journal is kept on disk, so none can have been left; --journal names another directory"
         )
-    return config.journal, lambda owner: _as_named(owner, config, screen)
+    return config.journal, config, lambda owner: _as_named(owner, config, screen)
 
 
 def _chosen() -> Config:
@@ -188,14 +190,23 @@ def _local(database: Path, owner: Owner) -> _Route:
 # --- Delivering ---------------------------------------------------------------------------------------------
 
 
-def _deliver(journal: AdoptedJournal, destination: Destination, seconds: float) -> Counter[str]:
+def _deliver(
+    journal: AdoptedJournal, destination: Destination, config: Config, seconds: float
+) -> Counter[str]:
     """Deliver until nothing is left or nothing was taken for so many seconds; what was taken, rejected."""
     from llmobs_trace.deliver.drain import drain
 
     tally: Counter[str] = Counter()
     try:
         while True:
-            drained = drain(journal, destination, timeout=seconds, rejected=journal.home.parent)
+            drained = drain(
+                journal,
+                destination,
+                timeout=seconds,
+                request_timeout=config.request_timeout,
+                max_batch_bytes=config.max_batch_bytes,
+                rejected=journal.home.parent,
+            )
             tally["delivered"] += drained.delivered
             tally["rejected"] += drained.rejected
             if not drained.pending or not drained.delivered + drained.rejected:

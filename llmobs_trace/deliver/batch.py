@@ -119,7 +119,7 @@ def by_experiment(records: Records) -> tuple[dict[bytes, Entries], Records]:
         begin = map(bytes.startswith, alike.lines, repeat((head + _SPAN, head + _METRIC)))
         are_ours = list(map(and_, begin, map(bytes.endswith, alike.lines, repeat(_END))))
         ours = alike.chosen(are_ours)
-        if ours is not alike:
+        if len(ours) < len(alike):
             unreadable.extend(alike.chosen(list(map(not_, are_ours))))
         if ours:
             found[head[len(_HEAD) - 1 : -1]] = Entries(head, ours)

@@ -6,6 +6,7 @@ send.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -116,7 +117,8 @@ class DatadogDestination:
             response.close()
             # It refers to the response: both, and the body with them, would stay until the next collection of
             # the garbage, or for good where a program has switched that off.
-            del response.stream
+            with contextlib.suppress(AttributeError):  # of another httpx
+                del response.stream
         status = response.status_code
         if status // 100 == 2:
             return Answer(status=status)

@@ -7,7 +7,6 @@ a network.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,7 @@ from llmobs_trace.deliver.clock import Clock
 
 # A fork does not wait longer than this: a child with a damaged sender is better than a program that hangs.
 FORK_PATIENCE_SECONDS: Final = 1.0
-# But for an import, which ends by itself, and which blocks the child's sender for ever if it is cut in two.
+# But it does while the sender imports: that ends by itself, and cut in two it blocks the child's for ever.
 IMPORT_PATIENCE_SECONDS: Final = 15.0
 
 
@@ -29,9 +28,10 @@ class Gate:
     """At most one thread, the sender, is inside; others may ask it to stay out."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition(threading.RLock())  # guards the four below
+        self._changed = threading.Condition(threading.RLock())  # guards the five below
         self._inside: int | None = None  # the sender's thread, while it works
-        self._imported_at = -math.inf  # when that thread's last import ended; while it imports, inf
+        self._is_importing = False
+        self._imported_at: float | None = None  # by then it had loaded all that it needs
         self._forks = 0
         self._closed = False
 
@@ -67,22 +67,28 @@ class Gate:
 
     @contextmanager
     def importing(self) -> Iterator[None]:
-        """Inside, where the block may import something."""
-        with self._changed:
-            self._imported_at = math.inf
+        """Inside, where the block loads what the sender needs, if that is not there yet."""
+        if self._imported_at is not None:
+            yield
+            return
         try:
+            self._is_importing = True
             yield
         finally:
             with self._changed:
+                self._is_importing = False
                 self._imported_at = Clock.now()
+                self._changed.notify_all()
 
     def hold(self) -> bool:
         """Before a fork: wait, not for long, until the sender is outside; keep it there; whether it is."""
         began = Clock.now()
 
         def deadline() -> float:
-            patience_ends = max(began, self._imported_at) + FORK_PATIENCE_SECONDS
-            return min(patience_ends, began + IMPORT_PATIENCE_SECONDS)
+            longest = began + IMPORT_PATIENCE_SECONDS
+            if self._is_importing:
+                return longest
+            return min(longest, max(began, self._imported_at or began) + FORK_PATIENCE_SECONDS)
 
         with self._changed:
             self._forks += 1

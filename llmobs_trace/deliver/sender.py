@@ -46,7 +46,7 @@ class Sender:
         """The source is at its end: nothing more can speak for or against this lane's suspects."""
         self._offer(lane, [], lambda: self._must_wait(lane), is_last=True)
 
-    def _give_up(self, lane: Lane) -> None:
+    def _refused_as_a_whole(self, lane: Lane) -> None:
         """Nothing is accepted, of however many: the fault is not the events'. Pause, and reject none."""
         *_, last = lane.search.suspects.values()
         if verdict_of(last.answer) is Verdict.TOO_LARGE:
@@ -78,7 +78,7 @@ class Sender:
             elif untried := search.to_try(all_of_them=True):
                 go_on = self._try_without_values(lane, plan, untried[0])
             else:
-                self._give_up(lane)
+                self._refused_as_a_whole(lane)
                 return
             if not go_on:
                 return
@@ -135,7 +135,7 @@ class Sender:
         untried = lane.search.to_try(all_of_them=True)
         if len(untried) == len(lane.search.suspects):
             return self._try_without_values(lane, plan, untried[-1])
-        self._give_up(lane)
+        self._refused_as_a_whole(lane)
         return False
 
     def _hear_the_witness(self, lane: Lane, plan: list[Entries]) -> bool:
@@ -147,7 +147,7 @@ class Sender:
             self._accepted(lane, plan, witness)
             return True
         if RESPONSES[verdict] is Response.HALVE:
-            self._give_up(lane)
+            self._refused_as_a_whole(lane)
         else:
             lane.failed(answer, verdict, self._sending)
         return False

@@ -234,10 +234,6 @@ class Worker:
         """The counts of this process now. Any thread."""
         return self._ledger.stats(self._queue.counts())
 
-    def is_stopped(self) -> bool:
-        """Whether `shutdown` was called."""
-        return self._stopping
-
     def is_sender(self) -> bool:
         """Whether this is the sender's own thread, whose doings are nobody's spans."""
         return self._thread is not None and self._thread.ident == threading.get_ident()

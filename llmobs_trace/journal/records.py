@@ -53,13 +53,13 @@ class Records(Sequence[Record]):
         return Record(Position(self.segments[index], self.offsets[index]), self.lines[index])
 
     def extend(self, more: Records) -> None:
-        """Put more at the end."""
+        """Put more at the end; only of columns that nobody else has."""
         self.segments += more.segments
         self.offsets += more.offsets
         self.lines += more.lines
 
     def chosen(self, chosen: Sequence[object]) -> Records:
-        """Those for which this says something true."""
+        """Those for which this says something true; these very columns, where it does for all."""
         if all(chosen):
             return self
         return Records(
@@ -79,10 +79,14 @@ class Records(Sequence[Record]):
 
     def by_segment(self) -> Iterator[tuple[int, Records]]:
         """Each segment's number, and what of these is in it."""
-        numbers = dict.fromkeys(self.segments)
-        for number in numbers:
-            is_whole = len(numbers) == 1
-            yield number, self if is_whole else self.chosen([number == each for each in self.segments])
+        if len(set(self.segments)) == 1:
+            yield self.segments[0], self
+            return
+        parts: dict[int, list[int]] = {}
+        for index, number in enumerate(self.segments):
+            parts.setdefault(number, []).append(index)
+        for number, indices in parts.items():
+            yield number, self.picked(indices)
 
 
 def split(chunk: bytes, at: Position) -> Records:

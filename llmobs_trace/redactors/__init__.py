@@ -24,6 +24,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from llmobs_trace.errors import ConfigurationError
+
 from . import credentials, people
 from .walk import Walk
 
@@ -59,7 +61,13 @@ def chain(*redactors: Redact) -> Redact:
 
     >>> chain(secrets, personal_data)("tags", {"by": "ann@example.com", "password": "x"})
     {'by': '[redacted: email]', 'password': '[redacted: password]'}
+
+    Raises `ConfigurationError` where one of them is none.
     """
+    for redactor in redactors:
+        if not callable(redactor):
+            given = f"chain: given a {type(redactor).__name__}"
+            raise ConfigurationError(f"{given}; expected redactors, as in chain(secrets, personal_data)")
 
     def chained(field: str, value: Any) -> Any:
         for redactor in redactors:

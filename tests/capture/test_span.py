@@ -332,6 +332,24 @@ def test_a_name_of_a_row_on_what_is_none_is_misuse(llmobs_spans, said, options, 
     assert llmobs_spans.named("no row").row_id is None
 
 
+@pytest.mark.parametrize("names", [{"experiment_id": "other"}, {"dataset_id": "other", "project_id": "p"}])
+def test_another_experiment_within_a_span_is_misuse_and_the_same_one_is_not(llmobs_spans, said, names):
+    """As where the loop over the dataset has a span of its own: its rows would all be of that one's."""
+    with experiment_span("root", experiment_id="e", project_id="p", dataset_id="d"):
+        with experiment_span("same", experiment_id="e", project_id="p"):
+            pass
+        assert said() == []
+        with experiment_span("child", **names):
+            pass
+        slot.current.strict = True
+        with pytest.raises(UsageError, match="are a root span's"), experiment_span("child", **names):
+            pass
+    assert said() == [
+        "experiment_id, project_id and dataset_id are a root span's: left out within another ('child')"
+    ]
+    assert llmobs_spans[1].experiment_id == "e"
+
+
 # --- what a span is told ------------------------------------------------------------------------------------
 
 

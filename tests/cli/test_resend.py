@@ -126,6 +126,34 @@ def test_a_named_directory_goes_to_datadog_where_there_are_keys_since_events_hav
         assert request.experiment_id == "its own"
 
 
+def test_requests_are_as_the_environment_says(
+    run: RunCommand, journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the program's were: behind a slow proxy they may take longer, for a small one bodies are smaller."""
+    monkeypatch.setenv("DD_API_KEY", "k1")
+    monkeypatch.setenv("DD_APP_KEY", "k2")
+    monkeypatch.setenv("LLMOBS_TRACE_MAX_BATCH_BYTES", "20000")
+    monkeypatch.setenv("LLMOBS_TRACE_REQUEST_TIMEOUT", "0.3")
+    with Receiver() as receiver:
+        leave(journal, receiver.url, [span(f"s{number}", name="x" * 1000) for number in range(40)], [])
+        receiver.script(Reply(silent=True))
+        # The silent one is given up after its time, or nothing would be delivered within this.
+        code, out, _ = run("resend", "--timeout", "8", on=None)
+        assert (code, out.splitlines()[-1]) == (0, "40 events delivered, 0 rejected, 0 undelivered")
+        assert all(len(request.body) <= 20_000 for request in receiver.requests())
+
+
+def test_a_key_that_lacks_is_said_where_a_named_directory_then_goes_to_the_local_store(
+    run: RunCommand, journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(journal, "https://api.datadoghq.com", [span("s1")], [])
+    monkeypatch.setenv("DD_API_KEY", "a")
+    monkeypatch.setenv("LLMOBS_TRACE_DATABASE", str(tmp_path / "here.db"))
+    code, _, err = run("resend", "--journal", str(journal), on=None)
+    assert code == 0
+    assert "recording to the local store; sending to Datadog still needs app_key (DD_APP_KEY)" in err
+
+
 def test_keys_do_not_go_where_configure_would_not_send_them(
     run: RunCommand, journal: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

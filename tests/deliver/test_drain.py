@@ -12,6 +12,8 @@ from support.receiver import Receiver, Reply
 from llmobs_trace.deliver import Answer, Pace, drain
 from llmobs_trace.journal import AdoptedJournal, adoptable, open_journal, this_process
 
+USUAL: dict = {"request_timeout": 10.0, "max_batch_bytes": 4 << 20}
+
 
 @pytest.fixture
 def left_behind(tmp_path: Path) -> AdoptedJournal:
@@ -25,7 +27,7 @@ def left_behind(tmp_path: Path) -> AdoptedJournal:
 def test_everything_is_delivered_through_trouble(receiver: Receiver, left_behind: AdoptedJournal) -> None:
     receiver.script(Reply(status=503), Reply(close=True), Reply(status=429, headers={"Retry-After": "0"}))
     destination = datadog(receiver)
-    done = drain(left_behind, destination, timeout=20.0, max_batch_events=7, pace=QUICK)
+    done = drain(left_behind, destination, timeout=20.0, max_batch_events=7, pace=QUICK, **USUAL)
     destination.close()
     assert (done.delivered, done.rejected, done.pending) == (100, 0, 0)
     assert sum(len(request.spans) for request in receiver.accepted()) == 100
@@ -33,7 +35,7 @@ def test_everything_is_delivered_through_trouble(receiver: Receiver, left_behind
 
 def test_what_is_refused_is_kept_and_not_waited_for(left_behind: AdoptedJournal) -> None:
     destination = OwnDestination(lambda batch: Answer(status=403 if batch.experiment_id == "a" else 202))
-    done = drain(left_behind, destination, timeout=5.0, pace=Pace())
+    done = drain(left_behind, destination, timeout=5.0, pace=Pace(), **USUAL)
     assert (done.delivered, done.pending, done.last_error) == (50, 50, "HTTP 403: not authorised")
     assert len(destination.sent) == 2
 
@@ -42,7 +44,7 @@ def test_it_ends_in_time_whatever_the_server_does(receiver: Receiver, left_behin
     receiver.usual(Reply(silent=True))
     destination = datadog(receiver)
     begin = time.monotonic()
-    done = drain(left_behind, destination, timeout=0.3, request_timeout=3600.0)
+    done = drain(left_behind, destination, timeout=0.3, request_timeout=3600.0, max_batch_bytes=4 << 20)
     destination.close()
     assert time.monotonic() - begin < 10
     assert (done.delivered, done.pending) == (0, 100)

@@ -39,6 +39,9 @@ def bound(events: int, bad: int) -> int:
     return 1 + bad * (2 * halvings + 1) + min(bad, 2)
 
 
+USUAL: dict = {"request_timeout": 10.0, "max_batch_bytes": 4 << 20}
+
+
 # --- On values ----------------------------------------------------------------------------------------------
 
 
@@ -448,7 +451,7 @@ def test_resend_looks_for_poison_too(receiver: Receiver, tmp_path: Path) -> None
     queue.close(keep=True)
     destination = datadog(receiver)
     left_behind = next(adoptable(tmp_path, "there"))
-    done = drain(left_behind, destination, timeout=LONG, pace=QUICK, rejected=tmp_path)
+    done = drain(left_behind, destination, timeout=LONG, pace=QUICK, rejected=tmp_path, **USUAL)
     left_behind.close(keep=True)
     destination.close()
     assert (done.delivered, done.rejected, done.pending) == (99, 1, 0)
@@ -541,7 +544,7 @@ flush(60)
     program.communicate(timeout=60)
     destination = datadog(receiver)
     left_behind = next(adoptable(tmp_path, receiver.url))
-    done = drain(left_behind, destination, timeout=LONG, pace=QUICK, rejected=tmp_path)
+    done = drain(left_behind, destination, timeout=LONG, pace=QUICK, rejected=tmp_path, **USUAL)
     counts = left_behind.counts()
     left_behind.close(keep=True)
     destination.close()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from llmobs_trace import redactors
 from llmobs_trace.encode import Redactor, encode
+from llmobs_trace.errors import ConfigurationError
 from llmobs_trace.redactors import chain, personal_data, secrets
 
 BOTH = chain(secrets, personal_data)
@@ -237,3 +238,13 @@ def test_the_example_of_the_manual_holds() -> None:
         "by": "[redacted: email]",
         "n": 5,
     }
+
+
+@pytest.mark.parametrize(
+    ("redactors", "given"),
+    [(([secrets, personal_data],), "a list"), ((secrets, "x"), "a str")],
+)
+def test_a_chain_of_what_is_no_redactor_is_refused_at_once(redactors: tuple[Any, ...], given: str) -> None:
+    """Else each value of the run would be replaced by a marker."""
+    with pytest.raises(ConfigurationError, match=rf"^chain: given {given}; expected .*chain\(secrets, "):
+        chain(*redactors)
