@@ -107,6 +107,7 @@ class SpanBlock:
             span = begin(recorder, options, name, parent)
             span.start_ns = time_ns()
             span._opened_ns = clock_ns()
+        self.__class__ = _Entered
         self._open.append(span)
         if span is INERT:
             return span
@@ -124,6 +125,8 @@ class SpanBlock:
         if not self._open:
             return  # entered while tracing was off
         span = self._open.pop() if len(self._open) == 1 else active.take(self._open, active.caller(2))
+        if not self._open:
+            self.__class__ = SpanBlock
         if span is INERT:
             return
         try:
@@ -135,17 +138,26 @@ class SpanBlock:
             finally:
                 span._ended = True  # whatever became of its event, it is active nowhere
 
+    def __repr__(self) -> str:
+        return f"experiment_span({self._options.name!r})"
+
+
+class _Entered(SpanBlock):
+    """A block for as long as it is open: nobody may be left who could leave it, as of a generator that was
+    never closed.
+
+    CPython forgets what a signal's handler raises within a `__del__`, Ctrl-C too: a block that was left has
+    none.
+    """
+
+    __slots__ = ()
+
     def __del__(self) -> None:
-        # Nobody is left who could leave the block: a generator that was never closed, a stored block that was
-        # lost.
-        for span in getattr(self, "_open", ()):
+        for span in self._open:
             try:
                 end(span, clock_ns())
             except Exception as fault:
                 lost(span, fault)
-
-    def __repr__(self) -> str:
-        return f"experiment_span({self._options.name!r})"
 
 
 def _named_after(frame: FrameType) -> str:
