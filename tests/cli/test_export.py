@@ -17,6 +17,7 @@ from support.events import metric, span
 from support.wire_schema import load_official, load_strict
 
 from llmobs_trace.cli import export, main
+from llmobs_trace.deliver import lane
 from llmobs_trace.local import queries
 from llmobs_trace.local.store import Store
 
@@ -100,7 +101,7 @@ def test_bodies_are_bounded_in_bytes_and_in_count(
             [metric("s1", "f1", n) for n in range(50)],
         )
     monkeypatch.setattr(export, "_BODY_BYTES", 20_000)
-    monkeypatch.setattr(export, "_BODY_EVENTS", 20)
+    monkeypatch.setattr(lane, "MAX_BATCH_EVENTS", 20)
     bodies = run("export", "e", "--format", "events", on=path).out.splitlines()
     held = [json.loads(body)["data"]["attributes"] for body in bodies]
     counts = [len(each.get("spans", [])) + len(each.get("metrics", [])) for each in held]
