@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -91,48 +92,37 @@ def test_a_fork_waits_longer_for_an_import_and_until_the_sender_is_outside_after
     thread.join(10)
 
 
-def test_what_was_imported_once_keeps_no_fork_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A sender that opens its destination for each of many requests, and is inside all the time."""
+def opens_for_each_of_many_requests(gate: Gate, imported: threading.Event, gave_up: threading.Event) -> None:
+    with gate.importing():
+        imported.set()
+    while not gave_up.is_set():
+        with gate.importing():
+            gave_up.wait(0.01)
+
+
+def has_long_to_do_after_an_import(gate: Gate, imported: threading.Event, gave_up: threading.Event) -> None:
+    with gate.importing():
+        imported.set()
+        gave_up.wait(0.2)
+    gave_up.wait(2 * IMPORT_PATIENCE_SECONDS)
+
+
+@pytest.mark.parametrize("work", [opens_for_each_of_many_requests, has_long_to_do_after_an_import])
+def test_a_fork_gives_up_soon_once_all_is_imported(
+    monkeypatch: pytest.MonkeyPatch, work: Callable[[Gate, threading.Event, threading.Event], None]
+) -> None:
     monkeypatch.setattr("llmobs_trace.deliver.gate.FORK_PATIENCE_SECONDS", 0.05)
     gate = Gate()
     imported, gave_up = threading.Event(), threading.Event()
 
     def sender() -> None:
         gate.enter()
-        with gate.importing():
-            imported.set()
-        while not gave_up.is_set():
-            with gate.importing():
-                gave_up.wait(0.01)
+        work(gate, imported, gave_up)
         gate.leave()
 
     thread = threading.Thread(target=sender)
     thread.start()
     imported.wait(10)
-    began = time.monotonic()
-    assert not gate.hold()
-    assert time.monotonic() - began < IMPORT_PATIENCE_SECONDS / 2
-    gave_up.set()
-    gate.let_go()
-    thread.join(10)
-
-
-def test_a_fork_that_waited_for_an_import_gives_up_soon_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("llmobs_trace.deliver.gate.FORK_PATIENCE_SECONDS", 0.05)
-    gate = Gate()
-    importing, waits, gave_up = threading.Event(), threading.Event(), threading.Event()
-
-    def sender() -> None:
-        gate.enter()
-        with gate.importing():
-            importing.set()
-            waits.wait(0.2)
-        gave_up.wait(2 * IMPORT_PATIENCE_SECONDS)
-        gate.leave()
-
-    thread = threading.Thread(target=sender)
-    thread.start()
-    importing.wait(10)
     began = time.monotonic()
     assert not gate.hold()
     assert time.monotonic() - began < IMPORT_PATIENCE_SECONDS / 2
