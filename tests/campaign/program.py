@@ -307,11 +307,16 @@ def _segments() -> list[Path]:
     return sorted(journals.glob(f"*-{os.getpid()}-*.journal/*.segment"))
 
 
+_SEMAPHORE_BYTES = 32
+
+
 def _break_disk(fault: DiskFault) -> None:
     diary.write("disk", fault.kind.replace(" ", "-"))
     state = Path(os.environ["XDG_STATE_HOME"]) / "llmobs-trace"
     if fault.kind == "file size limit":
-        resource.setrlimit(resource.RLIMIT_FSIZE, (fault.room_bytes, resource.RLIM_INFINITY))
+        # A semaphore of multiprocessing's is a file, too: of 32 bytes, that no journal can do anything with.
+        room_bytes = max(fault.room_bytes, _SEMAPHORE_BYTES)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room_bytes, resource.RLIM_INFINITY))
     elif fault.kind == "full":
         # Another thread may mend it meanwhile, by its name.
         with open(state / "filler", "wb", 0) as file:
