@@ -132,12 +132,7 @@ def _by_head(records: Records) -> dict[bytes, Records]:
     head = _head(lines[0]) if lines else _NO_HEAD
     if all(map(bytes.startswith, lines, repeat(head))):
         return {head: records}
-    parts: dict[bytes, list[int]] = {}
-    for index, line in enumerate(lines):
-        if not line.startswith(head):
-            head = _head(line)
-        parts.setdefault(head, []).append(index)
-    return {head: records.picked(indices) for head, indices in parts.items()}
+    return records.grouped(list(map(_head, lines)))
 
 
 def _head(line: bytes) -> bytes:

@@ -5,14 +5,16 @@ Whoever needs one has it made: `records[3]` is a Record, `records[3:]` are colum
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from itertools import accumulate, compress, count, repeat
 from operator import add
-from typing import overload
+from typing import TypeVar, overload
 
 from .record import Position, Record
 
 __all__ = ["Records", "split"]
+
+K = TypeVar("K", bound=Hashable)
 
 
 class Records(Sequence[Record]):
@@ -68,25 +70,22 @@ class Records(Sequence[Record]):
             list(compress(self.lines, chosen)),
         )
 
-    def picked(self, indices: Sequence[int]) -> Records:
-        """Those at these indices."""
-        segments, offsets, lines = (self.segments, self.offsets, self.lines)
+    def grouped(self, keys: Sequence[K]) -> dict[K, Records]:
+        """Those of each key, in their order; `keys` has one for each record."""
+        if len(set(keys)) == 1:
+            return {keys[0]: self}
+        indices: dict[K, list[int]] = {}
+        for index, key in enumerate(keys):
+            indices.setdefault(key, []).append(index)
+        return {key: self._picked(found) for key, found in indices.items()}
+
+    def _picked(self, indices: list[int]) -> Records:
+        segments, offsets, lines = self.segments, self.offsets, self.lines
         return Records(
             [segments[index] for index in indices],
             [offsets[index] for index in indices],
             [lines[index] for index in indices],
         )
-
-    def by_segment(self) -> Iterator[tuple[int, Records]]:
-        """Each segment's number, and what of these is in it."""
-        if len(set(self.segments)) == 1:
-            yield self.segments[0], self
-            return
-        parts: dict[int, list[int]] = {}
-        for index, number in enumerate(self.segments):
-            parts.setdefault(number, []).append(index)
-        for number, indices in parts.items():
-            yield number, self.picked(indices)
 
 
 def split(chunk: bytes, at: Position) -> Records:

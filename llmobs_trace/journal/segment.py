@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from itertools import compress
 from pathlib import Path
 
 from . import files
@@ -264,17 +265,14 @@ class Segment:
         """Overwrite the first byte at each of these; yield those that weren't marked before, as it goes."""
         memory = self._memory
         if memory is not None:
-            places = self.places
-            if places is None:
-                offsets = [offset for offset in offsets if memory[offset] not in SETTLED]
-                for offset in offsets:
-                    memory[offset] = mark
-            else:
-                offsets = [offset for offset in offsets if offset in places]
-                offsets = [offset for offset in offsets if memory[places[offset]] not in SETTLED]
-                for offset in offsets:
-                    memory[places[offset]] = mark
-            yield offsets
+            places = offsets
+            if self.places is not None:
+                offsets = [offset for offset in offsets if offset in self.places]
+                places = [self.places[offset] for offset in offsets]
+            are_pending = [memory[place] not in SETTLED for place in places]
+            for pending in compress(places, are_pending):
+                memory[pending] = mark
+            yield list(compress(offsets, are_pending))
         elif self.path is not None:
             with opened(self.path, os.O_RDWR) as file:
                 for offset in offsets:

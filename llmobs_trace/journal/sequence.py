@@ -101,7 +101,8 @@ class SegmentSequence:
 
     def acknowledge(self, records: Sequence[Record], outcome: Outcome = "delivered") -> None:
         """Note on disk that these are done with, and how; in any order. Frees segments that are done with."""
-        for number, part in Records.of(records).by_segment():
+        columns = Records.of(records)
+        for number, part in columns.grouped(columns.segments).items():
             segment = self._segments[number]
             if isinstance(segment, Segment):
                 try:

@@ -6,13 +6,11 @@ import time
 from pathlib import Path
 
 import pytest
-from support.delivery import QUICK, OwnDestination, datadog, span
+from support.delivery import QUICK, USUAL, OwnDestination, datadog, span
 from support.receiver import Receiver, Reply
 
 from llmobs_trace.deliver import Answer, Pace, drain
 from llmobs_trace.journal import AdoptedJournal, adoptable, open_journal, this_process
-
-USUAL: dict = {"request_timeout": 10.0, "max_batch_bytes": 4 << 20}
 
 
 @pytest.fixture
@@ -44,7 +42,7 @@ def test_it_ends_in_time_whatever_the_server_does(receiver: Receiver, left_behin
     receiver.usual(Reply(silent=True))
     destination = datadog(receiver)
     begin = time.monotonic()
-    done = drain(left_behind, destination, timeout=0.3, request_timeout=3600.0, max_batch_bytes=4 << 20)
+    done = drain(left_behind, destination, timeout=0.3, **{**USUAL, "request_timeout": 3600.0})
     destination.close()
     assert time.monotonic() - begin < 10
     assert (done.delivered, done.pending) == (0, 100)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.delivery import API_KEY, APP_KEY, LONG, QUICK, datadog, delivered_ids, span, wait_until
+from support.delivery import API_KEY, APP_KEY, LONG, QUICK, USUAL, datadog, delivered_ids, span, wait_until
 from support.lane_bench import Bench
 from support.receiver import Receiver, Reply
 
@@ -37,9 +37,6 @@ def bound(events: int, bad: int) -> int:
     """
     halvings = math.ceil(math.log2(events)) if events else 0
     return 1 + bad * (2 * halvings + 1) + min(bad, 2)
-
-
-USUAL: dict = {"request_timeout": 10.0, "max_batch_bytes": 4 << 20}
 
 
 # --- On values ----------------------------------------------------------------------------------------------

@@ -224,6 +224,8 @@ def test_the_official_python_client_pushes_unchanged(server: Serving) -> None:
     python_client(server, "agent_observability_api", "AgentObservabilityApi")
 
 
+# README's test command is for a machine with nothing but Python, and two releases of one client don't go into
+# one environment: `.ci/run` installs what the next two need, and names it.
 @pytest.mark.skipif(not _OLD_CLIENT, reason="LLMOBS_TESTS_OLD_CLIENT names no directory")
 def test_the_python_client_that_the_documentation_shows_pushes_unchanged(server: Serving) -> None:
     path = os.pathsep.join([_OLD_CLIENT, os.environ.get("PYTHONPATH", "")])

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from llmobs_trace.checks import Secret
 from llmobs_trace.deliver import Answer, Batch, DatadogDestination, Pace
@@ -19,6 +20,8 @@ APP_KEY = "canary-app-key-0123456789abcdef"
 
 # Fast enough for a test, and otherwise as it is.
 QUICK = Pace(base_seconds=0.05, cap_seconds=0.2, pause_seconds=0.2, pause_cap_seconds=0.4)
+# What `drain` is told where a test has no reason to tell it anything else.
+USUAL: dict[str, Any] = {"request_timeout": 10.0, "max_batch_bytes": 4 << 20}
 
 
 def span(number: int, experiment_id: str = "e", **more: object) -> bytes:
