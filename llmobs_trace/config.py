@@ -22,7 +22,16 @@ from llmobs_trace.options import BY_NAME, OPTIONS, PREFIX, DestinationName, Opti
 from llmobs_trace.places import default_databases, default_journal, directory_problem, file_problem
 from llmobs_trace.wire import Site, as_id, default_base_url
 
-__all__ = ["Config", "Secret", "Unseen", "find_database", "find_journal", "from_environment", "resolve"]
+__all__ = [
+    "Config",
+    "Secret",
+    "Unseen",
+    "find_database",
+    "find_journal",
+    "find_strict",
+    "from_environment",
+    "resolve",
+]
 
 # Room for what surrounds one event in a request body: the envelope's names and brackets.
 _ENVELOPE_ROOM_BYTES = 1024
@@ -125,6 +134,12 @@ def find_journal(environ: Mapping[str, str]) -> Path | None:
     if named is None:
         return default_journal(environ)
     return None if named.value is None else Path(cast(str, named.value))
+
+
+def find_strict(environ: Mapping[str, str]) -> bool:
+    """Whether misuse is to raise; where the variable won't do, it is not."""
+    named = _from_environment(BY_NAME["strict"], Unseen(environ), _ignore)
+    return named is not None and bool(named.value)
 
 
 # --- One option at a time -----------------------------------------------------------------------------------

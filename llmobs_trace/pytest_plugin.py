@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -197,16 +196,9 @@ def _recorder(spans: RecordedSpans) -> Recorder:
 def _is_strict() -> bool:
     """As it was configured, else as the environment has it: it is for tests."""
     from llmobs_trace.capture import recorder as slot
-    from llmobs_trace.checks import Unfit
-    from llmobs_trace.options import BY_NAME
+    from llmobs_trace.config import find_strict
 
-    if slot.current is not None:
-        return slot.current.strict
-    option = BY_NAME["strict"]
-    text = os.environ.get(option.environment[0], "").strip()
-    with suppress(Unfit):
-        return bool(text and option.check(option.read(text)))
-    return False
+    return find_strict(os.environ) if slot.current is None else slot.current.strict
 
 
 @pytest.fixture
