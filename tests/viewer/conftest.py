@@ -13,9 +13,9 @@ from support.viewed import fill
 Serve = Callable[[Path], Serving]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    # A module's: while it is there, no test in this process could have an event loop of its own.
+    # This folder's: while it is there, no test in this process could have an event loop of its own.
     with chromium() as found:
         yield found
 

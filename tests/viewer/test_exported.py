@@ -32,8 +32,10 @@ def export(filled: Path, tmp_path: Path) -> Export:
 def test_it_shows_the_experiment_and_its_traces(page: Page, export: Export) -> None:
     page.goto(export("after"))
     expect(page.get_by_text("Saved file")).to_be_visible()
-    page.get_by_role("link", name=re.compile("^answers, new prompt")).click()
+    # On the experiment, and not on a list of one.
+    expect(page.locator("main h1")).to_have_text("answers, new prompt")
     expect(page.locator("table.rows tbody tr")).to_have_count(12)
+    expect(page.get_by_role("link", name="Experiments", exact=True)).to_have_count(0)
     card = page.get_by_role("article").filter(has=page.get_by_role("heading", name="likeness"))
     expect(card).to_contain_text("9 scored · 1 failed · 2 missing")
     page.get_by_role("link", name="row-003").click()
@@ -48,6 +50,13 @@ def test_it_shows_the_experiment_and_its_traces(page: Page, export: Export) -> N
     expect(page.locator("main h1")).to_have_text("row-004")
     page.go_back()
     expect(page.locator("main h1")).to_have_text("row-003")
+    page.keyboard.press("Escape")
+    expect(page.locator("main h1")).to_have_text("answers, new prompt")
+    page.keyboard.press("Escape")  # there is nothing above it
+    expect(page.locator("main h1")).to_have_text("answers, new prompt")
+    page.keyboard.press("g")
+    page.keyboard.press("e")
+    expect(page.locator("main h1")).to_have_text("answers, new prompt")
 
 
 QUERIES = (
@@ -58,6 +67,9 @@ QUERIES = (
     "sort=row_id&order=desc",
     "sort=status&order=asc",
     "status=error",
+    "error=any",
+    "error=LookupError",
+    "error=ValueError",
     "failed=1",
     "failed=1&label=style",
     "missing=likeness",
@@ -74,6 +86,19 @@ QUERIES = (
 
 
 # What the file's pages ask, and what the server's do: the same function of both, on the same question.
+NEIGHBOURS = """async ([saved, query, traces]) => {
+    const { embedded } = await import("/assets/source_embedded.js");
+    const params = Object.fromEntries(new URLSearchParams(query));
+    const found = [];
+    for (const trace of traces) {
+        const asked = new URLSearchParams({ ...params, trace });
+        const served = await (await fetch(`/api/experiments/after/neighbours?${asked}`)).json();
+        const kept = await embedded(JSON.parse(saved)).neighbours("after", { ...params, trace });
+        found.push([kept, served].map(({ position, total, previous, next }) =>
+            [position, total, previous?.trace_id ?? null, next?.trace_id ?? null]));
+    }
+    return found;
+}"""
 ASK = """async ([saved, query]) => {
     const { embedded } = await import("/assets/source_embedded.js");
     const params = Object.fromEntries(new URLSearchParams(query));
@@ -83,18 +108,33 @@ ASK = """async ([saved, query]) => {
 }"""
 
 
+def saved_in(folder: Path, export: Export) -> str:
+    """What an exported page has in it, as JSON."""
+    export("after")
+    text = (folder / "after.html").read_text()
+    return text.partition('id="embedded">')[2].partition("</script>")[0]
+
+
 def test_it_sorts_filters_and_searches_as_the_server_does(
     page: Page, server: str, export: Export, tmp_path: Path
 ) -> None:
-    export("after")
-    text = (tmp_path / "after.html").read_text()
-    saved = text.partition('id="embedded">')[2].partition("</script>")[0]
+    saved = saved_in(tmp_path, export)
     page.goto(server)
     found = {query: page.evaluate(ASK, [saved, query]) for query in QUERIES}
     assert {query: one for query, (one, _) in found.items()} == {
         query: other for query, (_, other) in found.items()
     }
     assert {total for (total, *_), _ in found.values()} >= {0, 1, 2, 5, 12}
+
+
+def test_it_goes_on_to_the_row_before_and_after_as_the_server_does(
+    page: Page, server: str, export: Export, tmp_path: Path
+) -> None:
+    saved = saved_in(tmp_path, export)
+    page.goto(server)
+    for query in ("", "sort=duration&order=desc", "missing=likeness"):
+        for kept, served in page.evaluate(NEIGHBOURS, [saved, query, ["b-t001", "b-t003", "b-t012"]]):
+            assert kept == served
 
 
 def test_every_row_is_in_it(page: Page, export: Export) -> None:
@@ -108,7 +148,7 @@ def test_nothing_recorded_runs_in_it(page: Page, export: Export) -> None:
     page.locator("table.rows tbody a.open").click()
     expect(page.locator(".part.failure")).to_contain_text(HOSTILE[2])
     page.keyboard.press("ArrowDown")
-    page.get_by_role("button", name="Load the whole value").click()
+    # A file has all of it: there is nothing to be loaded.
     expect(page.get_by_role("button", name=f"Show all {BIG_CHARACTERS:,} characters")).to_be_visible()
     assert page.locator("main script, main img").count() == 0
 

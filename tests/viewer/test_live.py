@@ -11,7 +11,7 @@ from support.events import START_NS
 from support.serving import Serving
 from support.viewed import row_events
 
-from llmobs_trace.local.store import Store
+from llmobs_trace.store.store import Store
 
 
 @pytest.fixture

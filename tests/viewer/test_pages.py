@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from support.events import span
+from support.events import START_NS, span
 from support.serving import Serving
 from support.viewed import MANY, ROWS
 
-from llmobs_trace.local.store import Store
+from llmobs_trace.cli import main
+from llmobs_trace.store.store import Store
 
 
 def column(page: Page, name: str) -> list[str]:
@@ -136,9 +137,10 @@ def test_numbers_that_are_all_the_same_are_no_histogram(page: Page, server: str)
 
 def test_filters_are_chosen_and_typed(page: Page, server: str) -> None:
     page.goto(f"{server}/experiments/after")
-    page.get_by_label("Status").first.select_option("error")
+    page.get_by_label("Status").first.select_option("The row itself failed")
     expect(page.locator("table.rows tbody a.open")).to_have_text(["row-003"])
-    page.get_by_label("Status").first.select_option("")
+    expect(page).to_have_url(re.compile(r"\?status=error$"))
+    page.get_by_label("Status").first.select_option("Any status")
     page.get_by_label("Evaluation").select_option("A failed evaluator")
     expect(page.locator("table.rows tbody a.open")).to_have_text(["row-005"])
     page.get_by_label("Evaluation").select_option("Missing likeness")
@@ -147,6 +149,135 @@ def test_filters_are_chosen_and_typed(page: Page, server: str) -> None:
     expect(page.locator("table.rows tbody tr")).to_have_count(5)
     page.get_by_placeholder(re.compile("^Search")).fill("zzz")
     expect(page.get_by_text("No row is like that.")).to_be_visible()
+
+
+def test_errors_finds_the_rows_in_which_any_span_failed(
+    page: Page, serve: Callable[[Path], Serving], tmp_path: Path
+) -> None:
+    """A row that got over what failed in it is none that failed."""
+    with Store(tmp_path / "x.db") as store:
+        spans = [span(f"r{n}", trace_id=f"t{n}", row=f"row-{n}") for n in range(5)]
+        spans.append(span("deep", trace_id="t1", parent="r1", error={"type": "Timeout"}))
+        spans.append(span("r5", trace_id="t5", row="row-5", error={"type": "ValueError"}))
+        store.add("e", spans, [])
+    page.goto(f"{serve(tmp_path / 'x.db').url}/experiments/e")
+    page.get_by_label("Status").first.select_option("Errors")
+    rows = page.locator("table.rows tbody tr")
+    expect(rows.locator("a.open")).to_have_text(["row-1", "row-5"])
+    expect(rows.first.locator('[data-column="Status"]')).to_have_text("✓ ok1 error inside")
+    expect(page).to_have_url(re.compile(r"\?error=any$"))
+    page.get_by_role("link", name="Clear all").click()
+    expect(rows).to_have_count(6)
+    expect(page.get_by_label("Status").first).to_have_value("")
+    page.get_by_role("link", name="2 spans with errors").click()
+    expect(rows).to_have_count(2)
+    # An address may ask for one kind of error, as a condition on the command line does.
+    page.goto(page.url.replace("error=any", "error=Timeout"))
+    expect(rows.locator("a.open")).to_have_text(["row-1"])
+    expect(page.get_by_label("Status").first.locator("option:checked")).to_have_text("Timeout")
+
+
+@pytest.fixture
+def thousand(tmp_path: Path) -> Path:
+    """1,200 rows of three spans each; every third has no `check`."""
+    with Store(tmp_path / "thousand.db") as store:
+        spans = []
+        for n in range(1_200):
+            at = START_NS + n * 10
+            spans.append(span(f"r{n}", trace_id=f"t{n}", row=f"row-{n:04}", name="answer", start_ns=at))
+            names = ["search", "search"] if n % 3 == 2 else ["search", "search", "check"]
+            for place, name in enumerate(names, 1):
+                spans.append(
+                    span(f"r{n}-{place}", trace_id=f"t{n}", parent=f"r{n}", name=name, start_ns=at + place)
+                )
+        store.add("e", spans, [], name="a thousand")
+    return tmp_path / "thousand.db"
+
+
+def test_previous_and_next_go_through_all_rows_and_ask_for_no_more_than_they_need(
+    page: Page, serve: Callable[[Path], Serving], thousand: Path
+) -> None:
+    sizes: dict[str, int] = {}
+    page.on(
+        "response",
+        lambda found: sizes.update({found.url: len(found.body())}) if "/api/" in found.url else None,
+    )
+    page.goto(f"{serve(thousand).url}/experiments/e/traces/t498")
+    for number in range(499, 503):
+        page.get_by_role("link", name="Next →").click()
+        expect(page.locator("main h1")).to_have_text(f"row-{number:04}")
+        expect(page.get_by_text(f"row {number + 1} of 1,200")).to_be_visible()
+    page.goto(page.url.replace("t502", "t1199"))
+    expect(page.get_by_text("row 1,200 of 1,200")).to_be_visible()
+    expect(page.locator("main a[rel=next]")).to_have_count(0)
+    page.keyboard.press("p")
+    expect(page.locator("main h1")).to_have_text("row-1198")
+    assert sizes
+    assert max(sizes.values()) < 5_000
+
+
+def test_next_keeps_the_span_that_is_looked_at_and_finds_it_again_behind_rows_that_lack_it(
+    page: Page, serve: Callable[[Path], Serving], thousand: Path
+) -> None:
+    page.goto(f"{serve(thousand).url}/experiments/e/traces/t0")
+    selected = page.get_by_role("treeitem", selected=True)
+    page.get_by_role("treeitem", name="search").nth(1).click()
+    expect(page).to_have_url(re.compile("#r0-2$"))
+    page.keyboard.press("n")
+    expect(page.locator("main h1")).to_have_text("row-0001")
+    expect(selected).to_have_attribute("id", "span-r1-2")
+    page.reload()
+    expect(selected).to_have_attribute("id", "span-r1-2")
+    page.get_by_role("treeitem", name="check").click()
+    for number, span_id in ((2, "r2"), (3, "r3-3"), (4, "r4-3")):
+        page.keyboard.press("n")
+        expect(page.locator("main h1")).to_have_text(f"row-{number:04}")
+        expect(selected).to_have_attribute("id", f"span-{span_id}")
+    page.get_by_role("treeitem", name="answer").click()
+    page.keyboard.press("n")
+    expect(selected).to_have_attribute("id", "span-r5")
+    assert "at=" not in page.url
+
+
+def test_esc_leads_to_the_page_of_the_list_that_the_row_is_on_and_to_the_row(
+    page: Page, serve: Callable[[Path], Serving], thousand: Path
+) -> None:
+    page.goto(f"{serve(thousand).url}/experiments/e?order=desc&sort=start&offset=300")
+    expect(page.locator("table.rows tbody a.open").first).to_have_text("row-0899")
+    page.locator("table.rows tbody a.open").nth(98).click()
+    expect(page.locator("main h1")).to_have_text("row-0801")
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(
+        re.compile(r"\?order=desc&sort=start&offset=300$|\?sort=start&order=desc&offset=300$")
+    )
+    expect(page.get_by_role("link", name="row-0801")).to_be_focused()
+    # Who went on from there is on the next page by then.
+    page.keyboard.press("Enter")
+    expect(page.locator("main h1")).to_have_text("row-0801")
+    for number in ("0800", "0799"):
+        page.keyboard.press("n")
+        expect(page.locator("main h1")).to_have_text(f"row-{number}")
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile("offset=400$"))
+    expect(page.get_by_role("link", name="row-0799")).to_be_focused()
+
+
+def test_esc_leads_to_the_list_of_experiments_as_it_was_left(page: Page, server: str) -> None:
+    page.goto(f"{server}/experiments?q=answers")
+    page.get_by_role("link", name="answers before").click()
+    expect(page.locator("main h1")).to_have_text("answers")
+    page.locator("table.rows tbody a.open").first.click()
+    expect(page.locator("main h1")).to_have_text("row-001")
+    page.keyboard.press("Escape")
+    expect(page.locator("main h1")).to_have_text("answers")
+    page.keyboard.press("Escape")
+    expect(page.locator("tbody a.open")).to_have_count(2)
+    expect(page).to_have_url(re.compile(r"\?q=answers$"))
+    # There is nothing above it: a search that was made is not lost to one Esc too many.
+    page.locator("main h1").click()
+    page.keyboard.press("Escape")
+    expect(page).to_have_url(re.compile(r"\?q=answers$"))
+    expect(page.locator("tbody a.open")).to_have_count(2)
 
 
 def test_rows_come_in_pages(page: Page, server: str) -> None:
@@ -195,6 +326,69 @@ def test_a_large_trace_comes_in_parts_and_a_span_in_its_address_is_found(page: P
     page.goto(f"{server}/experiments/wide/traces/w#w-1199")
     expect(page.get_by_role("treeitem", selected=True)).to_contain_text("step 1199")
     expect(page.get_by_role("treeitem")).to_have_count(1200)
+
+
+@pytest.fixture
+def long_talk(tmp_path: Path) -> Path:
+    """A model call of 50 kB in one row, and of 3 MB in the other."""
+    store_path = tmp_path / "talk.db"
+    rules = {"role": "system", "content": "Rules. " * 6_000}
+    asked = {"role": "user", "content": "What is twice 21?"}
+    answer = {"role": "assistant", "content": "The answer is 42." + " It is so." * 200}
+    long = [{"role": "user", "content": f"message {number} " + "x" * 30_000} for number in range(100)]
+    with Store(store_path) as store:
+        for name, messages in (("short", [rules, asked]), ("long", [rules, *long, asked])):
+            root = span(f"{name}-r", trace_id=name, row=name, input={"messages": messages}, output=answer)
+            call = span(
+                f"{name}-m",
+                trace_id=name,
+                parent=f"{name}-r",
+                kind="llm",
+                name="model",
+                input=messages,
+                output=answer,
+            )
+            store.add("e", [root, call], [])
+    return store_path
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_a_large_model_call_shows_its_question_and_its_answer(
+    page: Page, serve: Callable[[Path], Serving], long_talk: Path, tmp_path: Path, is_file: bool
+) -> None:
+    if is_file:
+        file = tmp_path / "talk.html"
+        words = ["export", "e", "--format", "html", "--output", str(file), "--database", str(long_talk)]
+        assert main(words) == 0
+        page.goto(f"{file.as_uri()}#/experiments/e?sort=row_id&order=desc")
+    else:
+        page.goto(f"{serve(long_talk).url}/experiments/e?sort=row_id&order=desc")
+    row = page.locator("table.rows tbody tr").first
+    expect(row.locator('[data-column="Input"]')).to_have_text("What is twice 21?")
+    expect(row.locator('[data-column="Output"]')).to_have_text(re.compile("^The answer is 42. .*…$"))
+    row.locator("a.open").click()
+    detail = page.locator("section.detail")
+    for name in ("step", "model"):
+        page.get_by_role("treeitem", name=name).click()
+        messages = detail.get_by_role("list", name="Messages")
+        expect(messages.first.get_by_role("listitem").last).to_have_text("userWhat is twice 21?")
+        expect(messages.first.get_by_role("listitem").first).to_contain_text("Show all 42,000 characters")
+        expect(messages.last).to_contain_text("The answer is 42.")
+        expect(detail.get_by_role("button", name="Load the whole value")).to_have_count(0)
+
+
+def test_of_a_conversation_beyond_a_megabyte_the_oldest_messages_are_left_out_and_can_be_had(
+    page: Page, serve: Callable[[Path], Serving], long_talk: Path
+) -> None:
+    page.goto(f"{serve(long_talk).url}/experiments/e/traces/long#long-m")
+    detail = page.locator("section.detail")
+    messages = detail.get_by_role("list", name="Messages").first.get_by_role("listitem")
+    expect(messages.last).to_have_text("userWhat is twice 21?")
+    more = detail.get_by_role("button", name=re.compile(r"^The \d+ oldest messages are not shown"))
+    assert messages.count() < 50
+    more.click()
+    expect(messages).to_have_count(102)
+    expect(messages.first).to_contain_text("Rules.")
 
 
 def test_an_error_is_shown_with_its_stack(page: Page, server: str) -> None:

@@ -48,6 +48,18 @@ def test_nothing_sticks_out_of_a_small_window(browser: Browser, server: str, pat
         assert page.evaluate("document.documentElement.scrollWidth") <= SMALL["width"]
 
 
+@pytest.mark.parametrize("path", [*PAGES, "/experiments/hostile"])
+def test_in_a_small_window_each_cell_keeps_to_its_place_and_says_something(
+    browser: Browser, server: str, path: str
+) -> None:
+    with watched(browser, viewport=SMALL) as page:
+        shown(page, server + path)
+        cells = "[...document.querySelectorAll('table.rows tbody td')]"
+        wide = f"{cells}.filter((cell) => cell.scrollWidth > cell.clientWidth + 1)"
+        assert page.evaluate(f"{wide}.map((cell) => cell.innerText)") == []
+        assert page.evaluate(f"{cells}.filter((cell) => cell.childNodes.length === 0).length") == 0
+
+
 def test_filters_stay_in_their_line_whatever_a_metric_is_called(browser: Browser, server: str) -> None:
     with watched(browser) as page:
         shown(page, f"{server}/experiments/hostile")

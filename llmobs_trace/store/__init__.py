@@ -1,0 +1,28 @@
+"""Keeps events in one SQLite file, for the command line and the viewer: what needs no keys.
+
+    schema      the tables, as SQL with their meaning; migrations
+    views       the same for people with a SQL shell
+    columns     an event → what the tables index of it
+    preview     a large event → what lists show of it
+    shortening  a value → as much of it as there is room for
+    strings     a value → the strings and numbers in it
+    words       text → the words that a search finds it by
+    writing     a batch → one transaction; which of it is new
+    placing     spans and metrics → the row in whose tree they are
+    search      the index of words, and what a search asks of it
+    summing     new metrics → the sums of their labels
+    model_calls spans that an older version added → what their tags say of model calls
+    lookup      many ids in few queries
+    files       which files a store is made of now, and making them
+    opening     a path → a connection, waited for
+    forks       what a forked child must leave alone
+    store       one open store: add events, whatever becomes of its files
+    queries     what the command line asks of it
+    forest      the spans of a trace → trees
+    scores      the metrics of an experiment → scored, failed and missing, by label
+    amounts     the rows of an experiment → the time, tokens and money that they took
+    prices      model calls whose cost nobody stated → what they cost, kept
+    tabular     an experiment → columns and lines, one a row or one a span
+
+Nothing here imports `sqlite3` before a store is opened.
+"""

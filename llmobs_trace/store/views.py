@@ -1,0 +1,61 @@
+"""Defines the store as people with a SQL shell see it: names, ids and seconds; SQL, as it is in the file.
+
+experiments       one a line, with its counts
+spans             every span, with its values as JSON
+experiment_rows   the spans that are rows
+metrics           every metric, with the row in whose tree it was recorded
+scores            one line for each experiment and label: rows, scored, failed, missing, mean
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+_EXPERIMENTS: Final = """
+CREATE VIEW experiments AS
+SELECT id, name, datetime(created_ns / 1000000000, 'unixepoch') AS created_utc,
+       spans, metrics, errors, rows, failed_metrics,
+       datetime(began_ns / 1000000000, 'unixepoch') AS began_utc,
+       datetime(active_ns / 1000000000, 'unixepoch') AS active_utc
+FROM experiment"""
+
+_SPANS: Final = """
+CREATE VIEW spans AS
+SELECT e.id AS experiment_id, s.trace_id, s.span_id, s.parent_id, s.kind, s.row_id, s.name,
+       datetime(s.start_ns / 1000000000, 'unixepoch') AS start_utc, s.duration_ns / 1e9 AS seconds,
+       s.status, s.error_type, s.error_message,
+       json_extract(v.event, '$.meta.input') AS input, json_extract(v.event, '$.meta.output') AS output,
+       json_extract(v.event, '$.meta.expected_output') AS expected_output, v.event
+FROM span s JOIN span_event v ON v.key = s.key JOIN experiment e ON e.key = s.experiment"""
+
+_ROWS: Final = """
+CREATE VIEW experiment_rows AS
+SELECT * FROM spans WHERE parent_id IS NULL AND coalesce(kind, 'experiment') = 'experiment'"""
+
+_METRICS: Final = """
+CREATE VIEW metrics AS
+SELECT e.id AS experiment_id, m.span_id, m.label, m.metric_type,
+       coalesce(m.score_value, m.categorical_value, m.boolean_value,
+                json_extract(m.event, '$.json_value')) AS value,
+       m.assessment, m.failed, m.error_message AS error, json_extract(m.event, '$.reasoning') AS reasoning,
+       datetime(m.timestamp_ms / 1000, 'unixepoch') AS recorded_utc, m.event,
+       r.row_id, r.trace_id
+FROM metric m JOIN experiment e ON e.key = m.experiment LEFT JOIN span r ON r.key = m.in_row"""
+
+_SCORES: Final = """
+CREATE VIEW scores AS
+SELECT e.id AS experiment_id, m.label, e.rows, sum(NOT m.failed) AS scored, sum(m.failed) AS failed,
+       e.rows - count(DISTINCT m.in_row) AS missing,
+       avg(CASE WHEN NOT m.failed THEN coalesce(m.score_value, m.boolean_value) END) AS mean,
+       sum(m.assessment IS 'pass' AND NOT m.failed) AS passed
+FROM metric m JOIN experiment e ON e.key = m.experiment GROUP BY e.key, m.label"""
+
+# With what model calls took: of a row, of all its calls.
+_SPANS_5: Final = _SPANS.replace(
+    "\n       s.status,",
+    "\n       s.model, s.provider, s.input_tokens, s.output_tokens, s.cached_tokens, s.model_calls,"
+    "\n       s.cost_usd, s.priced_with,\n       s.status,",
+)
+
+VIEWS: Final = (_EXPERIMENTS, _SPANS, _ROWS, _METRICS, _SCORES)
+VIEWS_5: Final = ("DROP VIEW experiment_rows", "DROP VIEW spans", _SPANS_5, _ROWS)

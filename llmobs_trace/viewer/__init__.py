@@ -1,0 +1,23 @@
+"""Answers the viewer's requests: a page, a file or JSON. The thread that has the store.
+
+routes           which path is answered by what
+parameters       the text of a query → bounded values
+response         what goes out
+assets           the files of pages/
+experiments      the list of experiments
+experiment       one experiment, summed up by latency, spending, score_counts and histograms
+rows             the list of its rows, which row_query finds; neighbours of one
+traces           one row: its trace, its spans in the order of the tree
+spans            one span, whole; its tags
+metrics          what was measured of rows and spans
+compared         two experiments side by side; flips where a row says something else
+compare_process  what takes long of it, in a process of its own
+"""
+
+from __future__ import annotations
+
+from llmobs_trace.viewer.compare_process import Apart
+from llmobs_trace.viewer.response import Response
+from llmobs_trace.viewer.routes import asked_about, respond
+
+__all__ = ["Apart", "Response", "asked_about", "respond"]

@@ -1,0 +1,111 @@
+// An address goes in, what it names comes out, and back; all that a page shows is in its address.
+//
+//   /experiments                                  ?q=&offset=&pick=a,b
+//   /experiments/{id}                             ?sort=&order=&status=&error=&failed=&missing=&label=&min=&max=&below=&value=&q=&offset=
+//   /experiments/{id}/traces/{trace_id}#{span}    ?fold=&spans=&at= and the list's, or from=
+//   /compare?a=&b=[&c=…]                          &q=&changed=&flipped=&sort=&order=&offset=&direction.<label>=
+//
+// A saved file has one address for all its pages: there, what would be the address stands behind its `#`.
+
+import { source } from "./source.js";
+
+const inFile = !source.live;
+
+/** The experiment that a file holds, by its id; null where a server has many. */
+export const only = source.only ?? null;
+
+/** What the address bar names now; in a file, its experiment where it names no other page. */
+export function current() {
+  const route = parse(inFile ? location.hash.slice(1) || "/" : location.href);
+  return only !== null && route.page === "experiments" ? parse(href(["experiments", only]).slice(1)) : route;
+}
+
+/** The parts of an address: `{page, id, traceId, params, span}`. */
+export function parse(address) {
+  const url = new URL(address, "http://here/");
+  const [first, id, second, traceId, ...more] = url.pathname.split("/").slice(1).map(decoded);
+  const params = url.searchParams;
+  const span = decoded(url.hash.slice(1));
+  if (first === "" || (first === "experiments" && !id)) return { page: "experiments", params, span };
+  if (first === "compare" && id === undefined) return { page: "compare", params, span };
+  if (first === "experiments" && second === undefined) return { page: "experiment", id, params, span };
+  if (first === "experiments" && second === "traces" && traceId && more.length === 0) {
+    return { page: "trace", id, traceId, params, span };
+  }
+  return { page: "nowhere", params, span };
+}
+
+function decoded(segment) {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment; // a lone % was typed
+  }
+}
+
+/** An address for a link: path segments, parameters (null, "" and false are left out), a span. */
+export function href(segments, params = {}, span = "") {
+  const path = `/${segments.map(encodeURIComponent).join("/")}`;
+  const query = new URLSearchParams();
+  const given = params instanceof URLSearchParams ? [...params] : Object.entries(params);
+  for (const [name, value] of given) {
+    if (value !== null && value !== undefined && value !== "" && value !== false)
+      query.append(name, String(value));
+  }
+  const text = query.toString();
+  const address = path + (text && `?${text}`) + (span && `#${encodeURIComponent(span)}`);
+  return inFile ? `#${address}` : address;
+}
+
+/** The address of a route's page with some parameters changed. */
+export function changed(route, changes, span = route.span) {
+  const params = Object.fromEntries(route.params);
+  return href(segments(route), { ...params, ...changes }, span);
+}
+
+/** The path of a route, in its segments. */
+export function segments(route) {
+  if (route.page === "trace") return ["experiments", route.id, "traces", route.traceId];
+  if (route.page === "experiment") return ["experiments", route.id];
+  return [route.page];
+}
+
+/**
+ * Go to an address: a new entry in the browser's history, or (`replace`) in place of the present one. `focus` is the
+ * id of what to go on from there.
+ */
+export function go(address, { replace = false, focus = null } = {}) {
+  if (replace) history.replaceState(history.state, "", address);
+  else {
+    history.replaceState({ scroll: scrollY, focus: document.activeElement?.id ?? "" }, "");
+    history.pushState(null, "", address);
+  }
+  dispatchEvent(new CustomEvent("went", { detail: { replace, focus } }));
+}
+
+/** Change parameters of the address that there is now: a handler's page may be older than it. */
+export function change(changes, span) {
+  const route = current();
+  go(changed(route, changes, span ?? route.span), { replace: true });
+}
+
+/** Follow links of ours without loading the page anew; everything else is the browser's. */
+export function followLinks() {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest?.("a[href]");
+    if (link === null || link === undefined || event.defaultPrevented || event.button !== 0) return;
+    if (
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey ||
+      link.target ||
+      link.hasAttribute("download")
+    )
+      return;
+    const address = link.getAttribute("href");
+    if (!address.startsWith(inFile ? "#/" : "/") || address.startsWith("/assets/")) return;
+    event.preventDefault();
+    go(address);
+  });
+}
