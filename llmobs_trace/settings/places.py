@@ -1,4 +1,4 @@
-"""Where files go: environment in, directories of the user's out, and whether they are writable; set-up only.
+"""Finds the user's directories for files, and whether they are writable; set-up only.
 
 Whether a place can be written is found by writing: permissions alone say yes to root on read-only disks.
 """
@@ -6,11 +6,18 @@ Whether a place can be written is found by writing: permissions alone say yes to
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from llmobs_trace import directories
+
 DATABASE_NAME = "experiments.db"
+# What SQLite has beside a database, and reads with it.
+_BESIDE = ("-wal", "-shm", "-journal")
+# Where nothing can be made: what has no place of its own waits, rather than go to somebody else's.
+NOWHERE = Path(os.devnull) / DATABASE_NAME
 
 
 def state_directory(environ: Mapping[str, str], platform: str = sys.platform) -> Path | None:
@@ -24,6 +31,8 @@ def state_directory(environ: Mapping[str, str], platform: str = sys.platform) ->
         return None
     if platform == "darwin":
         return Path(home, "Library", "Application Support", "llmobs-trace")
+    if platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or Path(home, "AppData", "Local"), "llmobs-trace")
     return Path(home, ".local", "state", "llmobs-trace")
 
 
@@ -35,22 +44,62 @@ def working_database() -> Path:
         return Path(".llmobs", DATABASE_NAME)
 
 
+def has_journals() -> bool:
+    """Whether a journal can be kept on this system; on Windows not, for want of the lock it needs."""
+    try:
+        import fcntl  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
 def default_journal(environ: Mapping[str, str]) -> Path | None:
-    """Where journals are kept when nobody says."""
+    """Where journals are kept when nobody says; None is memory."""
     state = state_directory(environ)
-    return None if state is None else state / "journal"
+    return None if state is None or not has_journals() else state / "journal"
 
 
 def default_databases(environ: Mapping[str, str]) -> list[Path]:
-    """Where the local store may be when nobody says, the best place first."""
+    """Where the local store may be when nobody says, the best place first; no place that is not ours."""
     state = state_directory(environ)
-    return [working_database()] + ([] if state is None else [state / DATABASE_NAME])
+    working = working_database()
+    return [working] * (not_ours(working) is None) + ([] if state is None else [state / DATABASE_NAME])
+
+
+def not_ours(database: Path) -> str | None:
+    """Say why a database that nobody named may be read or replaced by others, or None; touches nothing.
+
+    A working directory may be shared, or come from an archive: whoever makes the store's directory first, or
+    has it lead elsewhere, would get what others record there.
+    """
+    user = getattr(os, "geteuid", lambda: None)()
+    for path in (database.parent, database, *(Path(f"{database}{suffix}") for suffix in _BESIDE)):
+        try:
+            found = os.lstat(path)
+        except (OSError, ValueError):
+            continue  # not there, or to be found out where it is made
+        if stat.S_ISLNK(found.st_mode):
+            return f"{path} is a symbolic link"
+        if user is not None and found.st_uid != user:
+            return f"{path} belongs to {_name_of(found.st_uid)}"
+        if stat.S_ISDIR(found.st_mode) and user is not None and found.st_mode & stat.S_IWOTH:
+            return f"every user may write in {path}"
+    return None
+
+
+def _name_of(user: int) -> str:
+    try:
+        import pwd
+
+        return pwd.getpwuid(user).pw_name
+    except (ImportError, KeyError):
+        return f"user {user}"
 
 
 def directory_problem(directory: Path) -> str | None:
     """Make a directory, for this user alone, and write into it once; says why that failed, or None."""
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directories.make(directory)
         probe = directory / f".probe-{os.getpid()}-{os.urandom(4).hex()}"
         os.close(os.open(probe, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         probe.unlink()

@@ -1,4 +1,5 @@
-"""Options and environment in, one frozen `Config` out, with every decision taken; set-up only, any thread.
+"""Resolves options and environment into one frozen `Config`, with every decision taken; set-up only, any
+thread.
 
 resolve(options, environ)      what `configure` does: the first thing wrong raises
 from_environment(environ)      what an unconfigured program does: what is wrong is said, and its default used
@@ -11,39 +12,43 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
-from uuid import uuid4, uuid5
+from uuid import UUID, uuid5
 from zlib import crc32
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from llmobs_trace.checks import Secret, Unfit, did_you_mean, read_flag
-from llmobs_trace.errors import ConfigurationError
-from llmobs_trace.options import BY_NAME, OPTIONS, PREFIX, DestinationName, Option
-from llmobs_trace.places import default_databases, default_journal, directory_problem, file_problem
-from llmobs_trace.wire import Site, as_id, default_base_url
-
-__all__ = [
-    "Config",
-    "Secret",
-    "Unseen",
-    "find_database",
-    "find_journal",
-    "find_strict",
-    "from_environment",
-    "resolve",
-]
+from llmobs_trace.errors import ConfigurationError, did_you_mean
+from llmobs_trace.not_errors import NotErrors
+from llmobs_trace.settings import inherited
+from llmobs_trace.settings.checks import Secret, Unfit, read_flag
+from llmobs_trace.settings.inherited import Handed, Pickled
+from llmobs_trace.settings.options import BY_NAME, OF_COMMANDS, OPTIONS, PREFIX, DestinationName, Option
+from llmobs_trace.settings.places import (
+    NOWHERE,
+    default_databases,
+    default_journal,
+    directory_problem,
+    file_problem,
+    has_journals,
+    not_ours,
+    working_database,
+)
+from llmobs_trace.settings.sites import Site, default_base_url
+from llmobs_trace.wire import as_id
 
 # Room for what surrounds one event in a request body: the envelope's names and brackets.
 _ENVELOPE_ROOM_BYTES = 1024
 # The journal's segments hold at least two of the largest events, and there are at least two segments.
 EVENTS_IN_A_JOURNAL = 4
+_SEGMENT_BYTES = 2 << 20
 
-# Made on loading, so that processes forked later share it.
-_PROCESS = uuid4()
+_NAME_ONE = "name a database, or LLMOBS_TRACE_DATABASE, to use one all the same"
 
 # What the endpoint needs before anything can be sent there.
 _KEYS = ("api_key", "app_key")
 _IDS = ("experiment_id", "project_id", "dataset_id")
+# What is made up where nobody gave it; an experiment's id is made from the run and its name.
+_MADE_UP = ("project_id", "dataset_id", "experiment_name", "database", "journal")
 
 Complain = Callable[[str], None]
 _Given = TypeVar("_Given")
@@ -90,6 +95,9 @@ class Config(Struct, frozen=True, kw_only=True):
     redact: Callable[[str, object], object] | None
     sample_rate: float
     instrument_threads: bool
+    instrument: tuple[str, ...]
+    keep_media: bool
+    not_errors: NotErrors
     flush_interval: float
     request_timeout: float
     shutdown_timeout: float
@@ -98,12 +106,25 @@ class Config(Struct, frozen=True, kw_only=True):
     max_journal_bytes: int
     strict: bool
     notes: tuple[str, ...] = ()
+    # What was given as options, by whatever way, and the run that is recorded: a child is handed these.
+    given: Mapping[str, object] = {}
+    run: str = ""
+    # Why nothing may be recorded: the parent's redactor could not be handed over.
+    refused: str = ""
+    # Where a test records: the file to which its child appends its records.
+    records: str = ""
+
+    @property
+    def segment_bytes(self) -> int:
+        """In what steps the journal grows: at least two of the largest events at a time."""
+        return min(max(_SEGMENT_BYTES, 2 * self.max_event_bytes), self.max_journal_bytes // 2)
 
 
 def resolve(options: Mapping[str, object], environ: Mapping[str, str]) -> Config:
     """Decide every option from arguments and environment; the first that won't do raises ConfigurationError.
 
-    An argument of None is as if it were not given, except for `journal`, where it asks for memory.
+    An argument of None is as if it were not given, except for `journal`, where it asks for memory. In a
+    child what is not given is what its parent has.
     """
     options, environ = Unseen(options), Unseen(environ)
     return _resolve(options, environ, _raise)
@@ -123,7 +144,11 @@ def find_database(environ: Mapping[str, str]) -> Path:
     named = _from_environment(BY_NAME["database"], environ, _raise)
     if named is not None:
         return Path(cast(str, named.value))
+    if made := inherited.received(environ).made.get("database"):
+        return Path(made)
     places = default_databases(environ)
+    if not places:
+        raise ConfigurationError(f"database: {not_ours(working_database())}; {_NAME_ONE}")
     return next((place for place in places if os.path.exists(place)), places[0])
 
 
@@ -132,14 +157,37 @@ def find_journal(environ: Mapping[str, str]) -> Path | None:
     environ = Unseen(environ)
     named = _from_environment(BY_NAME["journal"], environ, _raise)
     if named is None:
-        return default_journal(environ)
+        made = inherited.received(environ).made
+        return _as_path(made["journal"]) if "journal" in made else default_journal(environ)
     return None if named.value is None else Path(cast(str, named.value))
 
 
-def find_strict(environ: Mapping[str, str]) -> bool:
-    """Whether misuse is to raise; where the variable won't do, it is not."""
-    named = _from_environment(BY_NAME["strict"], Unseen(environ), _ignore)
-    return named is not None and bool(named.value)
+def find_options(environ: Mapping[str, str], *names: str) -> dict[str, Any]:
+    """Some options as an unconfigured program has them; one that won't do has its default.
+
+    Raises `ConfigurationError` where the process that started this one has a value that isn't to be had here.
+    """
+    environ = Unseen(environ)
+    parent = inherited.received(environ)
+    found: dict[str, Any] = {}
+    for option in map(BY_NAME.__getitem__, names):
+        try:
+            one = _from_parent(option, parent.options, _ignore)
+        except Unfit as unfit:
+            raise ConfigurationError(_refusal(option, unfit)) from None
+        one = one or _from_environment(option, environ, _ignore)
+        found[option.name] = option.default if one is None else one.value
+    return found
+
+
+def hand_over(config: Config | None, environ: Mapping[str, str]) -> Handed:
+    """What a child of this process is to know, configured (so) or not."""
+    if config is None:
+        got = inherited.received(environ)
+        return structs.replace(got, made={**_made_names(), **got.made})
+    decided = {name: getattr(config, name) for name in _MADE_UP if name not in config.given}
+    made = {name: None if value is None else str(value) for name, value in decided.items()}
+    return Handed(run=config.run, options=config.given, made=made, records=config.records)
 
 
 # --- One option at a time -----------------------------------------------------------------------------------
@@ -176,6 +224,17 @@ def _from_arguments(option: Option, options: Mapping[str, object]) -> _Found | N
     return _checked(option, option.name, _sealed(option, options[option.name]), _raise)
 
 
+def _from_parent(option: Option, options: Mapping[str, object], complain: Complain) -> _Found | None:
+    """Raises `Unfit` where the parent's value has not arrived, or is no longer one here."""
+    if option.name not in options:
+        return None
+    value, source = options[option.name], f"{option.name} (of the process that started this one)"
+    if isinstance(value, Pickled):
+        # A default in the place of a redactor would record what the parent hides.
+        return _Found(option.check(value.load()), source)
+    return _checked(option, source, value, complain)
+
+
 def _from_environment(option: Option, environ: Mapping[str, str], complain: Complain) -> _Found | None:
     for variable in option.environment:
         value = _read(option, variable, environ)
@@ -203,9 +262,8 @@ def _unknown_arguments(options: Mapping[str, object]) -> None:
 
 
 def _unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    known = tuple(
-        variable for option in OPTIONS for variable in option.environment if variable.startswith(PREFIX)
-    )
+    options = (variable for option in OPTIONS for variable in option.environment)
+    known = (inherited.VARIABLE, *OF_COMMANDS, *(one for one in options if one.startswith(PREFIX)))
     return [
         f"{name}: no such variable{did_you_mean(name, known, cutoff=0.85)}; it is ignored"
         for name in sorted(environ)
@@ -222,26 +280,57 @@ def _resolve(options: Mapping[str, object], environ: Mapping[str, str], complain
     if switched_off:
         complain = _ignore
     found: dict[str, _Found] = {}
+    lost: dict[str, object] = {}  # what the parent has and this process can't load; its children may
+    parent, refused = inherited.received(environ), ""
     for option in OPTIONS:
-        one = _from_arguments(option, options) or _from_environment(option, environ, complain)
+        one = _from_arguments(option, options)
+        if one is None:
+            try:
+                one = _from_parent(option, parent.options, complain)
+            except Unfit as unfit:
+                lost[option.name] = parent.options[option.name]
+                refused = refused or _refusal(option, unfit)
+        one = one or _from_environment(option, environ, complain)
         if one is not None:
             found[option.name] = one
     values: dict[str, Any] = {option.name: option.default for option in OPTIONS}
     values.update((name, one.value) for name, one in found.items())
     if switched_off:
         values["enabled"] = False
+        refused = refused if parent.records else ""  # what a test's child records is recorded all the same
 
     notes: list[str] = [] if switched_off else _unknown_variables(environ)
     values["destination"] = _destination(values, complain, notes)
     values["base_url"] = values["base_url"] or default_base_url(values["site"])
     values.update(_sizes(values, found, notes))
-    values["database"] = _database(values, found, environ, complain, notes)
-    values["journal"] = _journal(values, found, environ, complain, notes)
+    values["database"] = _database(values, found, parent, environ, complain, notes)
+    values["journal"] = _journal(values, found, parent, environ, complain, notes)
     for name, made in _made_names().items():
-        values[name] = values[name] or made
-    # One experiment a process; two where it names two, one after the other.
-    values["experiment_id"] = values["experiment_id"] or str(uuid5(_PROCESS, values["experiment_name"]))
-    return Config(**values, notes=tuple(notes))
+        values[name] = values[name] or parent.made.get(name) or made
+    # One experiment a run; two where it names two, one after the other.
+    run = UUID(parent.run)
+    values["experiment_id"] = values["experiment_id"] or str(uuid5(run, values["experiment_name"]))
+    given = Unseen({**lost, **_given(found, values)})
+    return Config(
+        **values, notes=tuple(notes), given=given, run=parent.run, refused=refused, records=parent.records
+    )
+
+
+def _given(found: Mapping[str, _Found], values: Mapping[str, Any]) -> dict[str, object]:
+    """What was given, as it is used; a child finds what to use for the rest by itself, as this did."""
+    refusable = ("destination", "database", "journal")
+    return {
+        name: values[name]
+        for name, one in found.items()
+        if name not in refusable or str(one.value) == str(values[name])
+    }
+
+
+def _refusal(option: Option, unfit: Unfit) -> str:
+    return (
+        f"{option.name}: the process that started this one could not hand its own over ({unfit}), so "
+        "nothing is recorded here; define it in a module that both import, or configure this process as well"
+    )
 
 
 def _destination(values: Mapping[str, Any], complain: Complain, notes: list[str]) -> DestinationName:
@@ -284,6 +373,7 @@ def _sizes(values: Mapping[str, Any], found: Mapping[str, _Found], notes: list[s
 def _database(
     values: Mapping[str, Any],
     found: Mapping[str, _Found],
+    parent: Handed,
     environ: Mapping[str, str],
     complain: Complain,
     notes: list[str],
@@ -294,10 +384,14 @@ def _database(
         if problem is None:
             return asked
         complain(f"{found['database'].source}: {_unwritable(asked, problem)}; name a file that can be")
+    if made := parent.made.get("database"):
+        return Path(made)
     places = default_databases(environ)
+    best = places[0] if places else NOWHERE
     if values["destination"] != "local" or not values["enabled"]:
-        return places[0]
-    problems: list[str] = []
+        return best
+    foreign = not_ours(working_database())
+    problems = [] if foreign is None else [f"{foreign}, so it is not used ({_NAME_ONE})"]
     for place in places:
         problem = file_problem(place)
         if problem is None:
@@ -305,13 +399,14 @@ def _database(
                 notes.append(f"database: {'; '.join(problems)}; using {place}")
             return place
         problems.append(f"{place} can't be written ({problem})")
-    notes.append(f"database: {'; '.join(problems)}; what is recorded waits until one can be")
-    return places[0]
+    notes.append(f"database: {'; '.join(problems)}; events wait until one can be")
+    return best
 
 
 def _journal(
     values: Mapping[str, Any],
     found: Mapping[str, _Found],
+    parent: Handed,
     environ: Mapping[str, str],
     complain: Complain,
     notes: list[str],
@@ -324,9 +419,13 @@ def _journal(
         if problem is None:
             return asked
         complain(f"{found['journal'].source}: {_unwritable(asked, problem)}; name a directory that can be")
+    if "journal" in parent.made:
+        return _as_path(parent.made["journal"])
     place = default_journal(environ)
     if not values["enabled"]:
         return place
+    if not has_journals():
+        return None  # the manual says so, and doctor; not every program at every start
     problem = "the user has no home directory" if place is None else directory_problem(place)
     if problem is None:
         return place
@@ -334,6 +433,10 @@ def _journal(
         f"journal: kept in memory, where a kill loses it: {place or 'a file'} can't be written ({problem})"
     )
     return None
+
+
+def _as_path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
 
 
 def _unwritable(given: Path, problem: str) -> str:

@@ -1,15 +1,20 @@
-"""What a user gave in, that value in the option's own type out, or `Unfit` and why; set-up only."""
+"""Checks what a user gave for an option, and turns it into the option's own type, or says why not; set-up
+only.
+"""
 
 from __future__ import annotations
 
 import inspect
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from llmobs_trace.wire import SITES, id_problem, is_loopback
+from llmobs_trace import not_errors as naming
+from llmobs_trace.errors import did_you_mean
+from llmobs_trace.settings.sites import SITES
+from llmobs_trace.wire import id_problem, is_loopback
 
 
 class Secret:
@@ -64,14 +69,8 @@ def _refuse(value: object) -> NoReturn:
 # --- Reading text from the environment ----------------------------------------------------------------------
 
 _FLAGS = {
-    "1": True,
-    "true": True,
-    "yes": True,
-    "on": True,
-    "0": False,
-    "false": False,
-    "no": False,
-    "off": False,
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
 }
 
 
@@ -79,18 +78,14 @@ def read_flag(text: str) -> object:
     return _FLAGS.get(text.strip().lower(), text)
 
 
-def read_whole(text: str) -> object:
-    try:
-        return int(text)
-    except ValueError:
-        return text
+def read_as(kind: type[float]) -> Callable[[str], object]:
+    def read(text: str) -> object:
+        try:
+            return kind(text)
+        except ValueError:
+            return text
 
-
-def read_number(text: str) -> object:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    return read
 
 
 # --- Checks: a value of any type → a value of the option's type ---------------------------------------------
@@ -102,21 +97,14 @@ def flag(value: object) -> bool:
     return value
 
 
-def number(low: float, high: float) -> Callable[[object], float]:
+def number(low: float, high: float, kind: type[float] = float) -> Callable[[object], float]:
+    """With `int` as its kind a whole number."""
+
     def check(value: object) -> float:
         # A comparison of integers and floats is exact in Python, whatever their size; NaN is never within.
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
+        if isinstance(value, bool) or not isinstance(value, (int, kind)) or not low <= value <= high:
             _refuse(value)
-        return float(value)
-
-    return check
-
-
-def whole(low: int, high: int) -> Callable[[object], int]:
-    def check(value: object) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            _refuse(value)
-        return int(value)
+        return kind(value)
 
     return check
 
@@ -159,6 +147,21 @@ def choice(allowed: tuple[str, ...]) -> Callable[[object], str]:
     return check
 
 
+def names(all_of_them: str, allowed: Sequence[str]) -> Callable[[object], tuple[str, ...]]:
+    """Several names, as a list or with commas, in the order of those that are allowed."""
+
+    def check(value: object) -> tuple[str, ...]:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, (list, tuple, set, frozenset)):
+            _refuse(value)
+        given = {part.strip().lower() if isinstance(part, str) else _refuse(part) for part in parts}
+        for part in given - {all_of_them, *allowed}:
+            raise Unfit(f"given {shown(part)}, which is not known{did_you_mean(part, allowed)}")
+        return tuple(name for name in allowed if name in given or all_of_them in given)
+
+    return check
+
+
 def site(value: object) -> str:
     text = text_of(value).lower()
     if text in SITES:
@@ -190,9 +193,7 @@ def base_url(value: object) -> str:
     except ValueError:
         host = port = None
         parts = urlsplit("")
-    if parts.scheme not in ("http", "https") or not host:
-        _refuse(value)
-    if "%" in host or port == 0:
+    if parts.scheme not in ("http", "https") or not host or "%" in host or port == 0:
         _refuse(value)
     # Looking such a name up raises where the request is made, and not as a name that is unknown.
     if not all(0 < len(label) < 64 for label in host.removesuffix(".").split(".")):
@@ -206,6 +207,11 @@ def base_url(value: object) -> str:
     return f"{parts.scheme}://{address}{'' if port is None else f':{port}'}{parts.path.rstrip('/')}"
 
 
+# In an environment, what switches something off, or on; nobody's directory is called so.
+_OFF = frozenset({"off", "0", "no", "false", "none", "null", "memory", ":memory:"})
+_ON = frozenset({"on", "1", "yes", "true"})
+
+
 def path(value: object) -> str:
     if not isinstance(value, (str, os.PathLike)):
         _refuse(value)
@@ -215,6 +221,10 @@ def path(value: object) -> str:
     # As other libraries name databases: a file of such a name is not what was meant.
     if "://" in text or text.strip() == ":memory:":
         raise Unfit(f"given {shown(text)}, which is no path")
+    if isinstance(value, str) and text.strip().lower() in _OFF | _ON:
+        raise Unfit(
+            f"given {shown(text)}, which names no place; for a file of that name write ./{text.strip()}"
+        )
     try:
         return os.path.abspath(os.path.expanduser(text))
     except OSError:
@@ -222,10 +232,18 @@ def path(value: object) -> str:
 
 
 def path_or_off(value: object) -> str | None:
-    """A directory, or None for `None` and `off`."""
-    if value is None or (isinstance(value, str) and value.strip().lower() == "off"):
+    """A directory, or None for `None` and what means off."""
+    if value is None or (isinstance(value, str) and value.strip().lower() in _OFF):
         return None
     return path(value)
+
+
+def not_errors(value: object) -> naming.NotErrors:
+    try:
+        return naming.NotErrors.of(value)
+    except naming.Unfit as unfit:
+        part = unfit.given
+    raise Unfit(f"given {f'the class {part.__qualname__}' if isinstance(part, type) else shown(part)}")
 
 
 def redactor(value: object) -> Callable[[str, object], object]:
@@ -247,12 +265,3 @@ def redactor(value: object) -> Callable[[str, object], object]:
     except TypeError:
         raise Unfit(f"given {shown(value)} that can't be called as redact(field, value)") from None
     return value
-
-
-def did_you_mean(given: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """A hint with the nearest known word, or nothing."""
-    from difflib import get_close_matches  # only when something is wrong already
-
-    by_lower_case = {word.lower(): word for word in known}
-    near = get_close_matches(given.lower(), by_lower_case, n=1, cutoff=cutoff)
-    return f" (did you mean {by_lower_case[near[0]]}?)" if near else ""

@@ -1,0 +1,22 @@
+"""Lists Datadog's sites, and says where each takes requests. Pure, any thread."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+Site = Literal[
+    "datadoghq.com",
+    "us3.datadoghq.com",
+    "us5.datadoghq.com",
+    "datadoghq.eu",
+    "ap1.datadoghq.com",
+    "ap2.datadoghq.com",
+    "ddog-gov.com",
+    "us2.ddog-gov.com",
+]
+SITES: tuple[Site, ...] = get_args(Site)
+
+
+def default_base_url(site: Site) -> str:
+    """Where a site takes requests."""
+    return f"https://api.{site}"
