@@ -23,8 +23,8 @@ import pytest
 from support.machine import Machine
 from support.serving import METRIC, SPAN, Serving
 
-from llmobs_trace.local import queries
-from llmobs_trace.local.store import Store
+from llmobs_trace.store import queries
+from llmobs_trace.store.store import Store
 
 # Read before a test's own environment is made.
 _OLD_CLIENT = os.environ.get("LLMOBS_TESTS_OLD_CLIENT", "")

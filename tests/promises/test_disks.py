@@ -91,7 +91,7 @@ told["then"], told["doctor then"] = ledger(), doctor()
     assert told["then"] == [1000, 1000, 0, 0, 0]
     before, then = told["doctor"], told["doctor then"]
     account, delivered = "1,000 recorded = 0 delivered + 1,000 pending", "1,000 recorded = 1,000 delivered"
-    assert f"; {told['in memory']:,} of the pending in memory alone; " in before
+    assert f"; {told['in memory']:,} of the pending events are in memory alone; " in before
     if kind == "btrfs":
         # There an empty file finds no room either: nobody who begins now could leave a word.
         unsure = f"cannot tell what was lost: {disk}/journals can't be written: programs that begin now leave"
@@ -227,7 +227,7 @@ told["then"], told["doctor"] = ledger(), doctor()
 def test_a_segment_that_is_cut_short_once_it_is_not_written_to_any_more(
     receiver: Receiver, disk: Path
 ) -> None:
-    """One that is written to is another matter: the system kills the program, as the README says."""
+    """One that is written to is another matter: the system kills the program, as the manual says."""
     told = run(
         """
 spans(*range(1, 500))

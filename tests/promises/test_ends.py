@@ -197,7 +197,7 @@ def test_where_nothing_is_written_to_disk_an_end_without_delivery_says_what_is_l
     machine.sends_to(receiver.url, journal="off", shutdown_timeout=0.2)
     receiver.usual(Reply(status=503))
     ended = machine.run(RECORD)
-    assert "3 events were not delivered and lost: kept in memory" in ended.err
+    assert "3 events were not delivered, and lost: there was no journal on disk" in ended.err
     assert not machine.journal.exists()
 
 
@@ -299,7 +299,7 @@ def test_what_ends_after_the_exit_is_kept_for_the_next_run(
         elsewhere = 'shelf._storage_on = "mirrored".format'
         program = program.replace(there, f"{there}\nfrom llmobs_trace.journal import shelf\n{elsewhere}")
     ended = machine.run(program, code=code)
-    assert "recorded after the exit: the next run delivers it, or: llmobs-trace resend" in ended.err
+    assert "recorded after the exit: the next run will deliver it, or: llmobs-trace resend" in ended.err
     at_once = arrived()
     assert late.keys().isdisjoint(at_once)
     count = sum(late.values())
@@ -310,6 +310,61 @@ def test_what_ends_after_the_exit_is_kept_for_the_next_run(
     assert f"{1 + count} recorded = 1 delivered + {count} pending" in told
     machine.command("resend")
     assert arrived() == at_once + Counter(late)
+
+
+@pytest.mark.parametrize("holds", ["the program", "sys", "os", "json", "builtins"])
+@pytest.mark.parametrize("what", ["block", "generator"])
+def test_a_block_that_is_open_at_the_exit_ends_there_whoever_holds_it(
+    machine: Machine, arrived: Callable[[], Counter[str]], holds: str, what: str
+) -> None:
+    """Modules are taken apart one after the other, ours before what it imports."""
+    ended = machine.run(f"""
+import builtins, json, os, sys, threading
+from llmobs_trace import *
+def stream():
+    with experiment_span("open"):
+        yield
+def begin():
+    if {what!r} == "generator":
+        held = stream()
+        next(held)
+    else:
+        held = experiment_span("open")
+        held.__enter__()
+    return held
+held = begin()
+if {holds!r} != "the program":
+    sys.modules[{holds!r}].held = held
+    del held
+with experiment_span("row"): pass
+""")
+    assert ended.err == ""
+    assert arrived() == {"open": 1, "row": 1}
+
+
+def test_a_block_of_a_thread_that_goes_on_at_the_exit_is_left_to_it(
+    machine: Machine, arrived: Callable[[], Counter[str]]
+) -> None:
+    machine.run("""
+import threading
+from llmobs_trace import *
+entered = threading.Event()
+def work():
+    with experiment_span("in thread"):
+        entered.set()
+        threading.Event().wait()
+def stream():
+    with experiment_span("in thread"):
+        entered.set()
+        threading.Event().wait()
+        yield
+for run in (work, lambda: next(stream())):
+    threading.Thread(target=run, daemon=True).start()
+    entered.wait()
+    entered.clear()
+with experiment_span("row"): pass
+""")
+    assert arrived() == {"row": 1}
 
 
 def test_without_a_journal_what_ends_after_the_exit_is_said_to_be_lost(machine: Machine) -> None:

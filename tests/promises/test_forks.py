@@ -157,14 +157,14 @@ def test_a_fork_while_another_thread_s_first_span_sets_the_library_up(
     machine.run(
         COMMON
         + """
-from llmobs_trace import runtime
-setting_up, forking, read = threading.Event(), threading.Event(), runtime.configuration.from_environment
+from llmobs_trace.process import life
+setting_up, forking, read = threading.Event(), threading.Event(), life.configuration.from_environment
 os.register_at_fork(before=forking.set)  # hooks are called in reverse: just before the library's own
 def slowly(environ):
     setting_up.set()
     assert forking.wait(20)
     return read(environ)
-runtime.configuration.from_environment = slowly
+life.configuration.from_environment = slowly
 thread = threading.Thread(target=record, args=("thread",))
 thread.start()
 setting_up.wait()
@@ -187,7 +187,7 @@ def test_a_signal_that_comes_while_a_fork_waits_for_the_sender_is_not_forgotten(
         COMMON
         + f"""
 import signal, time
-from llmobs_trace import runtime
+from llmobs_trace.process import life
 number = signal.{name}
 """
         + """
@@ -198,7 +198,7 @@ def handler(*_):
 if number == signal.SIGTERM:
     signal.signal(number, handler)
 record("before"); assert flush(20)
-gate, queue = runtime._pipeline.worker._gate, runtime._pipeline.queue
+gate, queue = life.at_work().worker._gate, life.at_work().queue
 really = queue.prepare
 def prepare():  # on the sender's thread
     if not done.is_set():
@@ -255,6 +255,38 @@ finally:
     ).out
     assert told == "True\nTrue\n"
     assert names(receiver) == {"before": 1, "child": 1}
+
+
+@pytest.mark.parametrize("hook", ["after_in_child", "before"])
+def test_a_child_that_chose_the_default_action_in_a_hook_is_ended_by_the_signal(
+    machine: Machine, receiver: Receiver, hook: str
+) -> None:
+    machine.run(
+        f"""
+import os, signal
+def choose():
+    if chooses: signal.signal(signal.SIGTERM, signal.SIG_DFL)
+chooses = True
+# Before the library's own after the fork, and after it before.
+os.register_at_fork({hook}=choose)
+"""
+        + """
+from llmobs_trace import *
+def handler(*_):
+    print("the parent's handler ran")
+signal.signal(signal.SIGTERM, handler)
+with experiment_span("parent"): pass
+reading, writing = os.pipe()
+if (pid := os.fork()) == 0:
+    os.write(writing, b"!")
+    signal.pause()
+    os._exit(3)
+os.read(reading, 1)
+os.kill(pid, signal.SIGTERM)
+assert os.waitpid(pid, 0)[1] == signal.SIGTERM
+""",
+    )
+    assert names(receiver) == {"parent": 1}
 
 
 def test_processes_that_fork_and_end_leave_the_local_store_whole(machine: Machine) -> None:

@@ -115,7 +115,7 @@ def test_a_queue_in_memory_has_a_bound_too(machine: Machine, receiver: Receiver)
     assert 5_000 < told["pending"] < 10_000
     assert told["grown_kb"] < 16 << 10
     assert ended.err.count("events are dropped, and lost: the queue in memory is at its bound") == 1
-    assert f"{told['pending']} events were not delivered and lost" in ended.err
+    assert f"{told['pending']} events were not delivered, and lost" in ended.err
     assert f"{told['dropped']} events were dropped, and lost" in ended.err
 
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.machine import Machine
-from support.receiver import Receiver
+from support.receiver import Receiver, Reply
 
 from llmobs_trace import UsageError, continue_trace, current_span, experiment_span, inject, propagate
 
@@ -27,7 +27,7 @@ configure(experiment_id="the server's own", project_id="p-server", dataset_id="d
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        with continue_trace(self.headers):
+        with continue_trace(self.headers, trust=True):
             with experiment_span("handler" + self.path) as span:
                 with experiment_span("step"):
                     record_metric("in the step", 1)
@@ -193,6 +193,42 @@ def test_propagate_binds_the_active_span_to_a_callback(llmobs_spans: Any) -> Non
     assert llmobs_spans.named("unrelated").parent_id is None
 
 
+STRANGERS = """
+configure(flush_interval=0.1, max_journal_bytes=8 << 20)
+for number in range(100):
+    parent = f"00-{number + 1:032x}-{'b' * 16}-01"
+    trace = {"traceparent": parent, "tracestate": f"llmobs=e:h{number};p:p;d:d"}
+    with continue_trace(trace, trust=TRUST), experiment_span("of a request", input="x" * 100_000): pass
+    with experiment_span("own", input="y" * 1000): pass
+    if number % 10 == 9:
+        flush(5)
+assert flush(5) is not TRUST
+print(delivery_stats().delivered, delivery_stats().dropped, delivery_stats().pending_bytes)
+"""
+
+
+@pytest.mark.parametrize("trust", [False, True])
+def test_headers_with_unknown_experiments_cost_the_program_none_of_its_own_events(
+    machine: Machine, receiver: Receiver, trust: bool
+) -> None:
+    machine.sends_to(receiver.url)
+    for number in range(100):
+        receiver.usual(Reply(status=404, body='{"errors":["unknown"]}'), experiment_id=f"h{number}")
+    ended = machine.run(STRANGERS.replace("TRUST", str(trust)))
+    delivered, dropped, pending_bytes = map(int, ended.out.split())
+    own = [span for request in receiver.accepted() for span in request.spans if span["name"] == "own"]
+
+    assert len(own) == 100
+    assert (delivered, dropped, pending_bytes) == (200, 0, 0) if not trust else delivered == 100
+    assert pending_bytes <= 2 << 20
+    if trust:
+        assert dropped >= 75
+        assert (
+            f"{dropped} events were dropped, and lost: only trace headers name their experiments" in ended.err
+        )
+        assert len(ended.err.splitlines()) <= 6
+
+
 @given(
     headers=st.dictionaries(
         st.sampled_from(["traceparent", "TraceParent", "tracestate", "x"]) | st.text(max_size=5),
@@ -204,7 +240,7 @@ def test_propagate_binds_the_active_span_to_a_callback(llmobs_spans: Any) -> Non
 )
 def test_no_headers_hurt(headers: dict[str, str]) -> None:
     from llmobs_trace.capture.recorder import Recorder, Scope
-    from llmobs_trace.runtime import recording_to
+    from llmobs_trace.process.life import recording_to
 
     records: list[bytes] = []
     with recording_to(Recorder(records.append, Scope("e", "p", "d"))):
@@ -273,7 +309,7 @@ def test_headers_that_are_no_mapping_are_misuse(llmobs_spans: Any) -> None:
 @given(st.tuples(*[st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=256)] * 3))
 def test_ids_of_any_kind_survive_the_headers(ids: tuple[str, str, str]) -> None:
     from llmobs_trace.capture.recorder import Recorder, Scope
-    from llmobs_trace.runtime import recording_to
+    from llmobs_trace.process.life import recording_to
     from llmobs_trace.wire import id_problem
 
     if any(map(id_problem, ids)):

@@ -13,6 +13,7 @@ from urllib.parse import quote
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.delivery import API_KEY, APP_KEY
+from support.examples import examples
 from support.machine import Machine
 from support.receiver import Received, Receiver
 from support.wire_schema import NAMES_THE_OFFICIAL_CLIENT_CANNOT_TAKE, load_official, load_strict
@@ -26,6 +27,7 @@ EXPERIMENT = "é 1/2?a=b#c%d&e"
 # Every kind of span, of callable, of metric, and of value.
 EVERYTHING = """
 import asyncio, dataclasses, datetime, decimal, enum, json, pathlib, sys, uuid
+from llmobs_trace.wire import KINDS
 
 @dataclasses.dataclass
 class Document:
@@ -67,7 +69,7 @@ VALUES = [
     ValueError("bad"), object(), range(3), lambda: 1, 3+4j,
 ]
 roots = []
-for kind in ("experiment", "workflow", "agent", "llm", "tool", "task", "retrieval", "embedding"):
+for kind in KINDS:
     with experiment_span("root " + kind, kind=kind, input={"kind": kind}) as root:
         roots.append(root.span_id)
         with experiment_span("child", kind=kind): pass
@@ -307,8 +309,10 @@ _metric_values = _values.filter(lambda value: value is not None)
 def record(value: object, more: object, name: str) -> None:
     """One row with this value wherever a value goes."""
     with experiment_span(name, input=value, expected_output=more, tags={name: value}) as span:
-        span.record_metric(name, value, error=None if value is not None else "none")
-        span.record_metric(name, more, metric_type="json", metadata={name: value}, reasoning=name, error=name)
+        label = name if name.strip() else "empty"
+        span.record_metric(label, value, error=None if value is not None else "none")
+        more_of_it = {"metadata": {name: value}, "reasoning": name, "error": name}
+        span.record_metric(label, more, metric_type="json", **more_of_it)
         given_and_returned(value)
         span.set_output([value, more])
 
@@ -319,7 +323,7 @@ def given_and_returned(value: object) -> object:
 
 
 @given(value=_values, more=_values, name=_names)
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_value_makes_a_body_that_both_readers_take(
     llmobs_spans: Any, value: object, more: object, name: str
 ) -> None:
@@ -358,7 +362,7 @@ def test_any_value_arrives_over_a_socket(receiver: Receiver) -> None:
     recorded = 0
 
     @given(value=_values, more=_values, name=_names)
-    @settings(max_examples=60, database=None)
+    @settings(max_examples=examples(60), database=None)
     def run(value: object, more: object, name: str) -> None:
         nonlocal recorded
         record(value, more, name)

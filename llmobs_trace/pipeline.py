@@ -1,0 +1,149 @@
+"""Puts one configuration to work: its recorder, its queue, its sender and its destination. Any thread."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from llmobs_trace.capture import active
+from llmobs_trace.capture import recorder as slot
+from llmobs_trace.capture.recorder import Recorder, Scope
+from llmobs_trace.encode import Redactor
+from llmobs_trace.settings.config import Config
+
+if TYPE_CHECKING:
+    from llmobs_trace.deliver.destination import Destination
+    from llmobs_trace.journal import Queue
+
+log = logging.getLogger("llmobs_trace")
+
+
+def warn(message: str, *words: object) -> None:
+    """Log a warning; a handler that raises is the user's, but the call that it would come out of is not."""
+    with suppress(Exception):
+        log.warning(message, *words)
+
+
+class Pipeline:
+    """One configuration at work: its recorder, its queue, its sender. What it opens, `close` closes."""
+
+    is_closed = False
+    _end_by = float("-inf")
+    _told = 0  # so many were said to be pending
+
+    def __init__(self, config: Config) -> None:
+        from llmobs_trace.deliver import Worker
+        from llmobs_trace.journal import adoptable, open_journal, this_process
+
+        self.config = config
+        self.destination = destination = _destination(config)
+        journal = config.journal
+        self.open_queue: Callable[[], Queue] = partial(
+            open_journal,
+            journal,
+            owner=this_process(destination.name, config.experiment_id, config.experiment_name),
+            segment_bytes=config.segment_bytes,
+            max_bytes=config.max_journal_bytes,
+        )
+        self.queue = self.open_queue()
+        if self.queue.reason and self.queue.storage == "memory":
+            warn("%s; spans are kept in memory, where a kill loses them", self.queue.reason)
+        self.recorder = recorder_for(config, self.queue.append)
+        self.worker = Worker(
+            self.queue,
+            destination,
+            flush_interval=config.flush_interval,
+            request_timeout=config.request_timeout,
+            max_batch_bytes=config.max_batch_bytes,
+            # What ended processes left for this destination goes with our own.
+            adopt=None if journal is None else lambda: adoptable(journal, destination.name),
+            on_thread=active.mute_thread,
+            rejected=journal,
+            is_hearsay=self.recorder.is_hearsay,
+        )
+        self.worker.start()
+
+    def seconds_to_end(self) -> float:
+        """How long this end of the process may still take: `shutdown_timeout`, however many hooks it has.
+
+        Long after it the process has not ended, and this is another end.
+        """
+        timeout, now = self.config.shutdown_timeout, time.monotonic()
+        if now > self._end_by + timeout:
+            self._end_by = now + timeout
+        return max(self._end_by - now, 0.0)
+
+    def shutdown(self, timeout_seconds: float) -> bool:
+        """Deliver what can be within the time, and stop the sender; what remains stays in the journal."""
+        return self.worker.shutdown(timeout_seconds)
+
+    def close(self, *, keep: bool = True) -> None:
+        """Let go of the journal; what is pending stays in it, if it is to be kept."""
+        self.is_closed = True
+        events, _ = self.queue.pending()
+        self.queue.close(keep=keep and bool(events))
+
+    def tell_what_is_pending(self) -> int:
+        """Say what ends undelivered with this pipeline; how many of it are lost, for want of a journal."""
+        from llmobs_trace.deliver.notices import events
+
+        pending, _ = self.queue.pending()
+        told, self._told = self._told, pending
+        if not pending or pending == told:
+            return pending if self.queue.storage == "memory" else 0
+        if self.queue.storage != "memory":
+            said = events(pending, "are")
+            warn(
+                "%s not delivered yet; the next run will deliver what is left, or: llmobs-trace resend", said
+            )
+            return 0
+        warn("%s not delivered, and lost: there was no journal on disk", events(pending, "were"))
+        return pending
+
+    def tell_what_is_lost(self, *, and_pending: int = 0) -> None:
+        """The totals of what will never arrive as it was recorded; `and_pending` was said already."""
+        from llmobs_trace.deliver.notices import events
+        from llmobs_trace.deliver.queue_warnings import why_dropped
+
+        stats = self.worker.stats()
+        if stats.rejected:
+            said = events(stats.rejected, "were")
+            warn("%s rejected by %s, and %s", said, self.destination.name, self.worker.where_rejected())
+        if given_up := self.worker.given_up():
+            said = events(given_up, "were")
+            warn("%s dropped, and lost: only trace headers name their experiments, which are refused", said)
+        if (dropped := stats.dropped - and_pending - given_up) > 0:
+            warn("%s dropped, and lost: %s", events(dropped, "were"), why_dropped(self.queue))
+
+
+def _destination(config: Config) -> Destination:
+    from llmobs_trace.deliver import DatadogDestination, LocalDestination
+
+    if config.destination == "datadog" and config.api_key is not None and config.app_key is not None:
+        return DatadogDestination(config.base_url, config.api_key, config.app_key)
+    return LocalDestination(config.database, config.experiment_name, config.experiment_id)
+
+
+def redactor(config: Config) -> Redactor | None:
+    return None if config.redact is None else Redactor(config.redact, slot.say)
+
+
+def recorder_for(config: Config, append: Callable[[bytes], None], *, enabled: bool = True) -> Recorder:
+    """What capture is to know of a configuration, and where the records go."""
+    return Recorder(
+        append,
+        Scope(config.experiment_id, config.project_id, config.dataset_id),
+        enabled=enabled,
+        capture_input=config.capture_input,
+        capture_output=config.capture_output,
+        redactor=redactor(config),
+        sample_rate=config.sample_rate,
+        keep_media=config.keep_media,
+        not_errors=config.not_errors,
+        max_event_bytes=config.max_event_bytes,
+        strict=config.strict,
+    )
