@@ -1,4 +1,4 @@
-"""JSON values and a budget in, JSON values that fit it out: the largest cut first. On the user's thread.
+"""Cuts JSON values to a budget, the largest first. User's thread.
 
 A cut value keeps its kind: a string stays a string, an array an array, an object an object, so what the wire
 allowed before it allows after. What is missing is said where it is missing: ``…[9120 bytes cut]…`` inside a
@@ -59,6 +59,31 @@ def cut(encoded: bytes, limit_bytes: int) -> bytes:
         return _to_json([marker]) if first == b"[" else _to_json(marker)
 
 
+def with_note(encoded: bytes, note: str) -> bytes:
+    """One JSON value and what to say of it in, a value of the same kind that says so out, where its kind can:
+    else an object with both. User's thread.
+
+    >>> with_note(b'"text"', "[2 items cut]"), with_note(b"7", "[2 items cut]")
+    (b'"text\xe2\x80\xa6[2 items cut]"', b'{"value":7,"\xe2\x80\xa6":"[2 items cut]"}')
+    """
+    first = encoded[:1]
+    if first == b'"':
+        return encoded[:-1] + _to_json(f"{_KEY_OF_THE_CUT}{note}")[1:]
+    if first == b"[":
+        return _with_last(encoded, _to_json(f"{_KEY_OF_THE_CUT}{note}"))
+    if first != b"{":
+        encoded = b'{"value":' + encoded + b"}"
+    name = _KEY_OF_THE_CUT
+    while name in _object(encoded):
+        name += _KEY_OF_THE_CUT
+    return _with_last(encoded, _to_json(name) + b":" + _to_json(note))
+
+
+def _with_last(encoded: bytes, last: bytes) -> bytes:
+    """An array or an object and one item more in, both together out."""
+    return encoded[:-1] + (b"," if len(encoded) > 2 else b"") + last + encoded[-1:]
+
+
 def _cut(encoded: bytes, limit_bytes: int, depth: int) -> bytes:
     if len(encoded) <= limit_bytes:
         return encoded
@@ -74,18 +99,26 @@ def _cut(encoded: bytes, limit_bytes: int, depth: int) -> bytes:
 
 def _cut_string(encoded: bytes, limit_bytes: int) -> bytes:
     marker = f"…[{len(encoded)} bytes cut]…"  # as many digits as the true number at most
-    room = max(limit_bytes - len(marker.encode()) - 2, 0)
-    head_end = _boundary(encoded, 1 + room * 2 // 3)
-    tail_start = _boundary_after(encoded, len(encoded) - 1 - (room - room * 2 // 3))
+    head_bytes, tail_bytes = _ends(limit_bytes - len(marker.encode()) - 2)
+    head_end = _boundary(encoded, 1 + head_bytes)
+    tail_start = _boundary_after(encoded, len(encoded) - 1 - tail_bytes)
     marker = f"…[{tail_start - head_end} bytes cut]…"
     return encoded[:head_end] + marker.encode() + encoded[tail_start:]
 
 
+def _ends(room_bytes: int) -> tuple[int, int]:
+    """The room for a value in, how much of it its beginning takes, two thirds, and how much its end."""
+    head_bytes = room_bytes * 2 // 3
+    return head_bytes, room_bytes - head_bytes
+
+
 def _boundary(encoded: bytes, at: int) -> int:
-    """A JSON string and an index in, the nearest one before it out that splits no character or escape."""
-    while at > 1 and encoded[at] & 0xC0 == 0x80:
+    """A JSON string and an index well within it in, the nearest one before that splits nothing out: no
+    character and no escape.
+    """
+    while encoded[at] & 0xC0 == 0x80:
         at -= 1
-    start = encoded.rfind(b"\\", max(at - 5, 1), at)
+    start = encoded.rfind(b"\\", at - 5, at)
     if start >= 0 and _escapes(encoded, start):
         length = 6 if encoded[start + 1] == 0x75 else 2
         if start + length > at:
@@ -95,11 +128,7 @@ def _boundary(encoded: bytes, at: int) -> int:
 
 def _boundary_after(encoded: bytes, at: int) -> int:
     """The same, at or after the index: the tail may get shorter, never longer."""
-    last = len(encoded) - 1
-    for index in range(at, last):
-        if _boundary(encoded, index) == index:
-            return index
-    return last
+    return next(index for index in range(at, len(encoded)) if _boundary(encoded, index) == index)
 
 
 def _escapes(encoded: bytes, at: int) -> bool:
@@ -123,9 +152,9 @@ def _cut_array(encoded: bytes, limit_bytes: int, depth: int) -> bytes:
 
 def _cut_scalars(encoded: bytes, limit_bytes: int) -> bytes:
     """An array of numbers, booleans and nulls: every comma is a border, so it need not be taken apart."""
-    room = limit_bytes - 2 - _MARKER_BYTES
-    head = encoded[: encoded.rfind(b",", 0, 2 + room * 2 // 3) + 1]
-    tail_start = encoded.find(b",", len(encoded) - 1 - (room - room * 2 // 3))
+    head_bytes, tail_bytes = _ends(limit_bytes - 2 - _MARKER_BYTES)
+    head = encoded[: encoded.rfind(b",", 0, 2 + head_bytes) + 1]
+    tail_start = encoded.find(b",", len(encoded) - 1 - tail_bytes)
     tail = encoded[tail_start:] if tail_start >= 0 else b"]"
     total = encoded.count(b",") + 1
     cut_items = total - head.count(b",") - tail.count(b",")
@@ -185,7 +214,7 @@ def _keep(lengths: Sequence[int], overheads: Sequence[int], room_bytes: int, dep
     if sum(least) <= room_bytes:
         return _Keep(len(least), 0, _level(lengths, room_bytes - sum(overheads)))
     room_bytes -= _MARKER_BYTES
-    head = _fitting(least, room_bytes * 2 // 3)
+    head = _fitting(least, _ends(room_bytes)[0])
     used = sum(least[:head])
     tail = min(_fitting(least[::-1], room_bytes - used), len(least) - head)
     kept = [*range(head), *range(len(least) - tail, len(least))]
@@ -203,10 +232,10 @@ def _fitting(costs: Sequence[int], room_bytes: int) -> int:
 
 def _level(lengths: Sequence[int], budget_bytes: int) -> int:
     """The largest length such that all, each cut down to it, fit the budget."""
-    left, level = budget_bytes, 0
+    left = level = budget_bytes
     for done, length in enumerate(sorted(lengths)):
         level = left // (len(lengths) - done)
         if length > level:
             return level
         left -= length
-    return max(level, *lengths) if lengths else budget_bytes
+    return level

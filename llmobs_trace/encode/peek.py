@@ -1,4 +1,4 @@
-"""A type or an object in, what it plainly holds out, running none of its code. On the user's thread.
+"""Looks into types and objects, running none of their code. User's thread.
 
 Everything ordinary attribute access may run is bypassed: ``__getattr__``, properties, ``__class__``,
 metaclasses, ``__instancecheck__``, ``__hash__`` of a class. What is left are the slots of ``type`` itself,
@@ -8,12 +8,14 @@ and ``__slots__``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any, Final
 
 _lineage: Final = type.__dict__["__mro__"].__get__
 _class_dict: Final = type.__dict__["__dict__"].__get__
+_name: Final = type.__dict__["__name__"].__get__
 _qualname: Final = type.__dict__["__qualname__"].__get__
 _module: Final = type.__dict__["__module__"].__get__
 
@@ -48,6 +50,12 @@ def class_attribute(cls: type, name: str) -> Any:
         if found is not ABSENT:
             return found
     return ABSENT
+
+
+def name_of(cls: type) -> str:
+    """A class in, its name alone out, whatever its metaclass says ``__name__`` is."""
+    name: str = _name(cls)
+    return name
 
 
 def type_name(cls: type) -> str:
@@ -99,3 +107,18 @@ def stored_fields(value: object, names: Iterable[str]) -> list[tuple[str, Any]]:
         if field is not ABSENT:
             fields.append((name, field))
     return fields
+
+
+def of_module(module: str, name: str) -> Any:
+    """A module and the name of one of its classes in, the class out where that is loaded, else ``ABSENT``.
+
+    Nothing is imported: where the module was never loaded there is no value of its types.
+    """
+    held = sys.modules.get(module)
+    return instance_dict(held).get(name, ABSENT) if held is not None else ABSENT
+
+
+def undecorated(value: Any) -> Any:
+    """A callable in, the one that it stands in for out where it is decorated by us, else itself."""
+    proxy = of_module("llmobs_trace.capture.proxy", "Proxy")
+    return slot(value, "_real") if derives(type(value), proxy) else value

@@ -1,4 +1,4 @@
-"""A field and its JSON bytes in, JSON as the user's redactor left it out. On the user's thread.
+"""Passes a field's JSON through the user's redactor. User's thread.
 
 The redactor gets a plain JSON copy, never the user's object. Where it fails, a marker takes the value's
 place: what should have been hidden is never what is sent.
@@ -35,6 +35,11 @@ class Redactor:
         self._redact = redact
         self._say = say
         self._running = threading.local()
+
+    @property
+    def function(self) -> Callable[[str, Any], Any]:
+        """The user's, to be handed to another process."""
+        return self._redact
 
     def apply(self, field: str, encoded: bytes) -> bytes:
         """A field's name and its JSON in, what the redactor made of it out. Never raises. User's thread."""

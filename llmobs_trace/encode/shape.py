@@ -1,4 +1,4 @@
-"""JSON bytes in, JSON bytes that the wire's closed schema takes out. On the user's thread.
+"""Shapes JSON as the wire's closed schema takes it. User's thread.
 
 ``input`` and ``output`` may be a string, a number, a boolean, an object, or an array of those;
 ``expected_output`` is an object. The official client's models refuse the rest, or change it in silence, so it
@@ -13,6 +13,8 @@ import msgspec
 
 # By id: hashing a class runs its metaclass's code.
 _IN_SHAPE: Final = set(map(id, (str, dict, int, float, bool)))
+
+_MANY: Final = 50_000
 
 _elements: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -36,10 +38,12 @@ def shape_io(encoded: bytes) -> bytes:
 def is_in_shape(value: object) -> bool:
     """A list or tuple in, whether its types alone say that it needs no other shape. User's thread.
 
-    False where they don't tell. Of 10 MB of messages this asks each for its type, where `shape_io` reads all
-    the bytes, which takes longer than writing them did.
+    False where they don't tell, or are very many. Of 10 MB of messages this asks each for its type, where
+    `shape_io` reads all the bytes, which takes longer than writing them did.
     """
-    return (type(value) is list or type(value) is tuple) and set(map(id, map(type, value))) <= _IN_SHAPE
+    if type(value) is not list and type(value) is not tuple:
+        return False
+    return len(value) <= _MANY and set(map(id, map(type, value))) <= _IN_SHAPE
 
 
 def shape_expected(encoded: bytes) -> bytes:

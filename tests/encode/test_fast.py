@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import copy
 import datetime
 import doctest
+import json
 import random
 import sys
 import threading
@@ -14,8 +16,10 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.values import (
     OfTellingClass,
+    TellingMeta,
     any_values,
     copyable_values,
     hostile_makers,
@@ -24,7 +28,7 @@ from support.values import (
     texts,
 )
 
-from llmobs_trace.encode import bound, encode, encode_text, fast, redact, shape, shape_io, walk
+from llmobs_trace.encode import bound, encode, encode_text, fast, plain, redact, shape, shape_io, walk
 
 bare = msgspec.json.Encoder().encode
 
@@ -143,14 +147,14 @@ def test_an_integer_of_many_digits_is_shown_whatever_the_limit() -> None:
 def test_a_string_in_a_million_places_does_not_fill_the_memory() -> None:
     document = "x" * 10_000_000
     encoded = encode([{"context": document, "question": str(number)} for number in range(1000)])
-    assert len(encoded) < 2 * walk.MAX_CHARACTERS
+    assert len(encoded) < plain.MAX_BYTES
     rows = strict_json(encoded)
     assert len(rows) == 1000
     assert "characters cut]" in rows[-1]["context"]
 
 
 def test_a_text_past_the_bound_is_cut() -> None:
-    encoded = encode("é" * (walk.MAX_CHARACTERS + 1))
+    encoded = encode("é" * (plain.MAX_CHARACTERS + 1))
     assert "characters cut]" in strict_json(encoded)
 
 
@@ -165,6 +169,13 @@ def test_branches_that_meet_again_and_again_are_cut() -> None:
 def test_a_text_is_always_a_json_string(text: str) -> None:
     decoded = strict_json(encode_text(text))
     assert decoded == text.encode("utf-8", "backslashreplace").decode()
+
+
+def test_a_text_of_a_derived_class_is_written_as_it_is() -> None:
+    assert encode_text(Name('a"\ud800')) == encode_text('a"\ud800')
+    ran.clear()
+    assert encode_text(TellingName("a")) == b'"a"'
+    assert ran == []
 
 
 @pytest.mark.parametrize("value", [1, None, ["a"], {"a": "b"}, b"x"])
@@ -225,7 +236,7 @@ def test_an_encode_close_to_the_recursion_limit_does_not_raise() -> None:
     assert encoded[-1] == encode(value)
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(copyable_values)
 def test_the_shapes_on_the_wire_stay_valid(value: Any) -> None:
     strict_json(shape_io(encode(value)))
@@ -236,3 +247,173 @@ def test_the_examples_in_the_docstrings_are_true(module: Any) -> None:
     result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0
+
+
+@pytest.mark.parametrize("number", [2**64, -(2**63) - 1, 2**65, -(2**64)])
+def test_a_number_of_more_than_64_bits_is_text_wherever_it_stands(number: int) -> None:
+    for place in ([number], {"a": number}, [[number]], [{"a": number}], {"a": [number]}, [[[number]]] * 40):
+        assert (
+            encode(place) == json.dumps(place).replace(f"{number}", f'"{number}"').replace(" ", "").encode()
+        )
+    assert encode([number] * 2000) == b"[" + b",".join([f'"{number}"'.encode()] * 2000) + b"]"
+
+
+def rooms(text: str) -> list[tuple[Any, Any]]:
+    """Values that are looked at in place, and next to each one that is not."""
+    message = {"role": "user", "content": text, "third": "x", "fourth": "x"}
+    long = "x" * 14_000
+    return [
+        ({"a": text, "b": "", "c": "", "d": ""}, {"a": text, "b": "", "c": "", "d": "", "e": ""}),
+        ({"a": text, "messages": [message] * 32}, {"a": text, "messages": [message] * 33}),
+        ({"a": [message, {}]}, {"a": [message, {**message, "fifth": "x"}]}),
+        ({"a": [message], "role": long}, {"a": [message], "role": long + "x"}),
+        ({"a": [{**message, "content": long}]}, {"a": [{**message, "third": long + "x"}]}),
+        ({long: text}, {long + "x": text}),
+        ({"a": [{"k" * 64: text}]}, {"a": [{"k" * 65: text}]}),
+        ({"role": text, "content": [message]}, {"role": text, "content": (message,)}),
+        ({}, []),
+        ({"a": []}, {"a": [[]]}),
+        ({"a": text}, {"a": 1}),
+        ({"a": text}, {Name("a"): text}),
+        ({"a": text}, {"a": Name(text)}),
+        ({"a": [message]}, {"a": [message, 1]}),
+        ({"a": [message]}, {"a": [message, collections.OrderedDict(message)]}),
+        ({"a": [message]}, {"a": [message, {Name("a"): text}]}),
+        ({"a": [message]}, {"a": [message, {"a": Name(text)}]}),
+        ({"a": [message], "b": text}, {"a": [{"a": None}], "b": text}),
+    ]
+
+
+class Name(str):
+    pass
+
+
+class TellingName(str):
+    def __str__(self) -> str:
+        ran.append("__str__")
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("at", range(len(rooms(""))))
+@pytest.mark.parametrize("text", ["text", "\ud800"])
+def test_a_few_short_texts_are_looked_at_in_place(
+    monkeypatch: pytest.MonkeyPatch, at: int, text: str
+) -> None:
+    asked: list[Any] = []
+    real = plain.plain_near
+    monkeypatch.setattr(fast, "plain_near", lambda nest: asked.append(nest) or real(nest))
+    inside, outside = rooms(text)[at]
+    for value, looks in ((inside, []), (outside, [outside])):
+        asked.clear()
+        assert encode(value) == walk.encode_by_walking(value)
+        assert asked == looks
+
+
+@pytest.fixture
+def walked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many characters of each value that is walked were written in vain."""
+    in_vain: list[int] = []
+    real = walk.encode_by_walking
+
+    def walk_it(value: Any, written: int = 0) -> bytes:
+        in_vain.append(written)
+        return real(value, written)
+
+    monkeypatch.setattr(fast, "encode_by_walking", walk_it)
+    return in_vain
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("text", "", None, True, [], {}, (), [[]], ["x"] * 500, {"a": 1}, {"a": {"b": [None, 1.5]}}),
+        *([[[[["deep"]]]]], {"a": "x" * 20_000}, [{"role": "user", "content": "x"}] * 40),
+    ],
+)
+def test_what_is_plain_is_not_walked(walked: list[int], value: Any) -> None:
+    assert encode(value) == bare(value)
+    assert walked == []
+
+
+def test_a_text_is_walked_where_it_may_be_too_long(
+    walked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("LARGEST_KEPT", "PLAIN_CHARACTERS"):
+        monkeypatch.setattr(fast, limit, 5)
+    for text in ("", "four", "fives"):
+        assert encode(text) == bare(text)
+    assert walked == []
+    assert encode("sixsix") == b'"sixsix"'
+    assert walked == [0]
+
+
+@pytest.mark.parametrize(
+    ("value", "in_vain"),
+    [
+        (7, 0),
+        (float("nan"), 0),
+        ([float("nan")], 0),
+        ({"a": b"x"}, 0),
+        ("four\ud800", 5),
+        (["four", "\ud800"], 2 * (64 + 7) + 5),
+        (["x"] * 40 + ["\ud800"], 41 * (7 + 1)),
+        ({"a": 1, "b": "\ud800"}, 2 * (64 + 7) + 1),
+    ],
+)
+def test_it_is_counted_how_much_is_written_in_vain(walked: list[int], value: Any, in_vain: int) -> None:
+    encode(value)
+    assert walked == [in_vain]
+
+
+def test_of_what_is_looked_at_in_place_the_most_that_it_may_hold_counts_as_written(walked: list[int]) -> None:
+    long, name = "x" * 13_999, "n" * 63
+    message = {f"{name}{at}": f"{long}{at}" for at in range(4)}
+    value: dict[str, Any] = {f"{long}{at}": [message] * 32 for at in range(4)}
+    held = sum(len(key) + 32 * sum(len(name) + len(text) for name, text in message.items()) for key in value)
+    encode(value)
+    assert walked == []
+    message["n"] = message.pop(f"{name}0")[:-1] + "\ud800"
+    encode(value)
+    assert walked == [held]
+
+
+def test_a_dict_that_changes_while_it_is_written_is_walked_with_all_the_room(
+    walked: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(_: object) -> bytes:
+        raise RuntimeError("dictionary changed size during iteration")
+
+    monkeypatch.setattr(fast, "_to_json", changed)
+    for value in ({"a": "b"}, {"a": 1}, "text"):
+        assert encode(value) == bare(value)
+    assert walked == [0, 0, 0]
+
+
+class Key(metaclass=TellingMeta):
+    """One that can be a key, of a class that tells when it is compared."""
+
+    __hash__ = object.__hash__
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda key, value: value,
+        lambda key, value: {"a": value},
+        lambda key, value: {key: "text"},
+        lambda key, value: {"a": [value]},
+        lambda key, value: {"a": [{"a": value}]},
+        lambda key, value: {"a": [{key: "text"}]},
+        lambda key, value: [value],
+        lambda key, value: [{"a": value}, {key: "text"}],
+        lambda key, value: {"a": {"b": value, key: "text"}},
+        lambda key, value: [value, {"a": value}, {key: "text"}, [value]] * 10,
+        lambda key, value: {str(at): value for at in range(40)},
+        lambda key, value: ({key: value},) * 40,
+    ],
+)
+def test_no_class_is_asked_wherever_its_value_stands(around: Any) -> None:
+    value = around(Key(), OfTellingClass())
+    ran.clear()
+    strict_json(encode(value))
+    assert ran == []

@@ -10,9 +10,9 @@ from datadog_api_client.model_utils import UnparsedObject, validate_and_convert_
 from datadog_api_client.v2.model.llm_obs_experiment_span_meta import LLMObsExperimentSpanMeta
 from hypothesis import given
 from hypothesis import strategies as st
-from support.values import copyable_values, strict_json
+from support.values import OfTellingClass, copyable_values, ran, strict_json
 
-from llmobs_trace.encode import encode, shape_expected, shape_io
+from llmobs_trace.encode import encode, is_in_shape, shape, shape_expected, shape_io
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
@@ -87,3 +87,36 @@ def test_what_it_refuses_is_wrapped(value: Any) -> None:
 def test_an_expected_output_is_an_object(value: Any) -> None:
     assert strict_json(shape_expected(encode(value))) == {"value": value}
     assert shape_expected(b'{"a":1}') == b'{"a":1}'
+
+
+IN_SHAPE = ["text", {"a": None}, 1, 1.5, True]
+
+
+@pytest.mark.parametrize("make", [list, tuple])
+def test_types_alone_tell_of_a_list_of_what_the_wire_takes_that_it_is_in_shape(make: Any) -> None:
+    for items in ([], IN_SHAPE, IN_SHAPE[:1], IN_SHAPE[1:3], ["x"] * 50_000):
+        assert is_in_shape(make(items))
+        assert shape_io(encode(items)) == encode(items)
+    for odd in (None, [1], (1,), b"x", OfTellingClass()):
+        ran.clear()
+        assert not is_in_shape(make([odd]))
+        assert not is_in_shape(make([*IN_SHAPE, odd]))
+        assert ran == []
+    assert not is_in_shape(make(["x"] * 50_001)), "it is not looked at"
+    assert not is_in_shape(make(["x"] * 50_002))
+
+
+@pytest.mark.parametrize("value", ["text", {"a": "b"}, {"a"}, 1, None, b"xx", OfTellingClass()])
+def test_of_what_is_no_list_types_alone_do_not_tell(value: Any) -> None:
+    ran.clear()
+    assert not is_in_shape(value)
+    assert ran == []
+
+
+def test_a_list_in_which_no_other_is_found_is_not_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def taken_apart(_: bytes) -> Any:
+        raise AssertionError
+
+    monkeypatch.setattr(shape, "_elements", taken_apart)
+    for value in ([], ["a"], [{"a": 1}, 1.5], ("x",)):
+        assert shape_io(encode(value)) == encode(value)

@@ -1,4 +1,4 @@
-"""The families of classes that declare fields: how an object of each is read. On the user's thread.
+"""Reads objects of classes that declare their fields, family by family. User's thread.
 
 Values come from where the instance stores them; properties, computed fields and ``__getattr__`` are never
 asked.
@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from llmobs_trace.encode.known import of_module
-from llmobs_trace.encode.peek import class_attribute, derives, instance_dict, slot, stored_fields
+from llmobs_trace.encode.peek import class_attribute, derives, instance_dict, of_module, slot, stored_fields
 from llmobs_trace.encode.reader import Reader, Shape
+from llmobs_trace.encode.stdlib_types import items_of
 
 SECRET: Final = "**********"
 
@@ -58,7 +58,7 @@ def _pydantic(cls: type) -> Reader | None:
     def read(value: Any) -> list[tuple[str, Any]]:
         pairs = stored_fields(value, shown)
         extra = slot(value, "__pydantic_extra__")
-        return pairs + list(dict.items(extra)) if type(extra) is dict else pairs
+        return pairs + items_of(extra) if type(extra) is dict else pairs
 
     return Reader(Shape.PAIRS, read)
 
@@ -83,7 +83,7 @@ def _pydantic_1_fields(cls: type) -> Reader:
     # Declared and extra fields lie side by side in the instance's dictionary.
     return Reader(
         Shape.PAIRS,
-        lambda value: [pair for pair in list(instance_dict(value).items()) if pair[0] not in hidden],
+        lambda value: [pair for pair in items_of(instance_dict(value)) if pair[0] not in hidden],
     )
 
 

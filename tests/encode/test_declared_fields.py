@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import attrs
 import msgspec
 import pydantic
 import pytest
 from pydantic import v1
-from support.values import ran, strict_json
+from support.values import OfTellingClass, Unknown, ran, strict_json
 
 from llmobs_trace.encode import encode
 
@@ -125,6 +125,60 @@ def test_stored_fields_are_shown_by_name(value: Any, shown: Any) -> None:
     encoded = encode(value)
     assert ran == []
     assert strict_json(encoded) == shown
+
+
+class Pair(NamedTuple):
+    a: Any
+    b: Any = "x"
+
+
+class Numbered(tuple[Any, ...]):
+    _fields = (1, 2)
+
+
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_a_tuple_has_fields_where_all_its_names_are_texts(kind: Any) -> None:
+    assert strict_json(encode(Pair(1))) == {"a": 1, "b": "x"}
+    assert strict_json(encode(Numbered([1, 2]))) == [1, 2]
+    odd = type("Odd", (kind,), {"_fields": ("a", 1)})
+    assert strict_json(encode(odd([1, 2]))) == [1, 2]
+    listed = type("Listed", (kind,), {"_fields": ["a", "b"]})
+    assert strict_json(encode(listed([1, 2]))) == [1, 2]
+    of_no_tuple = type("OfNoTuple", (), {"_fields": ("a", "b")})
+    assert strict_json(encode(of_no_tuple())) == f"<{__name__}.OfNoTuple>"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Plain,
+        Slotted,
+        Watched,
+        Defined,
+        Loose,
+        Packed,
+        Pair,
+        lambda value: Message.model_construct(role=value, content=value, more=value),
+        lambda value: Names.model_construct(value),
+        lambda value: Old.construct(a=value, more=value),
+        lambda value: OldRoot.construct(__root__=value),
+    ],
+)
+def test_what_stands_in_a_field_is_asked_nothing(make: Any) -> None:
+    for value in (Unknown(), OfTellingClass(), OfTellingClass):
+        record = make(value)
+        ran.clear()
+        strict_json(encode(record))
+        assert ran == []
+
+
+def test_what_stands_in_the_place_of_extra_fields_is_asked_nothing() -> None:
+    for value in (OfTellingClass(), Unknown(), None):
+        record = Message(role="user")
+        object.__setattr__(record, "__pydantic_extra__", value)
+        ran.clear()
+        assert strict_json(encode(record)) == {"role": "user", "content": None}
+        assert ran == []
 
 
 def test_an_answer_in_the_style_of_openai_is_shown_in_full() -> None:
