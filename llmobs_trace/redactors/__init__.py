@@ -1,4 +1,4 @@
-"""A field's name and its plain JSON in, the same JSON without secrets or personal data out. User's thread.
+"""Takes secrets and personal data out of what is recorded; on the user's thread.
 
     configure(redact=secrets)
     configure(redact=chain(secrets, personal_data))
@@ -7,8 +7,10 @@
 The nouns of this room:
 
 - a **rule** finds one sort of thing in a text, in time that grows with the text alone (`rule`);
-- **credentials** and **people** are the two tables of rules, and of names of members that give their value
-  away whatever it looks like, as `"password"` does;
+- **credentials** and **people** are the two tables of rules: credentials by what stands around them, with
+  **providers** for the keys that have a form of their own, and **assigned** for what a name such as
+  `password` is given in a text; **shapes** for names and values that stand apart in files and languages;
+- **names** tell from a name what its value is, and **values** a secret from code, prose and placeholders;
 - **checksums** tell a card number or an IBAN from any other digits;
 - the **walk** goes through plain JSON: every string, number and name of a member.
 
@@ -26,14 +28,14 @@ from typing import Any, Final
 
 from llmobs_trace.errors import ConfigurationError
 
-from . import credentials, people
+from . import credentials, names, people
 from .walk import Walk
 
 __all__ = ["chain", "personal_data", "secrets"]
 
 Redact = Callable[[str, Any], Any]
 
-_secrets: Final = Walk(credentials.RULES, credentials.named)
+_secrets: Final = Walk(credentials.RULES, names.named, hides_keys=True)
 _personal_data: Final = Walk(people.RULES, people.named, people.card_in_number)
 
 
@@ -69,9 +71,16 @@ def chain(*redactors: Redact) -> Redact:
             given = f"chain: given a {type(redactor).__name__}"
             raise ConfigurationError(f"{given}; expected redactors, as in chain(secrets, personal_data)")
 
-    def chained(field: str, value: Any) -> Any:
-        for redactor in redactors:
+    return _Chain(redactors)
+
+
+class _Chain:
+    """A class, since a function within a function can't be pickled, and workers have the same redactor."""
+
+    def __init__(self, redactors: tuple[Redact, ...]) -> None:
+        self._redactors = redactors
+
+    def __call__(self, field: str, value: Any) -> Any:
+        for redactor in self._redactors:
             value = redactor(field, value)
         return value
-
-    return chained

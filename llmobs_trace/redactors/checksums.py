@@ -1,4 +1,4 @@
-"""Digits in, whether they are what they look like out. Pure, any thread.
+"""Checks by their check digits whether digits are what they look like. Pure, any thread.
 
 Card numbers: ISO/IEC 7812-1, with the ranges that the networks publish; IBAN: ISO 13616, lengths as in the
 registry that SWIFT keeps.
@@ -7,8 +7,6 @@ registry that SWIFT keeps.
 from __future__ import annotations
 
 from typing import Final
-
-__all__ = ["IBAN_LENGTHS", "is_card", "is_iban"]
 
 # First and last prefix of a range → lengths of its numbers.
 _CARDS: Final[tuple[tuple[str, str, tuple[int, ...]], ...]] = (

@@ -1,10 +1,7 @@
-"""What gives access, as two tables: forms in a text, and names whose value goes whatever it is. Data.
+"""Lists what gives access, by its form or by what stands around it in a text, as data.
 
-Forms are those that the providers document, as collected in gitleaks' config/gitleaks.toml and GitHub's list
-of secret scanning patterns; GitHub: "Behind GitHub's new authentication token formats" (2021), AWS: "IAM
-identifiers", Slack: "Token types", JWT: RFC 7519 and 7516, Bearer: RFC 6750, Basic: RFC 7617, PEM: RFC 7468.
-Where lengths have changed over the years the shortest that was ever given out is the bound: later ones are
-longer.
+Bearer: RFC 6750, Basic: RFC 7617, JWT: RFC 7519 and 7516, PEM: RFC 7468, netrc: GNU inetutils' manual,
+cookies: RFC 6265, password hashes: crypt(5).
 """
 
 from __future__ import annotations
@@ -13,125 +10,22 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
-from .rule import MARKER, Found, Rule, pattern
+from .assigned import ASSIGNED
+from .names import is_basic, is_made_up
+from .providers import FORMS
+from .rule import BEGIN_OF_KEY, END_OF_KEY, MARKER, Found, Rule, pattern
+from .shapes import SHAPES
+from .values import is_no_secret
 
-__all__ = ["RULES", "named"]
-
-# --- Names --------------------------------------------------------------------------------------------------
-
-# What a name ends with, written without blanks, hyphens and underscores, says what its value is. `token` and
-# `pass` alone say so only of a value that looks made up: models count and list tokens, evaluators let pass.
-_TOKENS: Final = (
-    "access", "api", "auth", "bearer", "bot", "csrf", "deploy", "github", "gitlab", "hf", "huggingface",
-    "jwt", "npm", "oauth", "personal", "refresh", "registry", "security", "service", "session", "slack",
-    "user", "vault", "xsrf",
-)  # fmt: skip
-_ENDINGS: Final[dict[str, tuple[str, ...]]] = {
-    "password": ("password", "passwords", "passwd", "passphrase", "passcode", "pwd"),
-    "API key": ("apikey", "apikeys", "appkey", "applicationkey", "subscriptionkey"),
-    "secret key": (
-        "secretkey", "accesskey", "accountkey", "privatekey", "signingkey", "encryptionkey", "masterkey",
-        "sharedkey", "authkey",
-    ),
-    "secret": ("secret", "secrets"),
-    "token": tuple(f"{before}token" for before in _TOKENS),
-}  # fmt: skip
-_WHOLE: Final = {
-    "authorization": "authorization",
-    "proxyauthorization": "authorization",
-    "cookie": "cookie",
-    "setcookie": "cookie",
-    "credential": "credentials",
-    "credentials": "credentials",
-}
-_HINTS: Final = ("pass", "pwd", "secret", "key", "token", "authorization", "cookie", "credential")
-_IF_MADE_UP: Final = {"token": ("token", 16), "pass": ("password", 6)}  # of so many characters at least
-_MADE_UP: Final = re.compile(r"(?=[^a-z]*[a-z])(?=[^0-9]*[0-9])\S+", re.ASCII | re.IGNORECASE)
-_OTHER: Final = re.compile(r"[^a-z0-9]+")
-
-
-def named(name: str, value: object) -> str | None:
-    """What a member's value is by the member's name; None where that says nothing."""
-    lowered = name.lower()
-    if not any(hint in lowered for hint in _HINTS):
-        return None
-    plain = _OTHER.sub("", lowered)
-    for label, endings in _ENDINGS.items():
-        if plain.endswith(endings):
-            return label
-    label, at_least = _IF_MADE_UP.get(plain, ("", 0))
-    if label and isinstance(value, str) and len(value) >= at_least and _MADE_UP.fullmatch(value):
-        return label
-    return _WHOLE.get(plain)
-
-
-# --- Names in a text ----------------------------------------------------------------------------------------
-
-# Of source code and of JSON: they say that there is something, or of which type.
-_NO_VALUES: Final = frozenset(
-    {"null", "none", "true", "false", "undefined", "nil", "str", "string", "int", "bytes", "bool", "any"}
-)
-_LOOKED_UP: Final = ("os.environ", "os.getenv", "getenv(", "process.env", "${", "{{")
-
-
-def _spelled(name: str) -> str:
-    """A name's words may be joined by `_`, `-` or a blank, or not at all."""
-    for first in ("application", "subscription", "encryption", "signing", "private", "account", "secret",
-                  "master", "shared", "access", "auth", "api", "app", *_TOKENS):  # fmt: skip
-        if name.startswith(first) and len(name) > len(first) and name != "secrets":
-            return f"{first}[_ -]?{name[len(first) :]}"
-    return name
-
-
-# Longer ones first: of two names that begin alike the first that matches is taken.
-_SPELLINGS: Final = "|".join(
-    sorted((_spelled(name) for names in _ENDINGS.values() for name in names if name != "secret"), key=len)[
-        ::-1
-    ]
-)
-_ENDS: Final = r"\s\"'`&;,)}\]>|"
-_ASSIGNED: Final = re.compile(
-    # A secret in a sentence ("the secret: patience") is none; as a name it is joined, quoted, or assigned to.
-    rf"(?P<name>{_SPELLINGS}|(?<=[_-])secret|secret(?=\\*[\"'`]|[ \t]*=)|(?<![a-z0-9])authorization"
-    r"|(?<![a-z0-9_-])(?:token|pass))"
-    # JSON within JSON, as tools are called with, has its quotes behind backslashes.
-    r"\\{0,7}[\"'`]?\]?[ \t]{0,20}(?:=>|:=|==?|:)[ \t]{0,20}"
-    r"(?:(?P<escape>\\{0,7})(?P<quote>[\"'`])"
-    r"(?P<quoted>[^\r\n]*?)(?=(?<!\\)(?P=escape)(?P=quote)|[\r\n]|\Z)"
-    rf"|(?P<bare>(?:(?:bearer|basic|token|apikey|digest)[ \t]+)?(?:{MARKER}|[^{_ENDS}({{\[<])"
-    # What ends a value does not where a value's character follows.
-    rf"(?:{MARKER}|[^{_ENDS}]|[,)}}\]](?![{_ENDS}]|\Z))*))",
-    re.ASCII | re.IGNORECASE,
-)
-
-
-def _assigned(text: str) -> Iterator[Found]:
-    for match in _ASSIGNED.finditer(text):
-        part = "quoted" if match["quoted"] is not None else "bare"
-        value = match[part]
-        if part == "bare" and (value.lower() in _NO_VALUES or value.startswith(_LOOKED_UP)):
-            continue
-        label = named(match["name"], value)
-        if value and label is not None:
-            yield Found(*match.span(part), label)
-
-
-# --- Forms --------------------------------------------------------------------------------------------------
+_ANY_CASE: Final = re.ASCII | re.IGNORECASE
+_LINES: Final = re.ASCII | re.MULTILINE
 
 
 def _has_digit(text: str) -> bool:
     return len(text) >= 40 or any(character.isdigit() for character in text)
-
-
-def _is_basic(text: str) -> bool:
-    """`user:password` in base64, which other words after "basic" are not."""
-    try:
-        return b":" in base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        return False
 
 
 def _is_jwt(text: str) -> bool:
@@ -144,112 +38,224 @@ def _is_jwt(text: str) -> bool:
     return isinstance(said, dict) and "alg" in said
 
 
-def _key(provider: str, regex: str, *hints: str, holds: Callable[[str], bool] | None = None) -> Rule:
-    return pattern(f"{provider} key", rf"(?<![A-Za-z0-9]){regex}", *hints, holds=holds)
+def _is_token(text: str) -> bool:
+    return is_made_up(text, 16)
+
+
+def _is_typed(text: str) -> bool:
+    """Whether a word behind "the password is" looks like one."""
+    return is_made_up(text.rstrip(".,;:!?"), 6)
+
+
+def _is_password(text: str) -> bool:
+    """Whether what is in a password's place is one: `${PASS}`, `password` and `***` say where it goes."""
+    return text.lower() not in ("pass", "passwd") and not is_no_secret(text, "password")
+
+
+def _has_password(text: str) -> bool:
+    return _is_password(text.partition(":")[2])
+
+
+# Of an authorization: `username="bob"`.
+_PARAMETER: Final = r"[\w-]{1,40}=(?:\\?\"[^\"\r\n]*\"|[^\s,\"';]{1,2000})"
+# Between the arguments of a command, or of a list of them as a program shows it: `['sshpass', '-p', 'x']`.
+_NEXT: Final = r"(?:[ \t]+|[\"'],[ \t]?[\"'])"
+
+
+def _of(programs: str, rule: Rule, within: int = 200) -> Rule:
+    """A rule that holds on such a program's command line alone, so many characters from its name at most."""
+    program = re.compile(rf"(?<![\w.-])(?:{programs})(?=[ \t\"']|\\\r?\n)", _ANY_CASE)
+
+    def find(text: str) -> Iterator[Found]:
+        upcoming = program.finditer(text)
+        begins, after = -1, next(upcoming, None)
+        if after is None:
+            return
+        for found in rule.find(text):
+            while after is not None and after.end() < found.begin:
+                begins, after = after.end(), next(upcoming, None)
+            if 0 <= begins >= found.begin - within and not _ENDS_COMMAND.search(text, begins, found.begin):
+                yield found
+
+    return rule._replace(find=find)
+
+
+_ENDS_COMMAND: Final = re.compile(r"[|;]|(?<![\\\r])\r?\n")
+
+
+def _after(programs: str, option: str, *hints: str) -> Rule:
+    """A password that a program takes as an option whose name doesn't tell: `sshpass -p hunter2`."""
+    given = rf"(?<=[ \t\"']){option}[\"']?(?P<it>[^\s\"'$<-][^\s\"']*)"
+    return _of(programs, pattern("password", given, *hints))
 
 
 RULES: Final[tuple[Rule, ...]] = (
     pattern(
         "private key",
-        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?"
-        r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
+        # A sentence may name the line that such a key begins with, and a program have it as a constant.
+        rf"{BEGIN_OF_KEY}" r"(?!`?[ \t,.;:)]+[a-z]{2,}[ \t.,])"
+        r"(?![\"'`](?![ \t\r\n]{0,20}[,+]?[ \t\r\n]{0,20}[bru]?[\"'`][A-Za-z0-9+/=]{16})).*?"
+        rf"(?:{END_OF_KEY}|\Z)",
         "private key",
         flags=re.ASCII | re.DOTALL,
     ),
+    pattern("private key", r"Private-Lines: \d{1,4}\r?\n(?P<it>(?:[A-Za-z0-9+/=]{1,80}(?:\r?\n|\Z))+)",
+            "private-lines"),
     # Both may hold an `@` that should have been quoted: the last one ends them.
     pattern(
         "credentials",
         rf"(?<=://)(?:{MARKER}|[^\s/?#:\"'`<>])*:(?:{MARKER}|[^\s/?#\"'`<>])+(?=@)",
         "://",
+        holds=_has_password,
     ),
+    # Databases are given passwords with a `#` in them, and don't mind.
+    pattern("credentials", r"(?<!http://)(?<!https://)(?<=://)[^\s/?#:\"'`<>@]*:[^\s/\"'`<>@]+"
+            r"(?=@[\w.-]+(?:[:/\s]|\Z))",
+            "://", holds=_has_password),
+    pattern("credentials", r"(?:oracle:thin:|\bsqlplus[ \t]+)\w[^\s/:@]{0,60}/(?P<it>[^\s/@]+)(?=@)",
+            "oracle:thin", "sqlplus", flags=_ANY_CASE),
+    pattern("credentials", r"(?<=://)[\w.~%-]{16,}(?=@)", "://", holds=_is_token),
     # What signs a URL, or stands in it for a person, opens what it leads to.
     pattern(
         "token",
-        r"(?<=[?&])(?:x-(?:amz|goog)-)?(?:sig|signature|token)=(?P<it>[^\s&#\"'`<>\[\]]{8,})",
+        r"(?<=[?&])(?:x-(?:amz|goog)-)?(?:sig|signature|token|x-amz-security-token)=(?P<it>[^\s&#\"'`<>\[\]]{8,})",
         "sig=",
         "signature=",
         "token=",
-        flags=re.ASCII | re.IGNORECASE,
+        flags=_ANY_CASE,
     ),
-    Rule(_assigned, _HINTS),
+    pattern("API key", r"(?<=[?&])(?:key|appid|code|apikey)=(?P<it>[\w.~%-]{16,})", "key=", "appid=", "code=",
+            flags=_ANY_CASE, holds=_is_token),
+    # Of commands
+    _of("curl|https?|xh|wget", pattern(
+        "password",
+        rf"(?<=[ \t\"'])(?:-u|--user|-U|--proxy-user|-a|--auth)(?:{_NEXT}|=)"
+        r"\\?[\"']?[^\s:\"'$]{1,200}:(?P<it>[^\s\"'$\\]+)",
+        "-u", "--user", "--proxy-user", "-a", "--auth",
+        holds=_is_password,
+    ), within=400),
+    _after("mysql|mysqldump|mysqladmin|mariadb|7z|7za", "-p", "-p"),
+    _after(r"(?:docker|podman|oc|az)[ \t]+login", rf"-p{_NEXT}", "-p"),
+    _after("sshpass|mongo|mongosh|mongodump|twine|influx", rf"-p{_NEXT}", "-p"),
+    _after("redis-cli", rf"-a{_NEXT}", "redis-cli"),
+    _after("ldapsearch|ldapadd|ldapmodify|ldapwhoami", rf"-w{_NEXT}", "-w"),
+    _after("sqlcmd|mosquitto_pub|mosquitto_sub|zip|unzip", rf"-P{_NEXT}", "-p"),
+    _after("htpasswd", r"-\w{0,6}b\w{0,6}[ \t]+(?:-\w{1,8}[ \t]+){0,4}[^\s-]\S*[ \t]+\S+[ \t]+", "htpasswd"),
+    _after("smbclient|rpcclient|mount", r"-U[ \t]+[^\s%]+%", "%"),
+    pattern("password", r"(?<![\w-])-pass(?:in|out)?[ \t]+[\"']?pass:(?P<it>[^\s\"']+)", "pass:"),
+    pattern("password", r"ConvertTo-SecureString[ \t]+(?:-String[ \t]+)?[\"'](?P<it>[^\"'\r\n]+)",
+            "securestring", flags=_ANY_CASE),
+    pattern("password", r"(?<![\w/])/(?:pass|password|pwd):(?P<it>[^\s\"']+)", "/pass", "/pwd",
+            flags=_ANY_CASE),
+    pattern(
+        "secret",
+        r"\becho[ \t]+(?:-n[ \t]+)?[\"']?(?P<it>[^\s\"'|$]+)[\"']?[ \t]*\|"
+        r"[^\r\n]{0,120}?(?:--password-stdin|--with-token)",
+        "--password-stdin",
+        "--with-token",
+    ),
+    pattern("password", r"\becho[ \t]+(?:-n[ \t]+)?[\"']?[\w.-]{1,64}:(?P<it>[^\s\"'|$]+)"
+            r"[\"']?[ \t]*\|[^\r\n]{0,80}?chpasswd", "chpasswd"),
+    pattern("password", r"\bnet[ \t]+user[ \t]+[^\s/]\S*[ \t]+(?P<it>[^\s/*]\S*)", "net ", flags=_ANY_CASE),
+    # Of what keeps secrets: `gh secret set NAME --body x`, `aws secretsmanager … --secret-string x`
+    _of("secret|secrets|secretsmanager", pattern(
+        "secret",
+        r"(?<=[ \t])(?:--body|--value|--secret-string|-b|-v)(?:[ \t]{1,3}|=)[\"']?"
+        r"(?P<it>[^\s\"'$<-][^\s\"']*)",
+        "--body", "--value", "--secret-string", " -b ", " -v ",
+    )),
+    pattern("token", r"(?:add-)?authtoken[ \t]+(?P<it>\w{16,})", "authtoken", holds=_is_token),
+    # A user and a password beside each other: `auth=("bob", "x")`, `HTTPBasicAuth('bob', 'x')`
+    pattern(
+        "password",
+        r"(?:auth|login|credentials?)(?:[ \t]{0,4}[=:][ \t]{0,4})?[(\[][ \t]{0,4}[\"'][^\"'\r\n]{1,200}[\"'],"
+        r"[ \t]{0,4}[\"'](?P<it>[^\"'\r\n]{1,200})[\"'][ \t]{0,4}[)\]]",
+        "auth", "login", "credential",
+        flags=_ANY_CASE,
+        holds=_is_password,
+    ),
+    # Of files
+    pattern(
+        "password",
+        r"\b(?:machine[ \t]+(?:localhost|\S*[.\d]\S*)|default)\s+login\s+\S+\s+(?:account\s+\S+\s+)?"
+        r"password\s+(?P<it>\S+)",
+        "machine",
+        "default",
+    ),
+    pattern("password", r"^[\w.*-]+:(?:543\d|\*):[^:\s]+:[^:\s]+:(?P<it>\S+)$", ":543", ":*:", flags=_LINES),
+    pattern("password hash", r"\$(?:2[abxy]?|5|6|y|gy|7|apr1|argon2[id]{1,2})\$[\w./$=,+-]{20,}", "$"),
+    # Of databases
+    pattern(
+        "password",
+        r"\b(?:identified[ \t]+(?:with[ \t]+\w+[ \t]+)?by|password)[ \t]*"
+        r"(?:(?<=[ \t])password[ \t]+|(?:=[ \t]*password)?[ \t]*\([ \t]*|(?<=[ \t]))"
+        r"N?'(?P<it>[^'\r\n]{1,200})'",
+        "identified",
+        "password",
+        flags=_ANY_CASE,
+    ),
+    pattern("password", r"\bidentified[ \t]+by[ \t]+(?P<it>[^\s\"':;(]{6,200}?)(?=;|\s|\Z)", "identified",
+            flags=_ANY_CASE, holds=_is_typed),
+    *SHAPES,
+    # Schemes whose credentials are a list, of which a part is secret: Digest, Hawk, OAuth 1, AWS's.
+    pattern(
+        "authorization",
+        r"authorization\\{0,7}[\"']?[ \t]{0,4}[:=][ \t]{0,4}\\{0,7}[\"']?[A-Za-z][\w-]{1,30}[ \t]+"
+        rf"(?P<it>{_PARAMETER}(?:,?[ \t]*{_PARAMETER})+)",
+        "authorization",
+        flags=_ANY_CASE,
+    ),
+    # Before what is said of a key by its name: a provider's form says more.
+    *FORMS,
+    ASSIGNED,
+    # Of HTTP
     pattern(
         "cookie",
-        r"(?<![a-z0-9])cookie\\{0,7}[\"']?[ \t]{0,20}:[ \t]{0,20}\\{0,7}[\"']?"
+        r"(?<![a-z0-9])cookies?\\{0,7}[\"']?[ \t]{0,20}[:=][ \t]{0,20}\\{0,7}[\"']?"
         r"(?P<it>[\w.-]{1,256}=[^\r\n\"']*)",
         "cookie",
-        flags=re.ASCII | re.IGNORECASE,
+        flags=_ANY_CASE,
+    ),
+    pattern("cookie", r"(?:--cookie|(?<=[ \t])-b)(?:[ \t]{1,3}|=)[\"']?(?P<it>[\w.-]{1,256}=[^\r\n\"']+)",
+            "--cookie", " -b ", flags=_ANY_CASE),
+    pattern(
+        "cookie",
+        r"(?<![\w-])(?:(?:\w{1,30}_)?session(?:_?id|_token)?|sessid|phpsessid|jsessionid|connect\.sid|asp\.net_sessionid"
+        r"|csrftoken|xsrf-token|sid|auth_session|__(?:secure|host)-[\w.-]{1,60})=(?P<it>[\w%.+/=~:-]{16,})",
+        "sess",
+        "sid=",
+        "csrf",
+        "xsrf",
+        "__secure-",
+        "__host-",
+        flags=_ANY_CASE,
+        holds=_has_digit,
     ),
     pattern(
         "bearer token",
-        r"\bbearer[ \t]{1,20}(?P<it>[A-Za-z0-9._~+/=-]{8,})",
+        r"\bbearer[ \t]{1,20}(?:token[ \t:=]{1,4})?(?P<it>[A-Za-z0-9._~+/=-]{8,})",
         "bearer",
-        flags=re.ASCII | re.IGNORECASE,
+        flags=_ANY_CASE,
         holds=_has_digit,
     ),
     pattern(
         "basic credentials",
         r"\bbasic[ \t]{1,20}(?P<it>[A-Za-z0-9+/]{4,}={0,2})",
         "basic",
-        flags=re.ASCII | re.IGNORECASE,
-        holds=_is_basic,
+        flags=_ANY_CASE,
+        holds=is_basic,
     ),
     pattern("JWT", r"(?<![\w-])eyJ[\w-]{10,}(?:\.[\w-]*){2,4}", ".", holds=_is_jwt),
-    _key("Anthropic", r"sk-ant-[\w-]{16,}", "sk-ant-"),
-    _key("OpenRouter", r"sk-or-[\w-]{16,}", "sk-or-"),
-    _key(
-        "OpenAI",
-        r"sk-(?:proj|svcacct|admin|None)-[\w-]{16,}",
-        "sk-proj-",
-        "sk-svcacct-",
-        "sk-admin-",
-        "sk-none-",
-    ),
-    _key("Langfuse", r"sk-lf-[\w-]{16,}", "sk-lf-"),
-    _key("OpenAI", r"sk-[A-Za-z0-9]{20,}", "sk-", holds=_has_digit),
-    _key(
-        "AWS",
-        r"(?:AKIA|ASIA|ABIA|ACCA|A3T[A-Z0-9])[A-Z0-9]{16}(?![A-Za-z0-9])",
-        "akia",
-        "asia",
-        "abia",
-        "acca",
-        "a3t",
-    ),
-    _key(
-        "GitHub",
-        r"(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,})",
-        "ghp_",
-        "gho_",
-        "ghu_",
-        "ghs_",
-        "ghr_",
-        "github_pat_",
-    ),
-    _key("GitLab", r"gl(?:pat|dt|rt|cbt|ptt|ft|soat)-[\w-]{20,}", "gl"),
-    _key("Slack", r"(?:xox[abceoprs]|xapp|xoxe\.xox[bp])-[A-Za-z0-9-]{10,}", "xox", "xapp-"),
+    # Of sentences
     pattern(
-        "Slack webhook",
-        r"hooks\.slack\.com/(?:services|workflows|triggers)/(?P<it>[\w+/-]{20,})",
-        "hooks.slack.com",
+        "password",
+        r"\b(?:password|passphrase|passcode|pwd)[ \t]+(?:is|was)(?:[ \t]+now)?:?[ \t]+"
+        r"[\"'`]?(?P<it>[^\s\"'`<>\[\]]{6,})",
+        "password",
+        "passphrase",
+        "passcode",
+        "pwd",
+        flags=_ANY_CASE,
+        holds=_is_typed,
     ),
-    _key("Google", r"(?:AIza[\w-]{35}|GOCSPX-[\w-]{28}|ya29\.[\w-]{20,})", "aiza", "gocspx-", "ya29."),
-    _key("Hugging Face", r"(?:hf|api_org)_[A-Za-z0-9]{34,}", "hf_", "api_org_"),
-    _key("Stripe", r"(?:sk|rk)_(?:live|test|prod)_[A-Za-z0-9]{10,}", "k_live_", "k_test_", "k_prod_"),
-    _key("Groq", r"gsk_[A-Za-z0-9]{40,}", "gsk_"),
-    _key("xAI", r"xai-[A-Za-z0-9]{40,}", "xai-"),
-    _key("Perplexity", r"pplx-[A-Za-z0-9]{40,}", "pplx-"),
-    _key("LangSmith", r"lsv2_(?:pt|sk)_[0-9a-f]{32}_[0-9a-f]{10}", "lsv2_"),
-    _key("Databricks", r"dapi[0-9a-f]{32}(?:-\d)?", "dapi"),
-    _key("npm", r"npm_[A-Za-z0-9]{36}", "npm_"),
-    _key("PyPI", r"pypi-AgE[\w-]{50,}", "pypi-age"),
-    _key("SendGrid", r"SG\.[\w-]{22}\.[\w-]{43}", "sg."),
-    # They are 32 or 40 hexadecimal digits, as trace ids and hashes are: what tells is the context.
-    pattern(
-        "Datadog key",
-        r"(?:datadog|\bdd[ _-])[^\r\n]{0,40}?(?:key|token)[^\r\n]{0,12}?"
-        r"(?<![0-9a-z])(?P<it>[0-9a-f]{40}|[0-9a-f]{32})(?![0-9a-z])",
-        "datadog",
-        "dd",
-        flags=re.ASCII | re.IGNORECASE,
-    ),
-)
+)  # fmt: skip

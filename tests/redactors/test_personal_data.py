@@ -104,3 +104,18 @@ def test_a_name_tells_what_digits_are() -> None:
     }  # fmt: skip
     plain = {"phone": "iPhone 15", "mobile": True, "fax": None, "telephone": {"rings": 3}, "pan": "left"}
     assert personal_data("input", plain) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("2001:db8:1:2:3:4:5:6", ADDRESS),
+        ("2001:db8:1:2:3:4:10.1.2.3", ADDRESS),
+        ("2001:db8:: is a net", f"{ADDRESS} is a net"),
+        ("2001:db8:1:2:3:4:5:6:7:8", "2001:db8:1:2:3:4:5:6:7:8"),
+        ("2001::db8::1", "2001::db8::1"),
+        ("2001:" * 12, "2001:" * 12),
+    ],
+)
+def test_an_address_of_eight_groups_is_told_from_a_run_of_them(text: str, seen: str) -> None:
+    assert personal_data("output", text) == seen

@@ -242,3 +242,132 @@ def test_the_value_that_was_given_is_left_as_it_was() -> None:
     given = {"password": ["x", {"y": "z"}]}
     secrets("input", given)
     assert given == {"password": ["x", {"y": "z"}]}
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        ([["accept", "*/*"], ["x-api-key", "k"]], [["accept", "*/*"], ["x-api-key", "[redacted: API key]"]]),
+        (["tool", "--password", "k", "run"], ["tool", "--password", "[redacted: password]", "run"]),
+        (["password", "k", "x"], ["password", "k", "x"]),
+        ([{"Name": "DB_PASSWORD", "Value": "k"}], [{"Name": "DB_PASSWORD", "Value": "[redacted: password]"}]),
+        ({"field": "password", "content": "k"}, {"field": "password", "content": "[redacted: password]"}),
+        ({"role": "user", "content": "password"}, {"role": "user", "content": "password"}),
+        ({"auth": "dXNlcjpwYXNz"}, {"auth": "[redacted: credentials]"}),
+        ({"auth": "oauth2"}, {"auth": "oauth2"}),
+        ({"OPENAI_KEY": "k", "add_key": "k"}, {"OPENAI_KEY": "[redacted: API key]", "add_key": "k"}),
+        ({"PRIMARY_KEY": "a1b2c3d4e5f6"}, {"PRIMARY_KEY": "a1b2c3d4e5f6"}),
+        ({"STRIPE_LIVE_KEY": "a1b2c3d4e5f6"}, {"STRIPE_LIVE_KEY": "[redacted: API key]"}),
+    ],
+)  # fmt: skip
+def test_a_name_gives_away_what_stands_beside_it(value: Any, seen: Any) -> None:
+    assert secrets("input", value) == seen
+
+
+def test_a_private_key_that_was_read_as_lines_goes_to_its_last_line() -> None:
+    lines = ["-----BEGIN RSA PRIVATE KEY-----\n", made(64) + "\n", "-----END RSA PRIVATE KEY-----\n", "next"]
+    assert secrets("input", lines) == [*["[redacted: private key]"] * 3, "next"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("api_key: |\n  abc\n  def\n\nnext: 1", "api_key: |\n  [redacted: API key]\n\nnext: 1"),
+        (
+            "  - db_password: >-\n      abc\n    x: 1",
+            "  - db_password: >-\n      [redacted: password]\n    x: 1",
+        ),
+        ("password: |\nnext: 1", "password: |\nnext: 1"),
+        ("curl \\\n -u bob:pw \\\n h", "curl \\\n -u bob:[redacted: password] \\\n h"),
+        ("https://" + made(24) + "@h.example", "https://[redacted: credentials]@h.example"),
+        ("the password is hunter2.", "the password is [redacted: password]"),
+        ("$2b$12$" + made(53), "[redacted: password hash]"),
+        ("password=" + "<your password>", "password=" + "<your password>"),
+        ("DB_PASSWORD=p<w", "DB_PASSWORD=[redacted: password]"),
+    ],
+)
+def test_a_place_gives_away_what_stands_in_it(text: str, seen: str) -> None:
+    assert secrets("input", text) == seen
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        # A name that goes on.
+        ("SMTP_PASSWORD_PROD=a-b", "SMTP_PASSWORD_PROD=[redacted: password]"),
+        ("secret_key_base: a-b", "secret_key_base: [redacted: secret key]"),
+        ("ansible_ssh_pass: abc123", "ansible_ssh_pass: [redacted: password]"),
+        # A declaration has a type before its sign, Markdown stars around it.
+        ('private readonly secret: string = "a-b";',
+         'private readonly secret: string = "[redacted: secret]";'),
+        ('char password[20] = "a-b";', 'char password[20] = "[redacted: password]";'),
+        ('var password string = "a-b"', 'var password string = "[redacted: password]"'),
+        ("**Password:** a-b", "**Password:** [redacted: password]"),
+        # A setter's argument.
+        ('client.setPassword("a-b")', 'client.setPassword("[redacted: password]")'),
+        # Said in a sentence.
+        ("Incorrect API key provided: abc1234. See", "Incorrect API key provided: [redacted: API key] See"),
+        ("using API key " + made(16) + ".", "using API key [redacted: API key]."),
+        ("with bearer token " + made(16), "with bearer token [redacted: token]"),
+        # A command's list of arguments, as a program shows it.
+        ("Command '['sshpass', '-p', 'a-b', 'ssh']'",
+         "Command '['sshpass', '-p', '[redacted: password]', 'ssh']'"),
+        ("gh secret set X --body a-b", "gh secret set X --body [redacted: secret]"),
+        ("echo 'bob:a-b' | chpasswd", "echo 'bob:[redacted: password]' | chpasswd"),
+        # A user beside it.
+        ("get(url, auth=('bob', 'a-b'))", "get(url, auth=('bob', '[redacted: password]'))"),
+        ("redis://bob:a#b@h:6379/0", "redis://[redacted: credentials]@h:6379/0"),
+        # What stands apart from its name.
+        ("INSERT INTO t (id, password) VALUES (1, 'a''b'), (2, 'c')",
+         "INSERT INTO t (id, password) VALUES (1, '[redacted: password]'), (2, '[redacted: password]')"),
+        ('<input value="a-b" type="password">', '<input value="[redacted: password]" type="password">'),
+        ('<meta name="csrf-token" content="a-b">', '<meta name="csrf-token" content="[redacted: token]">'),
+        ('form-data; name="password"\r\n\r\na-b\r\n--x',
+         'form-data; name="password"\r\n\r\n[redacted: password]\r\n--x'),
+        ('variable "db_password" {\n  default = "a-b"\n}',
+         'variable "db_password" {\n  default = "[redacted: password]"\n}'),
+        ("| API key | abc123 |", "| API key | [redacted: API key] |"),
+        ("kind: Secret\ndata:\n  conn: YQ==\ntype: Opaque",
+         "kind: Secret\ndata:\n  conn: [redacted: secret]\ntype: Opaque"),
+        ("kind: ConfigMap\ndata:\n  conn: YQ==\n---\nkind: Secret\ndata:\n  b: YQ==",
+         "kind: ConfigMap\ndata:\n  conn: YQ==\n---\nkind: Secret\ndata:\n  b: [redacted: secret]"),
+        (f"{made(64)}\n{made(30)}==\n-----END PRIVATE KEY-----\nnext", "[redacted: private key]\nnext"),
+        (f'{{"kty":"EC","x":"{made(20)}","d":"{made(20)}"}}',
+         f'{{"kty":"EC","x":"{made(20)}","d":"[redacted: private key]"}}'),
+        ('Authorization: Digest username="bob", response="ab"', "Authorization: [redacted: authorization]"),
+    ],
+)  # fmt: skip
+def test_what_is_said_around_a_secret_gives_it_away(text: str, seen: str) -> None:
+    assert secrets("input", text) == seen
+
+
+@pytest.mark.parametrize(
+    "prefix", ["acme_sk_", "acme_pat_", "acme_live_", "acme-api-", "acme_secret_v2_", "acme_prod_token_"]
+)
+def test_a_key_that_says_what_it_is_goes_whoever_gave_it_out(prefix: str) -> None:
+    assert secrets("input", f"got {prefix}{made(24)} back") == "got [redacted: API key] back"
+
+
+@pytest.mark.parametrize("name", ["pk_live_", "resp_", "call_", "msg_", "chatcmpl-", "run_", "sha256-"])
+def test_an_id_and_what_may_be_shown_stay(name: str) -> None:
+    text = f"got {name}{made(24)} back"
+    assert secrets("input", text) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "seen"),
+    [
+        (["curl", "-u", "bob:a-b", "h"], ["curl", "-u", "bob:[redacted: password]", "h"]),
+        (["sshpass", "-p", "a-b", "ssh", "h"], ["sshpass", "-p", "[redacted: password]", "ssh", "h"]),
+        (["tar", "-p", "a-b"], ["tar", "-p", "a-b"]),
+        ({"ParameterKey": "DbPassword", "ParameterValue": "a"},
+         {"ParameterKey": "DbPassword", "ParameterValue": "[redacted: password]"}),
+        ({"kty": "oct", "k": "a"}, {"kty": "oct", "k": "[redacted: private key]"}),
+        ({"kind": "Secret", "data": {"a": "b"}}, {"kind": "Secret", "data": {"a": "[redacted: secret]"}}),
+        ({"kind": "ConfigMap", "data": {"a": "b"}}, {"kind": "ConfigMap", "data": {"a": "b"}}),
+        (["-----BEGIN PRIVATE KEY-----", ""], ["[redacted: private key]"] * 2),
+    ],
+)  # fmt: skip
+def test_members_and_arguments_are_read_together(value: Any, seen: Any) -> None:
+    assert secrets("input", value) == seen
+    assert secrets("input", seen) == seen
