@@ -1,15 +1,20 @@
-"""Encoded events go in, on the user's thread; they come out on the sender's, or in the next process.
+"""Keeps encoded events from the user's thread until the sender, or the next process, has delivered them.
 
 The nouns of this room:
 
 - a **record** is one event, a line of JSON (`record`); many of them are columns (`records`);
 - a **segment** is a stretch of the queue, usually a mapped file (`segment`);
 - a **shelf** is where segments are kept: a locked directory (`shelf`), or memory (`memory`);
-- the **owner** is the process whose directory it is, as long as it holds the lock (`ownership`);
+- the **owner** is the process whose directory it is (`ownership`), as long as it holds the lock (`lock`);
 - the **tally** has the counts of segments that are gone (`tally`);
-- the **journal** is the queue of this process (`journal`), the sequence of its segments (`sequence`);
-- an **adopted journal** is what an ended process left (`recover`);
+- the **journal** is the queue of this process (`journal`), the sequence of its segments (`sequence`), within
+  `room`; `queue` is what others may ask of it;
+- an **adopted journal** is what an ended process left (`leftovers`);
 - an **unkept journal** is the word of a process that could make none (`unkept`).
+
+A segment may also be in memory and copied to a file (`mirrored`), or rewritten once most of it is settled
+(`compact`). `files` and `maps` open what somebody else may tamper with; `disk_use` and `memory_left` say how
+much there is.
 
 What is promised: a record whose append has returned survives the death of the process, on the filesystems
 where a mapped store is safe (`filesystem`); elsewhere it does as soon as the sender has copied it to its
@@ -23,14 +28,14 @@ import contextlib
 from pathlib import Path
 
 from .journal import Journal
+from .leftovers import AdoptedJournal, JournalReport, adoptable, drop_old_ledgers, passed_over, survey
 from .memory import MemoryShelf
 from .ownership import Owner, this_process
 from .queue import Queue, Source, Storage
 from .record import Counts, Outcome, Position, Record
 from .records import Records
-from .recover import AdoptedJournal, JournalReport, adoptable, prune, survey
 from .shelf import DiskShelf, storage_at
-from .unkept import Unkept, UnkeptJournal, prune_unkept, unkept
+from .unkept import Unkept, UnkeptJournal, drop_old_unkept, unkept
 
 __all__ = [
     "AdoptedJournal",
@@ -47,6 +52,7 @@ __all__ = [
     "Unkept",
     "adoptable",
     "open_journal",
+    "passed_over",
     "storage_at",
     "survey",
     "this_process",
@@ -67,7 +73,7 @@ def open_journal(
     `segment_bytes` should be at least twice the largest event. `max_bytes` bounds the files, `memory_bytes`
     what a queue in memory holds; both are reached in steps of a segment. Never raises for the disk's sake:
     the queue's `reason` then says why it is in memory, and so does an empty file under `directory`, if there
-    can be one. Prunes the ledgers of processes long ended.
+    can be one. Drops the ledgers of processes long ended.
     """
     reason, word = "", None
     if directory is not None:
@@ -80,8 +86,8 @@ def open_journal(
                 shelf.close(remove=True)
                 raise
             with contextlib.suppress(OSError):
-                prune(directory)
-                prune_unkept(directory)
+                drop_old_ledgers(directory)
+                drop_old_unkept(directory)
             return queue
         except (OSError, ValueError) as error:  # ValueError: a path that can't be one
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -1,4 +1,4 @@
-"""A segment that is mostly settled, rewritten as its pending records alone. Sender's thread.
+"""Rewrites a segment that is mostly settled as its pending records alone. Sender's thread.
 
 An experiment that is paused leaves a record here and there, and each keeps a whole segment: without this, a
 few kilobytes of them would fill the journal to its bound, and everything else would be refused.
@@ -13,8 +13,6 @@ from .record import Position, head
 from .records import Records, split
 from .segment import Segment
 from .shelf import Shelf
-
-__all__ = ["compact", "is_worth_it", "records_from"]
 
 # Rewritten where no more than one byte in so many is still wanted.
 _SHARE = 4

@@ -1,5 +1,5 @@
-"""Files in a directory that somebody may tamper with: opened only where they are ours, written whole. Any
-thread.
+"""Opens files in a directory that somebody may tamper with only where they are ours, and writes them whole.
+Any thread.
 
 Nothing here follows a link, waits for the other end of a pipe, or reads what another user put there.
 """
@@ -14,22 +14,11 @@ import struct
 import sys
 from pathlib import Path
 
-if sys.platform != "win32":
+try:
     import fcntl
     import resource
-
-__all__ = [
-    "NotOurs",
-    "check_limit",
-    "create",
-    "identity",
-    "list_names",
-    "open_ours",
-    "remove",
-    "remove_directory",
-    "write_at",
-    "write_in_place",
-]
+except ImportError:  # Windows has neither
+    fcntl = resource = None  # type: ignore[assignment]
 
 _NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 # Opening a pipe to read it waits for a writer, for ever if need be; with this flag it doesn't.
@@ -37,6 +26,10 @@ _NO_WAIT: int = getattr(os, "O_NONBLOCK", 0)
 # Linux: to get and to set a file's attributes, and that which has btrfs write it where it is.
 _GET_ATTRIBUTES, _SET_ATTRIBUTES, _IN_PLACE = 0x80086601, 0x40086602, 0x00800000
 _DIRECTORY: int = getattr(os, "O_DIRECTORY", 0)
+STANDARD_ERROR = 2
+
+# What tells a file from all others: its device and inode.
+Identity = tuple[int, int]
 
 
 class NotOurs(PermissionError):
@@ -45,10 +38,10 @@ class NotOurs(PermissionError):
 
 def open_ours(path: Path, flags: int) -> int:
     """Open a regular file of this user's: its descriptor; raises OSError where it is anything else."""
-    file = os.open(path, flags | _NO_FOLLOW | _NO_WAIT)
+    file = above_standard(os.open(path, flags | _NO_FOLLOW | _NO_WAIT))
     try:
         found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+        if not stat.S_ISREG(found.st_mode) or not is_of_this_user(found):
             raise NotOurs(errno.EPERM, "not a regular file of this user", str(path))
     except BaseException:
         os.close(file)
@@ -58,7 +51,31 @@ def open_ours(path: Path, flags: int) -> int:
 
 def create(path: Path) -> int:
     """Make a file that wasn't there, for its user alone: its descriptor; raises OSError."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600)
+    return above_standard(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600))
+
+
+def above_standard(file: int) -> int:
+    """The same file, at a number above those of the standard streams; raises OSError.
+
+    In a program that was started without them, what is opened first has their numbers: a message of a C
+    library, which goes to number 2 whatever that is, would end up in it.
+    """
+    if file > STANDARD_ERROR or fcntl is None:
+        return file
+    try:
+        return at_least(file, STANDARD_ERROR + 1)
+    finally:
+        os.close(file)
+
+
+def at_least(file: int, number: int) -> int:
+    """Copy a descriptor to the first number from this one on that is nobody's; raises OSError."""
+    return fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, number)
+
+
+def is_of_this_user(found: os.stat_result) -> bool:
+    """Whether a file or a directory belongs to the user whose rights this process has."""
+    return not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
 
 
 def write_at(file: int, data: bytes, offset: int) -> None:
@@ -75,7 +92,7 @@ def write_in_place(file: int) -> None:
 
     Elsewhere on a full copy-on-write filesystem no byte can be changed, for want of a fresh block.
     """
-    if sys.platform == "linux":
+    if sys.platform == "linux" and fcntl is not None:
         with contextlib.suppress(OSError):
             (attributes,) = struct.unpack(
                 "@l", fcntl.ioctl(file, _GET_ATTRIBUTES, bytes(struct.calcsize("@l")))
@@ -85,17 +102,30 @@ def write_in_place(file: int) -> None:
 
 def check_limit(size_bytes: int) -> None:
     """Raise where a file of that size would kill by SIGXFSZ, or fail in the middle."""
-    if sys.platform != "win32":
+    if resource is not None:
         limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
         if limit != resource.RLIM_INFINITY and size_bytes > limit:
             raise OSError(errno.EFBIG, "larger than the limit on the size of files (ulimit -f)")
 
 
-def identity(path: Path) -> tuple[int, int] | None:
+def identity(path: Path) -> Identity | None:
     """Which file is at a path, a link not followed; None where none is."""
     try:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def identity_of(file: int) -> Identity | None:
+    """Which file a descriptor's number stands for now; None where it is closed.
+
+    A program that becomes a daemon closes every descriptor that it finds, and then has the same numbers
+    again for files of its own: before a number that was kept is used, it is to be asked about.
+    """
+    try:
+        found = os.fstat(file)
+    except OSError:
         return None
     return found.st_dev, found.st_ino
 
@@ -122,9 +152,9 @@ def list_names(directory: Path, suffix: str = "") -> list[str]:
 def remove_directory(directory: Path) -> None:
     """Remove a directory of this user's and the files in it, as far as that goes; never through a link."""
     with contextlib.suppress(OSError):
-        opened = os.open(directory, os.O_RDONLY | _DIRECTORY | _NO_FOLLOW)
+        opened = above_standard(os.open(directory, os.O_RDONLY | _DIRECTORY | _NO_FOLLOW))
         try:
-            if os.fstat(opened).st_uid == os.geteuid():
+            if is_of_this_user(os.fstat(opened)):
                 for name in os.listdir(opened):
                     with contextlib.suppress(OSError):
                         os.unlink(name, dir_fd=opened)

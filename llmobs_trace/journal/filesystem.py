@@ -1,4 +1,4 @@
-"""Where a store into a mapped file is safe: from a path and the table of mounts to a yes or no. Any thread.
+"""Tells, from the table of mounts, where a store into a mapped file is safe. Any thread.
 
 A store into a page that the disk can't back is a SIGBUS, which no Python handler survives. On filesystems
 that write in place, a page that was written once stays backed. Copy-on-write ones (btrfs, zfs, APFS) need a
@@ -12,8 +12,6 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-
-__all__ = ["is_local", "is_mappable", "kind_of", "of"]
 
 _IN_PLACE = frozenset({"ext2", "ext3", "ext4", "xfs", "tmpfs"})
 # Mounted by one kernel at a time: a lock there is seen by every process that could hold the journal.
@@ -55,6 +53,11 @@ def is_mappable(kind: str) -> bool:
 def is_local(kind: str) -> bool:
     """Whether only this kernel can have it mounted, so that a lock there answers for all its users."""
     return kind in _LOCAL
+
+
+def maps_what_is_locked(kind: str) -> bool:
+    """Whether a map of a file refers to that very file; an overlay's refers to the one below."""
+    return kind in _LOCAL and kind != "overlay"
 
 
 def _mount_of(path: str, mounts: str) -> tuple[str, str]:

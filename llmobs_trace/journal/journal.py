@@ -1,4 +1,4 @@
-"""The queue of this process: capture's threads append to it, the sender's empties it.
+"""Queues this process's events: capture's threads append, the sender's thread empties.
 
 An append is one C call on the newest segment's map. When that segment is full the call raises ValueError,
 and the slow path is taken. It never waits and never holds a lock: whoever is first in `_turns` puts the next
@@ -17,18 +17,14 @@ from .compact import compact, is_worth_it
 from .memory import MemoryShelf
 from .queue import Storage
 from .record import Settlement
+from .room import Room
 from .segment import Segment, SegmentDamaged
 from .sequence import DAMAGED, Folded, SegmentSequence
 from .shelf import Shelf
 
-__all__ = ["Journal"]
-
 # Memory for records that the disk refuses, or that are not copied to it yet. The disk may hold far more than
 # a process should.
 _SPILL_BYTES = 16 << 20
-# A record stored while another thread rolls over has a file of its own, and so takes a block of the disk.
-# There may be as many files as there are blocks within the bound, and these many in any case or at most.
-_BLOCK_BYTES, _FEWEST_FILES, _MOST_FILES = 4096, 64, 4096
 _REWRITTEN_AT_ONCE = 8
 # How much stays mapped behind the newest segment. The sender comes soon, mostly, and marks a record in a map
 # with one store; in a file it takes two system calls, each with a wait for the interpreter lock.
@@ -48,29 +44,22 @@ class Journal(SegmentSequence):
         self.wake: Callable[[], None] = _nobody
         self._reason = reason
         self._segment_bytes = max(1, min(segment_bytes, max_bytes // 2))
-        self._max_bytes = max_bytes
         # A map of a sealed segment, not of what the sender is about to copy to a file.
         is_mapped = shelf.storage == "mapped"
         self._most_mapped = min(_MAPPED_BYTES, max_bytes // 8) // self._segment_bytes if is_mapped else 0
-        self._max_files = min(max(_FEWEST_FILES, max_bytes // _BLOCK_BYTES), _MOST_FILES)
         self._spill = MemoryShelf()
         self._spare: list[Segment] = []
         self._turns: list[object] = []
         self._refusals = itertools.count()
         self._spills = itertools.count()
         self._is_closed = False
-        # How many segments were freed so far; and when the bound was last reached, that number and the size
-        # that found no room. Until another is freed it finds none either, and a refusal costs no walk.
-        self._freed = 0
-        self._no_room = (-1, 0)
-        try:
-            first = shelf.make(self._segment_bytes)
-        except OSError as error:
-            # The ledger is there and counts what is in memory; the disk is tried again at the next one.
-            self._refused_by_disk(error)
-            first = self._spill.make(self._segment_bytes)
-        self._segments.append(first)
-        self._write = self._writer(first)
+        self._room = Room(max_bytes, shelf.taken_by_others)
+        self._write: Callable[[bytes], object] = _closed
+        # Where the disk refuses, the ledger is there and counts what is in memory.
+        first = self._made(self._segment_bytes) if self._has_room(self._segment_bytes) else None
+        if first is not None:
+            self._segments.append(first)
+            self._write = self._writer(first)
 
     @property
     def storage(self) -> Storage:
@@ -78,9 +67,14 @@ class Journal(SegmentSequence):
         return self._shelf.storage
 
     @property
+    def max_bytes(self) -> int:
+        """What it holds at most."""
+        return self._room.max_bytes
+
+    @property
     def reason(self) -> str:
         """Why records are not stored as was asked for, for a log line; else empty. It may change."""
-        return self._reason
+        return self._reason or (self._room.reason if self._refused() else "")
 
     def append(self, line: bytes) -> None:
         """Store one record, newline included; never raises or waits. Any thread, handler, finalizer."""
@@ -100,7 +94,7 @@ class Journal(SegmentSequence):
     def _append_slowly(self, line: bytes) -> None:
         """Store a record for which the newest segment has no room."""
         # An outage that outlasts the bound comes here for every record: some 0.5 µs to count it.
-        if self._no_room[0] == self._freed and self._is_full_for(len(line)):
+        if self._is_full_for(len(line)):
             self._refuse()
             return
         is_stored = False
@@ -121,7 +115,7 @@ class Journal(SegmentSequence):
         """Whether a roll-over is known to find no room, and nobody is in the middle of one."""
         if self._spare or self._turns:
             return False
-        return self._no_room[1] <= max(self._segment_bytes, needed_bytes)
+        return self._room.is_known_to_be_none(max(self._segment_bytes, needed_bytes))
 
     def _refuse(self) -> None:
         try:
@@ -186,23 +180,33 @@ class Journal(SegmentSequence):
             return None
         if self.storage == "mirrored" and not self._has_memory(size_bytes):
             return None
-        try:
-            return self._shelf.make(size_bytes)
-        except OSError as error:
-            self._refused_by_disk(error)
-        return self._spill.make(size_bytes) if self._has_memory(size_bytes) else None
+        return self._made(size_bytes)
+
+    def _made(self, size_bytes: int) -> Segment | None:
+        """A fresh segment, in memory where the disk refuses; None where there is no memory either."""
+        segment = self._on_disk_or_in_memory(size_bytes, lambda shelf: shelf.make(size_bytes))
+        if segment is None:
+            self._room.has_none_at_all()
+        return segment
+
+    def _on_disk_or_in_memory(self, size_bytes: int, make: Callable[[Shelf], Segment]) -> Segment | None:
+        if self._room.has_files:
+            try:
+                return make(self._shelf)
+            except OSError as error:
+                self._refused_a_file(error)
+        if self._has_memory(size_bytes):
+            with contextlib.suppress(OSError):
+                return make(self._spill)
+        return None
 
     def _store_apart(self, line: bytes) -> bool:
         """Store a record in a segment of its own, since somebody is in the middle of a roll-over."""
         if not self._has_room(len(line)):
             return False
-        try:
-            segment = self._shelf.make_loose(line)
-        except OSError as error:
-            self._refused_by_disk(error)
-            if not self._has_memory(len(line)):
-                return False
-            segment = self._spill.make_loose(line)
+        segment = self._on_disk_or_in_memory(len(line), lambda shelf: shelf.make_loose(line))
+        if segment is None:
+            return False
         # The roll-over may be done by now. Then the record goes there: a segment published after the new one
         # would end that one's turn as the newest.
         if self._try_write(line):
@@ -223,17 +227,11 @@ class Journal(SegmentSequence):
 
     def _has_room(self, size_bytes: int) -> bool:
         """Whether the bound on everything held allows for another segment of this size."""
-        freed = self._freed
-        if self._no_room[0] == freed and size_bytes >= self._no_room[1]:
-            return False
+        return self._room.has(size_bytes, self._held)
+
+    def _held(self) -> list[int]:
         held = [segment.size_bytes for _, segment in self._live()]
-        held += [segment.size_bytes for segment in self._spare.copy()]
-        if len(held) >= self._max_files:
-            size_bytes = 0  # not even the smallest
-        elif sum(held) + size_bytes <= self._max_bytes:
-            return True
-        self._no_room = (freed, size_bytes)
-        return False
+        return held + [segment.size_bytes for segment in self._spare.copy()]
 
     def _has_memory(self, size_bytes: int) -> bool:
         """Whether the bound on what is held in memory, for want of a file, allows for another segment."""
@@ -242,6 +240,10 @@ class Journal(SegmentSequence):
 
     def _refused_by_disk(self, error: OSError) -> None:
         self._reason = f"the journal's disk refuses: {error.strerror or error}"
+
+    def _refused_a_file(self, error: OSError) -> None:
+        self._refused_by_disk(error)
+        self._room.refused_a_file()
 
     def _refused(self) -> int:
         return _taken(self._refusals)
@@ -269,7 +271,7 @@ class Journal(SegmentSequence):
         if self._spare and not self._spare[0].is_there():
             with contextlib.suppress(IndexError):
                 self._spare.pop().discard()
-        if not self._spare and not self._is_closed and self._has_room(self._segment_bytes):
+        if not self._spare and not self._is_closed and self._room.may_make_a_file():
             self._make_spare()
         self._shelf.save()
         self._shelf.save_dropped(self._refused())
@@ -303,7 +305,7 @@ class Journal(SegmentSequence):
     def _make_room(self) -> None:
         """Near the bound, rewrite what is kept for a few records' sake; a little at each turn."""
         live = self._live()
-        if 2 * sum(segment.size_bytes for _, segment in live) < self._max_bytes:
+        if 2 * sum(segment.size_bytes for _, segment in live) < self._room.own_bytes:
             return
         worthy = [(number, segment) for number, segment in live if is_worth_it(segment)]
         for number, segment in worthy[:_REWRITTEN_AT_ONCE]:
@@ -314,7 +316,7 @@ class Journal(SegmentSequence):
             except OSError as error:
                 self._refused_by_disk(error)
                 return
-            self._freed += 1
+            self._room.freed_one()
 
     def _save_from_memory(self, segment: Segment) -> None:
         """Its file was removed: what is in memory goes to another, or stays there where that can't be."""
@@ -328,11 +330,15 @@ class Journal(SegmentSequence):
             self._refused_by_disk(error)
 
     def _make_spare(self) -> None:
+        self._room.count_others()
+        if not self._has_room(self._segment_bytes):
+            return
         try:
             spare = self._shelf.make(self._segment_bytes)
         except OSError as error:
-            self._refused_by_disk(error)
+            self._refused_a_file(error)
             return
+        self._room.made_a_file()
         spare.touch()
         if not self._put_by(spare):
             spare.discard()
@@ -354,7 +360,7 @@ class Journal(SegmentSequence):
     def _free(self, number: int, segment: Segment) -> None:
         super()._free(number, segment)
         if self._segments[number] is not segment:
-            self._freed += 1
+            self._room.freed_one()
 
     def close(self, keep: bool) -> None:
         """Let go of it: with `keep`, pending records stay on disk, else they are dropped."""
@@ -398,7 +404,8 @@ class Journal(SegmentSequence):
             if segment.path is None:
                 return False
             self._shelf.settled_without_file(segment.give_up_rest())
-        segment.forget()
+        with contextlib.suppress(OSError, SegmentDamaged):
+            segment.trim()
         return True
 
     def after_fork_in_child(self) -> None:
@@ -409,7 +416,7 @@ class Journal(SegmentSequence):
         self._segments, self._folded, self._spare, self._turns = [], Folded(0, Settlement()), [], []
         self._refusals, self._spills = itertools.count(), itertools.count()
         for segment in inherited:
-            segment.forget()
+            segment.forget_in_child()
         self._shelf.forget()
 
 

@@ -1,4 +1,4 @@
-"""Segments that live in memory: for a queue without files, and where the disk refuses. Any thread."""
+"""Keeps segments in memory: for a queue without files, and where the disk refuses. Any thread."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from .queue import Storage
 from .record import Settlement
 from .segment import Segment
 from .unkept import UnkeptJournal
-
-__all__ = ["MemoryShelf"]
 
 
 class MemoryShelf:
@@ -26,6 +24,10 @@ class MemoryShelf:
         self._word = word
         self._lost = self._refused = 0
         self.in_memory: Callable[[], tuple[Settlement, int, int]] = lambda: (Settlement(), 0, 0)
+
+    def taken_by_others(self, enough_bytes: int) -> int:
+        """Memory is its process's own."""
+        return 0
 
     def make(self, size_bytes: int) -> Segment:
         """An empty segment. Memory is used as far as it is filled."""

@@ -1,4 +1,4 @@
-"""How much memory this process can still take: from what the kernel says of its control group to bytes. Any
+"""Tells how much memory this process can still take, from what the kernel says of its control group. Any
 thread.
 
 A file on a tmpfs is memory, charged to whoever wrote it; past the group's limit the kernel kills.
@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-
-__all__ = ["free_bytes"]
 
 _ROOT = Path("/")
 # By version: the hierarchy's mount point, then the files for the limit, what is used, and the line in

@@ -1,4 +1,4 @@
-"""A segment in memory that the sender copies to a file: where a store into a mapped file could kill.
+"""Copies a segment in memory to a file, on the sender's thread: where a store into a mapped file could kill.
 
 Any thread writes, the sender copies and settles. A kill loses what came since the last copy.
 """
@@ -13,8 +13,6 @@ from pathlib import Path
 from . import files
 from .record import Settlement, is_settled, outcome_of, scan
 from .segment import Segment, SegmentDamaged, anonymous, opened
-
-__all__ = ["MirroredSegment"]
 
 
 class MirroredSegment(Segment):

@@ -1,4 +1,4 @@
-"""Whose a journal is: from a root to a locked directory in it, our own or an ended process's. Any thread.
+"""Tells whose a journal is, and locks its directory: our own, or an ended process's. Any thread.
 
 The lock is `flock` on the file `owner`. `fcntl` locks vanish when any descriptor of the file is closed, and
 pids come again: a restarted container is pid 1 once more. The directory is made under a temporary name,
@@ -16,30 +16,21 @@ import errno
 import os
 import secrets
 import stat
-import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from . import files
+from llmobs_trace import directories
 
-if sys.platform != "win32":
-    import fcntl
-
-__all__ = [
-    "Owner",
-    "age_seconds",
-    "claim",
-    "homes",
-    "problem",
-    "this_boot",
-    "this_host",
-    "this_process",
-    "try_lock",
-]
+from . import files, lock
+from .lock import Lock
 
 OWNER_FILE = "owner"
+# What the file `owner` says, once more: that one is open for as long as its process lives, and a process that
+# closes and opens descriptors may come to write to it. This one never is.
+COPY_FILE = "owner.copy"
 SUFFIX = ".journal"
 _NEW = ".new-"
 _GONE = ".gone-"
@@ -81,7 +72,7 @@ def this_host() -> str:
         identity = Path("/etc/machine-id").read_text(encoding="ascii", errors="replace").strip()
         if identity:
             return identity
-    return os.uname().nodename if sys.platform != "win32" else ""
+    return os.uname().nodename if hasattr(os, "uname") else ""
 
 
 def this_boot() -> str:
@@ -92,47 +83,61 @@ def this_boot() -> str:
         return ""
 
 
-def claim(root: Path, owner: Owner) -> tuple[Path, int]:
-    """Make and lock a directory under `root`: its path and the lock's descriptor; raises OSError."""
-    if sys.platform == "win32":
+def claim(root: Path, owner: Owner) -> tuple[Path, Lock]:
+    """Make and lock a directory under `root`: its path and the lock; raises OSError."""
+    if not lock.is_possible():
         raise OSError("journals need flock, which this system doesn't have")
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)  # where it is there, it may be a link: the user's
+    directories.make(root)  # where it is there, it may be a link: the user's
     name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}"
     new, home = root / f"{_NEW}{name}", root / f"{name}{SUFFIX}"
     os.mkdir(new, 0o700)
-    lock = -1
+    file = -1
     try:
-        lock = files.create(new / OWNER_FILE)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        files.write_at(lock, msgspec.json.encode(owner) + b"\n", 0)
+        file = files.create(new / OWNER_FILE)
+        lock.exclusive(file)
+        files.write_at(file, _written(owner), 0)
+        copy = files.create(new / COPY_FILE)
+        try:
+            files.write_at(copy, _written(owner), 0)
+        finally:
+            os.close(copy)
         os.rename(new, home)
     except BaseException:
-        if lock >= 0:
-            os.close(lock)
+        if file >= 0:
+            os.close(file)
         files.remove_directory(new)
         raise
-    return home, lock
+    return home, Lock(home / OWNER_FILE, file)
 
 
 def problem(home: Path) -> str:
     """Why a journal's directory is never taken, in words for the user; empty where it may be."""
     try:
-        directory, owner = os.lstat(home), os.lstat(home / OWNER_FILE)
+        directory = os.lstat(home)
+        if not stat.S_ISDIR(directory.st_mode):
+            return "it is no directory, or a link to one"
+        if not files.is_of_this_user(directory):
+            return f"it belongs to another user ({directory.st_uid})"
+        owner = os.lstat(home / OWNER_FILE)
     except OSError as error:
         return f"it can't be looked into: {error.strerror or error}"
-    if not stat.S_ISDIR(directory.st_mode):
-        return "it is no directory, or a link to one"
-    if directory.st_uid != os.geteuid():
-        return f"it belongs to another user ({directory.st_uid})"
     if directory.st_mode & stat.S_IWOTH:
         return f"others can write to it; if what is in it is yours: chmod o-w {home}"
-    if not stat.S_ISREG(owner.st_mode) or owner.st_uid != os.geteuid():
+    if not stat.S_ISREG(owner.st_mode) or not files.is_of_this_user(owner):
         return f"its file {OWNER_FILE!r} is no file of yours"
     return ""
 
 
-def try_lock(home: Path, *, to_look: bool = False) -> int | None:
-    """Lock a directory whose process has ended: the lock's descriptor, or None where it isn't for us to take.
+def is_anothers(home: Path) -> bool:
+    """Whether a journal's directory belongs to another user; where that can't be known, it doesn't."""
+    try:
+        return not files.is_of_this_user(os.lstat(home))
+    except OSError:
+        return False
+
+
+def try_lock(home: Path, *, to_look: bool = False) -> Lock | None:
+    """Lock a directory whose process has ended: the lock, or None where it isn't for us to take.
 
     With `to_look` the lock is shared with others who look. One to keep is waited for, for a fraction of a
     second, where nobody but such has it.
@@ -140,37 +145,31 @@ def try_lock(home: Path, *, to_look: bool = False) -> int | None:
     The lock may be on a file that another recoverer has removed meanwhile, so the file that is there now is
     compared with the one locked. Directories and files of another user, and links, are never taken.
     """
-    if sys.platform == "win32" or problem(home):
+    if not lock.is_possible() or problem(home):
         return None
     try:
-        lock = _open_to_lock(home / OWNER_FILE)
+        file = _open_to_lock(home / OWNER_FILE)
     except OSError:
         return None
     try:
-        _share(lock) if to_look else _take(lock)
-        held, there = os.fstat(lock), os.lstat(home / OWNER_FILE)
-        if (held.st_dev, held.st_ino) == (there.st_dev, there.st_ino):
-            return lock
+        lock.shared(file) if to_look else _take(file)
+        if files.identity_of(file) == files.identity(home / OWNER_FILE):
+            return Lock(home / OWNER_FILE, file)
     except OSError:
         pass
-    os.close(lock)
+    os.close(file)
     return None
 
 
-def _share(lock: int) -> None:
-    """Lock it together with others who look; raises OSError where its process or a taker has it."""
-    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-
-
-def _take(lock: int) -> None:
+def _take(file: int) -> None:
     """Lock it for us alone; raises OSError at once where its process or another taker has it."""
     for _ in range(_TRIES):
         with contextlib.suppress(BlockingIOError):
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        _share(lock)
-        fcntl.flock(lock, fcntl.LOCK_UN)
+            return lock.exclusive(file)
+        lock.shared(file)
+        lock.unlock(file)
         time.sleep(_BETWEEN_SECONDS)
-    raise BlockingIOError(errno.EAGAIN, "somebody looks at it for long")
+    raise BlockingIOError(errno.EAGAIN, "another process has been reading it for long")
 
 
 def _open_to_lock(file: Path) -> int:
@@ -183,26 +182,46 @@ def _open_to_lock(file: Path) -> int:
         return files.open_ours(file, os.O_RDONLY)
 
 
-def unlock(lock: int) -> None:
-    """Give a lock up, for every copy of its descriptor."""
-    if sys.platform != "win32":
-        with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_UN)
-        os.close(lock)
-
-
 def read_owner(home: Path) -> Owner | None:
-    """Who made a journal; None where the file isn't there or says nothing."""
+    """Who made a journal; None where neither file is there and says something."""
+    return _read(home / OWNER_FILE) or _read(home / COPY_FILE)
+
+
+def _read(path: Path) -> Owner | None:
     try:
-        file = files.open_ours(home / OWNER_FILE, os.O_RDONLY)
+        file = files.open_ours(path, os.O_RDONLY)
     except OSError:
         return None
     try:
-        return msgspec.json.decode(os.read(file, 1 << 16), type=Owner)
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+        return _parsed(os.read(file, 1 << 16))
+    except (OSError, ValueError, RecursionError):
         return None
     finally:
         os.close(file)
+
+
+def _written(owner: Owner) -> bytes:
+    """As JSON; in Python's way where a path is no text, as under a directory whose name is not UTF-8."""
+    try:
+        return msgspec.json.encode(owner) + b"\n"
+    except UnicodeEncodeError:
+        import json
+
+        return json.dumps(msgspec.to_builtins(owner)).encode("ascii") + b"\n"
+
+
+def _parsed(data: bytes) -> Owner:
+    """The same read; raises ValueError."""
+    try:
+        return msgspec.json.decode(data, type=Owner)
+    except msgspec.DecodeError:
+        import json
+
+        found: Any = json.loads(data)
+        try:
+            return msgspec.convert(found, Owner)
+        except msgspec.ValidationError as error:  # no ValueError before msgspec 0.20
+            raise ValueError(str(error)) from error
 
 
 def homes(root: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What the sender may ask of a queue, and what capture may: two protocols, no code."""
+"""Declares what the sender may ask of a queue, and what capture may: two protocols, no code."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Literal, Protocol
 
 from .record import Counts, Outcome, Position, Record
 from .records import Records
-
-__all__ = ["Queue", "Source", "Storage"]
 
 # Where records are between append and acknowledgement: in a mapped file; in memory that the sender copies to
 # a file; in memory alone.
@@ -65,6 +63,10 @@ class Queue(Source, Protocol):
     @property
     def reason(self) -> str:
         """Why records are not stored as was asked for, for a log line; else empty. It may change."""
+
+    @property
+    def max_bytes(self) -> int:
+        """What it holds at most."""
 
     def in_memory(self) -> int:
         """How many pending records would die with the process, for want of a file. Any thread."""

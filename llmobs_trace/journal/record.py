@@ -1,4 +1,4 @@
-"""What a queue holds and how it is counted: values only, any thread.
+"""Defines what a queue holds and how it is counted: values only, any thread.
 
 A record is one line of compact JSON. JSON written compactly holds no NUL and no raw newline, and segments
 start as zeros, so a line is whole exactly when it ends with a newline and has no NUL in it. Its first byte
@@ -12,25 +12,10 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-__all__ = [
-    "MARKS",
-    "SETTLED",
-    "Counts",
-    "Outcome",
-    "Position",
-    "Record",
-    "Scan",
-    "Settlement",
-    "head",
-    "is_settled",
-    "outcome_of",
-    "scan",
-]
+Outcome = Literal["delivered", "rejected", "lost"]
 
-Outcome = Literal["delivered", "rejected"]
-
-# What the first byte of a settled record becomes. Neither can begin a JSON object.
-MARKS: dict[Outcome, int] = {"delivered": ord("+"), "rejected": ord("!")}
+# What the first byte of a settled record becomes. None of them can begin a JSON object.
+MARKS: dict[Outcome, int] = {"delivered": ord("+"), "rejected": ord("!"), "lost": ord("-")}
 _DELIVERED, _REJECTED = MARKS["delivered"], MARKS["rejected"]
 _OUTCOMES: dict[int, Outcome] = {mark: outcome for outcome, mark in MARKS.items()}
 SETTLED = frozenset(MARKS.values())

@@ -1,4 +1,4 @@
-"""Many records at once, as columns: an object for each takes the sender longer than sending them. Any thread.
+"""Holds many records at once, as columns: an object for each takes longer than sending them. Any thread.
 
 Whoever needs one has it made: `records[3]` is a Record, `records[3:]` are columns again.
 """
@@ -11,8 +11,6 @@ from operator import add
 from typing import TypeVar, overload
 
 from .record import Position, Record
-
-__all__ = ["Records", "split"]
 
 K = TypeVar("K", bound=Hashable)
 

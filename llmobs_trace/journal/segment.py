@@ -1,4 +1,4 @@
-"""A stretch of the queue, usually a mapped file: lines in, lines out. Any thread writes, the sender settles.
+"""Keeps a stretch of the queue, usually in a mapped file. Any thread writes, the sender settles.
 
 A segment is filled once, from its beginning, and is never used twice. It is written through `writer()`: one
 C call, `mmap.write`, which the interpreter lock makes atomic against every other access here, so no lock is
@@ -21,13 +21,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from itertools import compress
 from pathlib import Path
 
-from . import files
+from . import files, maps
 from .record import MARKS, SETTLED, Outcome, Scan, Settlement, is_settled
 from .records import Records
 
-__all__ = ["Segment", "SegmentDamaged", "anonymous", "opened"]
-
+SEGMENT_SUFFIX = ".segment"
+PART_SUFFIX = ".part"  # until it is to be found
 _PAGE_BYTES = 4096
+# What is copied at a time to be counted: where memory is short, a program that asks for counts gets them.
+_COUNTED_BYTES = 128 * 1024
 # What opening says where our file isn't there any more, or something else is in its place. Anything else may
 # pass: too many open files, a network's hiccup.
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EISDIR, errno.ENXIO, errno.ENODEV})
@@ -199,12 +201,15 @@ class Segment:
         stop, memory = self.stop(), self._memory
         if stop > offset and memory is not None:
             try:
-                with self._guard:
-                    data = memory[offset:stop]
+                while offset < stop:
+                    upto = min(stop, offset + _COUNTED_BYTES)
+                    with self._guard:
+                        data = memory[offset:upto]
+                    offset, records = upto, records + data.count(b"\n")
             except ValueError:
                 offset, records = self._counted  # unmapped meanwhile, and so counted to its end before
             else:
-                offset, records = self._counted = (stop, records + data.count(b"\n"))
+                self._counted = (offset, records)
         elif stop > offset:
             offset, records = self._counted
         return records, offset
@@ -302,7 +307,24 @@ class Segment:
         memory, self._memory = self._memory, None
         if memory is not None:
             with self._guard:
-                memory.close()
+                maps.close(memory)
+
+    def trim(self) -> None:
+        """Unmap a sealed segment, and cut from its file what nothing was appended to; raises OSError or
+        SegmentDamaged.
+        """
+        memory, stop = self._memory, self.stop()
+        self.forget()
+        # A page that is cut off must not be mapped: to look at it would kill.
+        if self.path is not None and memory is not None and memory.closed and stop < self.size_bytes:
+            with opened(self.path, os.O_RDWR) as file:
+                if files.identity_of(file) == self._identity:
+                    os.ftruncate(file, stop)
+
+    def forget_in_child(self) -> None:
+        """The same in a forked child: whoever holds the guard now is a thread that it doesn't have."""
+        self._guard = _guard()
+        self.forget()
 
     def discard(self) -> bool:
         """Unmap and remove the file; whether it is gone."""
@@ -331,6 +353,6 @@ def _refuse(line: bytes) -> object:
 
 def anonymous(size_bytes: int) -> mmap.mmap:
     """Memory of our own; private, so that a forked child's copy isn't the parent's."""
-    if sys.platform == "win32":
+    if not hasattr(mmap, "MAP_PRIVATE"):  # Windows, where nobody forks
         return mmap.mmap(-1, size_bytes)
     return mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)

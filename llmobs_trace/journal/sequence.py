@@ -1,4 +1,4 @@
-"""Segments in order, read and settled: the sender's side of a queue. The counts are for any thread.
+"""Reads and settles segments in order: the sender's side of a queue. The counts are for any thread.
 
 A segment's number is its place in a list that only grows: `list.append` is what gives numbers out, so there
 are no gaps, and whoever publishes a segment has published all of it. A segment that is done with leaves its
@@ -16,8 +16,6 @@ from .record import Counts, Outcome, Position, Record, Settlement
 from .records import Records, split
 from .segment import Segment, SegmentDamaged
 from .shelf import Shelf
-
-__all__ = ["DAMAGED", "SegmentSequence"]
 
 # Why records are lost whose file isn't what it was.
 DAMAGED = "the journal's files were removed, or cut short"

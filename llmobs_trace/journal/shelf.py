@@ -1,28 +1,23 @@
-"""Where a journal's segments are kept: a locked directory. Any thread makes them, the sender settles."""
+"""Makes a journal's segments in its locked directory. Any thread makes them, the sender settles."""
 
 from __future__ import annotations
 
 import errno
 import itertools
-import mmap
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from . import files, filesystem, memory_left, ownership
+from . import disk_use, files, filesystem, maps, memory_left, ownership
+from .lock import Lock
 from .mirrored import MirroredSegment
 from .ownership import Owner
 from .queue import Storage
 from .record import Settlement, scan
-from .segment import Segment
+from .segment import PART_SUFFIX, SEGMENT_SUFFIX, Segment
 from .tally import Tally
 
-__all__ = ["PART_SUFFIX", "SEGMENT_SUFFIX", "DiskShelf", "Shelf", "storage_at"]
-
-SEGMENT_SUFFIX = ".segment"
-PART_SUFFIX = ".part"
 _ZEROS = bytes(256 * 1024)
 # On a filesystem that is memory: the share of what is free that a journal may take in all, and the share that
 # a single segment may take of what is free by then.
@@ -38,6 +33,9 @@ class Shelf(Protocol):
     # Asked at every writing: what is settled and how much is pending in segments that have no file, and how
     # many records were ever spilled into such.
     in_memory: Callable[[], tuple[Settlement, int, int]]
+
+    def taken_by_others(self, enough_bytes: int) -> int:
+        """How much others take of the same disk that waits for the same destination, up to some bound."""
 
     def make(self, size_bytes: int) -> Segment:
         """An empty segment; raises OSError where there can be none. Any thread."""
@@ -93,15 +91,18 @@ def nothing_in_memory() -> tuple[Settlement, int, int]:
 class DiskShelf:
     """A locked directory. A segment's file is written to its full length with zeros before it is mapped."""
 
-    def __init__(self, home: Path, lock: int, tally: Tally, storage: Storage, kind: str = "") -> None:
+    def __init__(
+        self, home: Path, destination: str, lock: Lock, tally: Tally, storage: Storage, kind: str = ""
+    ) -> None:
         self.home = home
+        self._destination = destination
         self.storage = storage
         self.in_memory = nothing_in_memory
         self._is_memory = kind == "tmpfs"
         free_bytes = memory_left.free_bytes() if self._is_memory else None
         self.most_bytes = None if free_bytes is None else free_bytes // _SHARE_IN_ALL
         self._is_adopted = False
-        self._lock = lock  # -1 once it is let go of
+        self._lock: Lock | None = lock  # None once it is let go of
         self._tally = tally
         self._numbers = itertools.count(1)
 
@@ -112,18 +113,25 @@ class DiskShelf:
         try:
             kind = filesystem.of(home)
             storage = _storage_on(kind)
-            return cls(home, lock, Tally.create(home, mapped=storage == "mapped"), storage, kind)
+            if filesystem.maps_what_is_locked(kind):
+                lock.pin()
+            tally = Tally.create(home, mapped=storage == "mapped")
+            return cls(home, owner.destination, lock, tally, storage, kind)
         except BaseException:
             ownership.remove(home)
-            ownership.unlock(lock)
+            lock.give_up()
             raise
 
     @classmethod
-    def adopt(cls, home: Path, lock: int) -> DiskShelf:
+    def adopt(cls, home: Path, destination: str, lock: Lock) -> DiskShelf:
         """An ended process's directory, locked by us, where nothing is mapped; raises OSError."""
-        shelf = cls(home, lock, Tally.reopen(home), "mirrored")
+        shelf = cls(home, destination, lock, Tally.reopen(home), "mirrored")
         shelf._is_adopted = True
         return shelf
+
+    def taken_by_others(self, enough_bytes: int) -> int:
+        """All other journals under the same root, living processes' and ended ones'."""
+        return disk_use.of_others(self.home.parent, self._destination, self.home, enough_bytes)
 
     def make(self, size_bytes: int) -> Segment:
         """An empty segment, its pages backed by the disk; raises OSError where that or a limit refuses."""
@@ -135,7 +143,12 @@ class DiskShelf:
                 return MirroredSegment(path, size_bytes)
             for offset in range(0, size_bytes, len(_ZEROS)):
                 files.write_at(file, _ZEROS[: size_bytes - offset], offset)
-            return Segment(path, _map(file, size_bytes), size_bytes)
+            memory = maps.of_file(file, size_bytes)
+            try:
+                return Segment(path, memory, size_bytes)
+            except BaseException:
+                maps.close(memory)
+                raise
         except BaseException:
             files.remove(path)
             raise
@@ -180,7 +193,7 @@ class DiskShelf:
 
     def settled(self, segment: Segment) -> bool:
         """The counts first, then the file: a kill in between leaves both, which counts once."""
-        if self._lock < 0:
+        if self._lock is None:
             return True  # closed, so perhaps adopted already: the marks in the file say as much
         name = segment.path.name if segment.path is not None else ""
         is_written = True
@@ -197,13 +210,14 @@ class DiskShelf:
 
     def settled_without_file(self, settlement: Settlement) -> None:
         """Into the totals."""
-        if self._lock >= 0:
+        if self._lock is not None:
             self._tally.add(settlement)
             self._write()
 
     def save(self) -> None:
         """The totals, if they changed."""
-        if self._lock >= 0:
+        if self._lock is not None:
+            self._lock.keep()
             for name in self._tally.still_there():
                 if files.remove(self.home / name):
                     self._tally.removed(name)
@@ -226,21 +240,21 @@ class DiskShelf:
 
     def close(self, *, remove: bool) -> None:
         """Close the tally and unlock; the directory is removed while it is still locked."""
-        lock, self._lock = self._lock, -1
-        if lock >= 0:
+        lock, self._lock = self._lock, None
+        if lock is not None:
             if not self._is_adopted:
                 self._tally.ended()
             self._tally.close()
             if remove:
                 ownership.remove(self.home)
-            ownership.unlock(lock)
+            lock.give_up()
 
     def forget(self) -> None:
-        """Close the descriptors: unlocking would unlock the parent's."""
-        lock, self._lock = self._lock, -1
-        if lock >= 0:
+        """Close what was inherited: unlocking would unlock the parent's."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
             self._tally.close()
-            os.close(lock)
+            lock.forget()
 
     def _create(self, suffix: str) -> tuple[Path, int]:
         """A new file of the next number; whatever was planted under a name is passed over, not opened."""
@@ -260,10 +274,3 @@ class DiskShelf:
             free_bytes = memory_left.free_bytes()
             if free_bytes is not None and size_bytes > free_bytes // _SHARE_OF_ONE:
                 raise OSError(errno.ENOSPC, "it is memory, of which too little is left")
-
-
-def _map(file: int, size_bytes: int) -> mmap.mmap:
-    if sys.version_info >= (3, 13) and sys.platform != "win32":
-        # Without it a map keeps a descriptor of its own open.
-        return mmap.mmap(file, size_bytes, trackfd=False)
-    return mmap.mmap(file, size_bytes)

@@ -1,4 +1,4 @@
-"""The counts of a journal that outlive its segments: the file `tally`. The sender writes; any thread drops.
+"""Keeps a journal's counts beyond its segments, in the file `tally`. The sender writes; any thread drops.
 
 It has one size for good, written to its full length when it is made, so that a full disk doesn't stop it. A
 header holds how many records were dropped. Behind it are two places for the totals of the segments that are
@@ -21,16 +21,16 @@ since the last copy. So the header then says whether the process has ended in or
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 import zlib
 from pathlib import Path
 from typing import NamedTuple
 
-from . import files
+from . import files, maps
+from .files import Identity
 from .record import Settlement
-
-__all__ = ["TALLY_FILE", "Tally", "Totals", "read_tally"]
 
 TALLY_FILE = "tally"
 _FILE_BYTES = 4096
@@ -67,40 +67,50 @@ class Written(NamedTuple):
 
 
 class Tally:
-    """The open file; `mapped` where a store into it is safe, which spares a dropped record a system call."""
+    """The file, mapped where a store into it is safe, which spares a dropped record a system call.
 
-    def __init__(self, file: int, totals: Totals, *, mapped: bool) -> None:
-        self._file = file
+    Else it is opened for each writing: a number that is kept may be of a file of the program's by the next.
+    """
+
+    def __init__(
+        self, path: Path, identity: Identity | None, totals: Totals, memory: mmap.mmap | None
+    ) -> None:
+        self._path: Path | None = path  # None once it is closed
+        self._identity = identity
+        self._map = memory
         self._written = totals  # as far as the disk took it
         self._settled = totals.settled  # of the segments that are gone; those in memory are added each time
         self._names = set(totals.names)
-        self._map = mmap.mmap(file, _FILE_BYTES) if mapped else None
 
     @classmethod
     def create(cls, home: Path, *, mapped: bool) -> Tally:
         """Make the file; raises OSError where it can't."""
-        file = files.create(home / TALLY_FILE)
+        path = home / TALLY_FILE
+        file = files.create(path)
         try:
             if not mapped:
                 files.write_in_place(file)
             head = _dropped(0) + _spilled(0) + (b"" if mapped else _copied(False))
             files.write_at(file, head.ljust(_FILE_BYTES, b"\0"), 0)
-            return cls(file, Totals(), mapped=mapped)
-        except BaseException:
+            memory = maps.of_file(file, _FILE_BYTES) if mapped else None
+            return cls(path, files.identity_of(file), Totals(), memory)
+        finally:
             os.close(file)
-            raise
 
     @classmethod
     def reopen(cls, home: Path) -> Tally:
-        """Open an ended process's file, to add to it; what that one had in memory is lost. Raises OSError."""
+        """Take an ended process's file, to add to it; what that one had in memory is lost. Raises OSError."""
+        path = home / TALLY_FILE
         try:
-            file = files.open_ours(home / TALLY_FILE, os.O_RDWR)
+            file = files.open_ours(path, os.O_RDWR)
         except FileNotFoundError:
             return cls.create(home, mapped=False)
-        data = _read(file)
-        totals = _up_to_date(data)
-        lost = totals.settled.plus(Settlement(lost=totals.in_memory))
-        return cls(file, totals._replace(settled=lost, in_memory=0), mapped=False)
+        try:
+            totals = _up_to_date(_read(file))
+            lost = totals.settled.plus(Settlement(lost=totals.in_memory))
+            return cls(path, files.identity_of(file), totals._replace(settled=lost, in_memory=0), None)
+        finally:
+            os.close(file)
 
     def add(self, settlement: Settlement, name: str = "") -> bool:
         """Count a segment that is about to go; False where its file had better stay for now."""
@@ -129,14 +139,26 @@ class Tally:
         if totals[1:] == self._written[1:]:
             return True
         line, place = _line(totals), _PLACES[totals.sequence % 2]
-        try:
-            files.write_at(self._file, line, place)
-        except OSError:
-            if self._map is None:
-                return False
+        if self._map is not None:
             self._map[place : place + len(line)] = line
+        else:
+            try:
+                self._write_at(line, place)
+            except OSError:
+                return False
         self._written = totals
         return True
+
+    def _write_at(self, data: bytes, offset: int) -> None:
+        if self._path is None:
+            raise OSError(errno.EBADF, "it is closed")
+        file = files.open_ours(self._path, os.O_RDWR)
+        try:
+            if files.identity_of(file) != self._identity:
+                raise OSError(errno.ESTALE, "another file is in its place")
+            files.write_at(file, data, offset)
+        finally:
+            os.close(file)
 
     def dropped(self, count: int) -> None:
         """Note how many were dropped so far, where the header is mapped: one C call, safe from any thread."""
@@ -159,23 +181,20 @@ class Tally:
         self.dropped(count)
         if self._map is None:
             with contextlib.suppress(OSError):
-                files.write_at(self._file, _dropped(count), 0)
+                self._write_at(_dropped(count), 0)
 
     def ended(self) -> None:
         """All that was recorded is in a file, or is counted here; to be said at the very end."""
         if self._map is None:
             with contextlib.suppress(OSError):
-                files.write_at(self._file, _copied(True), _COPIED.start)
+                self._write_at(_copied(True), _COPIED.start)
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._map is not None:
-            self._map.close()
-            self._map = None
-        # The number may be another file's by the time that somebody still comes with a count.
-        file, self._file = self._file, -1
-        if file >= 0:
-            os.close(file)
+        """Let go of the file: what comes now is counted in this process alone."""
+        self._path = None
+        memory, self._map = self._map, None
+        if memory is not None:
+            maps.close(memory)
 
 
 def read_tally(home: Path) -> Written:

@@ -1,4 +1,5 @@
-"""The word of a process that could make no journal: an empty file, whose name says whose and why. Any thread.
+"""Leaves word of a process that could make no journal: an empty file, whose name says whose and why. Any
+thread.
 
 A ledger needs a block of the disk, and the disk may have none left. An empty file needs only its entry in the
 directory, so it can mostly still be made on a full disk, and under a limit on the size of files. It says that
@@ -13,17 +14,12 @@ import os
 import re
 import secrets
 import stat
-import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
 
-from . import files, ownership
-
-if sys.platform != "win32":
-    import fcntl
-
-__all__ = ["Unkept", "UnkeptJournal", "prune_unkept", "unkept"]
+from . import files, lock, ownership
+from .lock import Lock
 
 _SUFFIX = ".unkept"
 _NAME = re.compile(rf"(\d{{20}})-(\d{{1,10}})-[0-9a-f]{{8}}-(\w{{1,20}}){re.escape(_SUFFIX)}")
@@ -45,7 +41,7 @@ class Unkept(NamedTuple):
 class UnkeptJournal:
     """This process's own word; without a `lock` where there was no descriptor to spare for one."""
 
-    def __init__(self, path: Path, lock: int) -> None:
+    def __init__(self, path: Path, lock: Lock | None) -> None:
         self._path = path
         self._lock = lock
 
@@ -71,24 +67,22 @@ class UnkeptJournal:
 
     def forget(self) -> None:
         """Close the descriptor: in a forked child it is a copy, and the parent's lock stays."""
-        lock, self._lock = self._lock, -1
-        if lock >= 0:
-            os.close(lock)
+        if self._lock is not None:
+            self._lock.forget()
 
 
-def _made(path: Path) -> int:
-    """Make the file and lock it: its descriptor, or -1; raises OSError where it can't be made."""
+def _made(path: Path) -> Lock | None:
+    """Make the file and lock it: the lock, or None; raises OSError where the file can't be made."""
     try:
-        lock = files.create(path)
+        file = files.create(path)
     except OSError as error:
         if error.errno not in (errno.EMFILE, errno.ENFILE):
             raise
         os.mknod(path, stat.S_IFREG | 0o600)
-        return -1
-    if sys.platform != "win32":
-        with contextlib.suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return lock
+        return None
+    with contextlib.suppress(OSError):
+        lock.exclusive(file)
+    return Lock(path, file)
 
 
 def unkept(root: Path) -> list[Unkept]:
@@ -103,7 +97,7 @@ def unkept(root: Path) -> list[Unkept]:
     return found
 
 
-def prune_unkept(root: Path) -> None:
+def drop_old_unkept(root: Path) -> None:
     """Remove what is older than a week, of those who are not seen to live."""
     for name in files.list_names(root, _SUFFIX):
         path = root / name
@@ -116,18 +110,16 @@ def _is_ours(path: Path) -> bool:
         found = os.lstat(path)
     except OSError:
         return False
-    return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid()
+    return stat.S_ISREG(found.st_mode) and files.is_of_this_user(found)
 
 
 def _is_held(path: Path) -> bool:
-    if sys.platform == "win32":
-        return False
     try:
         file = files.open_ours(path, os.O_RDONLY)
     except OSError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        lock.shared(file)
     except BlockingIOError:
         return True
     except OSError:

@@ -20,8 +20,8 @@ import pytest
 from support.crashes import Tree, interception, read_tree, torn, write_tree
 from support.journals import DESTINATION, everything, line
 
-from llmobs_trace.cli import ledgers
-from llmobs_trace.cli.verdict import Resending, judge
+from llmobs_trace.cli.doctor import ledgers
+from llmobs_trace.cli.doctor.verdict import Resending, judge
 from llmobs_trace.journal import (
     JournalReport,
     Outcome,
@@ -35,7 +35,7 @@ from llmobs_trace.journal import (
     survey,
     this_process,
 )
-from llmobs_trace.journal import recover as recovery
+from llmobs_trace.journal import leftovers as recovery
 
 SEGMENT_BYTES = 256
 MAX_BYTES = 2048
@@ -128,11 +128,11 @@ class Teller:
         self.story = replace(self.story, settling=frozenset(), settled=self.story.settled | left)
 
     def housekeeping(self) -> None:
-        """Ledgers are pruned, and an unused journal is removed."""
+        """Old ledgers are dropped, and an unused journal is removed."""
         self.open().close(keep=True)
         self.story = replace(self.story, is_pruning=True)
         with mock.patch.object(recovery, "_KEPT_LEDGERS", 1):
-            recovery.prune(self.root)
+            recovery.drop_old_ledgers(self.root)
 
     def open(self) -> Queue:
         queue = open_journal(self.root, owner=OWNER, segment_bytes=SEGMENT_BYTES, max_bytes=MAX_BYTES)

@@ -129,6 +129,53 @@ os._exit(0)
     adopted.close(keep=True)
 
 
+@pytest.mark.parametrize("kind", ["ext4", "btrfs"])
+def test_without_the_interpreter_s_lock_a_child_waits_for_no_thread_that_it_does_not_have(
+    tmp_path: Path, start_python: StartPython, kind: str
+) -> None:
+    program = start_python(
+        """
+import os, signal, sys, threading
+sys._is_gil_enabled = lambda: False
+from pathlib import Path
+from llmobs_trace.journal import filesystem, open_journal, this_process
+
+filesystem.of = lambda directory: sys.argv[2]
+queue = open_journal(Path(sys.argv[1]), owner=this_process("d"), segment_bytes=4096)
+queue.append(b'{"experiment":"e","span":{"n":1}}\\n')
+queue.prepare()
+held, over = threading.Event(), threading.Event()
+
+def hold():
+    with queue._segments[-1]._guard, queue._spare[0]._guard:
+        held.set()
+        over.wait()
+
+threading.Thread(target=hold).start()
+held.wait()
+if os.fork() == 0:
+    signal.alarm(10)
+    queue.after_fork_in_child()
+    own = open_journal(Path(sys.argv[1]), owner=this_process("d"))
+    own.append(b'{"experiment":"e","span":{"n":"child"}}\\n')
+    own.close(keep=True)
+    os._exit(0)
+assert os.wait()[1] == 0
+over.set()
+queue.close(keep=True)
+""",
+        tmp_path,
+        kind,
+    )
+
+    assert program.wait(timeout=60) == 0
+    found = []
+    for adopted in adoptable(tmp_path):
+        found += numbers(everything(adopted))
+        adopted.close(keep=True)
+    assert sorted(found, key=str) == [1, "child"]
+
+
 @pytest.mark.parametrize("attempt", range(2))
 def test_forks_in_the_middle_of_recording_lose_nothing_of_anybodys(
     tmp_path: Path, start_python: StartPython, attempt: int

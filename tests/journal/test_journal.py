@@ -9,6 +9,7 @@ import resource
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,32 @@ def test_a_read_gives_no_more_than_asked_for_but_at_least_one(open_queue: OpenQu
     assert numbers(everything(queue, at)) == [3, 4]
 
 
+def test_a_read_over_several_segments_gives_what_was_asked_for(open_queue: OpenQueue, storage: str) -> None:
+    queue = open_queue(storage)
+    for number in range(35):
+        queue.append(line(number, 100))
+    for max_bytes in range(1, 3_600, 13):
+        records, at = queue.read(queue.start(), max_bytes)
+        assert numbers(records) == list(range(min(35, max(1, max_bytes // 100))))
+        assert numbers(everything(queue, at)) == list(range(len(records), 35))
+
+
+def test_segments_that_are_done_with_are_passed_over(open_queue: OpenQueue, storage: str) -> None:
+    queue = open_queue(storage)
+    for number in range(55):
+        queue.append(line(number, 100))
+    records = everything(queue)
+    queue.acknowledge(records[10:20])
+    queue.acknowledge(records[30:40])
+    left = [*range(10), *range(20, 30), *range(40, 55)]
+    assert numbers(queue.read(queue.start(), 1 << 20)[0]) == left
+    at, read = queue.start(), []
+    for _ in range(12):
+        found, at = queue.read(at, 300)
+        read += numbers(found)
+    assert read == left
+
+
 def test_settled_records_are_not_read_again_and_are_counted_by_outcome(
     open_queue: OpenQueue, storage: str
 ) -> None:
@@ -129,6 +156,13 @@ def test_a_segment_settled_before_it_was_full_is_removed_later(open_queue: OpenQ
 
     assert queue.counts().delivered == 2
     assert len(list(tmp_path.rglob("*.segment"))) == 2  # the newest and the spare
+
+
+def test_an_empty_queue_ends_where_it_starts(open_queue: OpenQueue, storage: str) -> None:
+    queue = open_queue(storage)
+    assert queue.start() == queue.end() == Position(0, 0)
+    records, at = queue.read(queue.start(), 100)
+    assert (len(records), at) == (0, Position(0, 0))
 
 
 def test_the_end_is_after_everything_appended_before(open_queue: OpenQueue, storage: str) -> None:
@@ -426,6 +460,9 @@ def test_where_the_disk_refuses_records_go_to_memory_up_to_a_bound(
     assert queue.dropped() == 60 - len(kept)
     assert "No space left" in queue.reason
 
+    later = time.monotonic() + 2
+    monkeypatch.setattr("time.monotonic", lambda: later)
+    queue.prepare()
     queue.append(line("after", 600_000))
     assert numbers(everything(queue))[-1] == "after"
 
@@ -444,17 +481,17 @@ def test_a_limit_on_the_size_of_files_is_kept_to(open_queue: OpenQueue) -> None:
     assert "ulimit" in queue.reason
 
 
+@pytest.mark.parametrize("which", [0, 1, 2])
 def test_a_segment_whose_file_was_removed_is_counted_as_dropped(
-    open_queue: OpenQueue, tmp_path: Path
+    open_queue: OpenQueue, tmp_path: Path, which: int
 ) -> None:
     queue = open_queue(segment_bytes=1000, max_bytes=NONE_STAYS_MAPPED)
     for number in range(35):
         queue.append(line(number, 100))
     queue.prepare()
-    oldest = min(tmp_path.rglob("*.segment"))
-    oldest.unlink()
+    sorted(tmp_path.rglob("*.segment"))[which].unlink()
 
-    assert numbers(everything(queue)) == list(range(10, 35))
+    assert numbers(everything(queue)) == [*range(10 * which), *range(10 * which + 10, 35)]
     assert queue.dropped() == 10
     assert queue.recorded() == 35
 

@@ -20,7 +20,7 @@ from llmobs_trace.journal import (
     this_process,
     unkept,
 )
-from llmobs_trace.journal import recover as recovery
+from llmobs_trace.journal import leftovers as recovery
 
 OWNER = this_process(DESTINATION)
 
@@ -123,6 +123,9 @@ def test_where_the_disk_refuses_the_first_segment_the_ledger_is_there_and_counts
         assert (report.counts.pending, report.in_memory) == (1, 1)
         queue.prepare()
     # There is room again: what comes next is on disk, and what is left at the end.
+    later = time.monotonic() + 2
+    monkeypatch.setattr("time.monotonic", lambda: later)
+    queue.prepare()
     for number in range(2, 12):
         queue.append(line(number, 1000))
     queue.prepare()
@@ -159,7 +162,7 @@ def test_a_journal_stays_where_it_is_when_the_working_directory_changes(
     queue.close(keep=False)
 
 
-def test_old_ledgers_are_pruned_and_journals_with_records_never(
+def test_old_ledgers_are_dropped_and_journals_with_records_never(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recovery, "_KEPT_LEDGERS", 3)
@@ -196,7 +199,7 @@ def test_a_ledger_that_lost_something_is_kept_for_a_week(
     [home, _] = ownership.homes(tmp_path)
     week_ago_s = time.time() - 8 * 86_400
     os.utime(home, (week_ago_s, week_ago_s))
-    recovery.prune(tmp_path)
+    recovery.drop_old_ledgers(tmp_path)
     assert [report.counts.dropped for report in recovery.survey(tmp_path)] == [0]
 
 
@@ -215,12 +218,12 @@ def test_a_ledger_that_may_lack_something_is_kept_for_a_week_too(
         queue = open_journal(tmp_path, owner=OWNER)
         queue.append(line(1))
         queue.close(keep=True)
-    recovery.prune(tmp_path)
+    recovery.drop_old_ledgers(tmp_path)
     assert [bool(report.problem) for report in recovery.survey(tmp_path)] == [True, False]
     home, _ = ownership.homes(tmp_path)
     week_ago_s = time.time() - 8 * 86_400
     os.utime(home, (week_ago_s, week_ago_s))
-    recovery.prune(tmp_path)
+    recovery.drop_old_ledgers(tmp_path)
     assert [bool(report.problem) for report in recovery.survey(tmp_path)] == [False]
 
 

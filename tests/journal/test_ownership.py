@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from llmobs_trace.journal import ownership
-from llmobs_trace.journal.ownership import claim, homes, read_owner, this_process, try_lock, unlock
+from llmobs_trace.journal.ownership import claim, homes, read_owner, this_process, try_lock
 
 OWNER = this_process("https://api.example.test", "e1", "an experiment")
 
@@ -22,7 +22,7 @@ def test_a_claimed_directory_says_whose_it_is(tmp_path: Path) -> None:
     assert read_owner(home) == OWNER
     assert OWNER.pid == os.getpid()
     assert OWNER.host
-    unlock(lock)
+    lock.give_up()
 
 
 def test_a_missing_root_is_made_and_only_its_user_can_look_in(tmp_path: Path) -> None:
@@ -35,36 +35,36 @@ def test_a_missing_root_is_made_and_only_its_user_can_look_in(tmp_path: Path) ->
     assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
     assert stat.S_IMODE(home.stat().st_mode) == 0o700
     assert stat.S_IMODE((home / "owner").stat().st_mode) == 0o600
-    unlock(lock)
+    lock.give_up()
 
 
 def test_a_held_directory_cannot_be_taken_and_an_ended_ones_can(tmp_path: Path) -> None:
     home, lock = claim(tmp_path, OWNER)
     assert try_lock(home) is None
 
-    os.close(lock)  # as the end of a process does
+    lock.forget()  # as the end of a process does
 
     taken = try_lock(home)
     assert taken is not None
     assert try_lock(home) is None
-    unlock(taken)
+    taken.give_up()
 
 
 def test_those_who_look_share_the_lock_and_whoever_comes_to_take_it_waits_for_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, lock = claim(tmp_path, OWNER)
-    os.close(lock)
-    looks = [try_lock(home, to_look=True) for _ in range(2)]
-    assert None not in looks
-    monkeypatch.setattr("time.sleep", lambda seconds: os.close(looks.pop() or -1))
+    lock.forget()
+    looks = [look for _ in range(2) if (look := try_lock(home, to_look=True)) is not None]
+    assert len(looks) == 2
+    monkeypatch.setattr("time.sleep", lambda seconds: looks.pop().forget())
 
     taken = try_lock(home)
 
     assert taken is not None
     assert looks == []
     assert try_lock(home, to_look=True) is None
-    unlock(taken)
+    taken.give_up()
 
 
 def test_a_look_that_lasts_is_given_up_on_and_a_living_process_is_not_waited_for(
@@ -76,19 +76,19 @@ def test_a_look_that_lasts_is_given_up_on_and_a_living_process_is_not_waited_for
     assert try_lock(home) is None
     assert waited == []
 
-    os.close(lock)
+    lock.forget()
     look = try_lock(home, to_look=True)
     assert look is not None
     assert try_lock(home) is None
     assert 0.1 < sum(waited) < 0.5
-    os.close(look)
+    look.forget()
 
 
 def test_a_lock_on_a_file_that_was_replaced_is_no_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, lock = claim(tmp_path, OWNER)
-    os.close(lock)
+    lock.forget()
     really = fcntl.flock
 
     def replaced_just_before(file: int, operation: int) -> None:
@@ -105,7 +105,7 @@ def test_a_lock_on_a_directory_that_was_removed_is_no_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, lock = claim(tmp_path, OWNER)
-    os.close(lock)
+    lock.forget()
     really = fcntl.flock
 
     def removed_just_before(file: int, operation: int) -> None:
@@ -119,7 +119,7 @@ def test_a_lock_on_a_directory_that_was_removed_is_no_lock(
 
 def test_a_link_to_a_directory_is_never_taken(tmp_path: Path) -> None:
     home, lock = claim(tmp_path / "elsewhere", OWNER)
-    os.close(lock)
+    lock.forget()
     planted = tmp_path / "planted.journal"
     planted.symlink_to(home)
 
@@ -128,9 +128,10 @@ def test_a_link_to_a_directory_is_never_taken(tmp_path: Path) -> None:
 
 def test_an_owner_file_that_is_a_link_is_never_taken_or_read(tmp_path: Path) -> None:
     home, lock = claim(tmp_path, OWNER)
-    os.close(lock)
-    (home / "owner").rename(tmp_path / "moved")
-    (home / "owner").symlink_to(tmp_path / "moved")
+    lock.forget()
+    for name in ("owner", "owner.copy"):
+        (home / name).rename(tmp_path / f"moved-{name}")
+        (home / name).symlink_to(tmp_path / f"moved-{name}")
 
     assert try_lock(home) is None
     assert read_owner(home) is None
@@ -138,7 +139,7 @@ def test_an_owner_file_that_is_a_link_is_never_taken_or_read(tmp_path: Path) -> 
 
 def test_another_users_directory_is_never_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home, lock = claim(tmp_path, OWNER)
-    os.close(lock)
+    lock.forget()
     monkeypatch.setattr("os.geteuid", lambda: home.stat().st_uid + 1)
 
     assert try_lock(home) is None
@@ -156,12 +157,27 @@ def test_a_claim_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"destination": 3}', b"\xff"])
-def test_an_owner_file_of_nonsense_names_nobody(tmp_path: Path, content: bytes) -> None:
+def test_an_owner_file_of_nonsense_names_nobody_and_its_copy_whose_it_is(
+    tmp_path: Path, content: bytes
+) -> None:
     home, lock = claim(tmp_path, OWNER)
     (home / "owner").write_bytes(content)
+    assert read_owner(home) == OWNER
 
+    (home / "owner.copy").write_bytes(content)
     assert read_owner(home) is None
-    unlock(lock)
+    lock.give_up()
+
+
+@pytest.mark.parametrize(
+    "destination", ["/home/m\udcfcller/.llmobs/experiments.db", "/tmp/\udcff\udcfe/x.db", "/tmp/日本/x.db"]
+)
+def test_a_destination_whose_path_is_no_text_is_read_back_as_it_is(tmp_path: Path, destination: str) -> None:
+    owner = this_process(destination)
+    home, lock = claim(tmp_path, owner)
+
+    assert read_owner(home) == owner
+    lock.give_up()
 
 
 def test_what_a_kill_left_half_made_is_swept_once_it_is_old(tmp_path: Path) -> None:

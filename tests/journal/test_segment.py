@@ -136,6 +136,18 @@ def test_a_file_removed_or_shortened_by_others_is_damage(tmp_path: Path) -> None
         segment.read(0, segment.stop())
 
 
+def test_another_file_in_its_place_is_not_cut(tmp_path: Path) -> None:
+    segment = mapped(tmp_path / "s")
+    segment.writer()(line(1))
+    segment.seal()
+    (tmp_path / "s").rename(tmp_path / "ours")
+    (tmp_path / "s").write_bytes(b"the program's own data, longer than what was appended" * 10)
+
+    segment.trim()
+
+    assert (tmp_path / "s").read_bytes() == b"the program's own data, longer than what was appended" * 10
+
+
 def test_a_link_planted_in_a_segments_place_is_not_followed(tmp_path: Path) -> None:
     segment = Segment.of_file(tmp_path / "s", scan(line(1)))
     (tmp_path / "victim").write_bytes(line(1))

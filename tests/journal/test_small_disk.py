@@ -474,6 +474,107 @@ told["later"], told["counts"] = queue.in_memory(), queue.counts()
     assert told["counts"] == [400, 100, 0, 0, 100_000]
 
 
+def test_where_nothing_can_be_mapped_no_append_makes_a_file_and_the_sender_tries_once_a_second(
+    tmp_path: Path,
+) -> None:
+    told = run_on_small_disk(
+        """
+import time
+now, files = 0.0, []
+time.monotonic = lambda: now
+opens, writes = os.open, os.pwrite
+os.open = lambda *arguments, **options: files.append("open") or opens(*arguments, **options)
+os.pwrite = lambda *arguments: files.append("write") or writes(*arguments)
+
+queue = opened(segment_bytes=4 << 20)
+record(queue, *range(3000))
+queue.prepare()
+used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 20), hard))
+while not queue.reason:
+    queue.append(line(0, 1000))
+files.clear()
+while not queue.dropped():
+    queue.append(line(0, 1000))
+for number in range(2000):
+    queue.append(line(number, 1000))
+told["by appends"] = list(files)
+for _ in range(10):
+    queue.prepare()
+told["by the sender at once"] = files.count("open")
+now = 1.5
+for _ in range(10):
+    queue.prepare()
+told["by the sender later"] = files.count("open")
+told["dropped"], told["reason"] = queue.dropped(), queue.reason
+resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+now = 3.0
+queue.prepare()
+for number in range(100):
+    queue.append(line(number, 1000))
+told["after"] = [queue.dropped() - told["dropped"], queue.in_memory()]
+""",
+        tmp_path,
+        64 << 20,
+    )
+
+    assert told["by appends"] == []
+    assert told["by the sender at once"] == 0
+    assert told["by the sender later"] == 1
+    assert told["dropped"] == 2001
+    assert told["reason"] == "the journal's disk refuses: Cannot allocate memory"
+    assert told["after"] == [0, 0]
+
+
+def test_while_memory_takes_what_the_disk_refused_no_append_asks_the_disk_again(tmp_path: Path) -> None:
+    told = run_on_small_disk(
+        """
+asked = []
+def noting(ask):
+    return lambda *arguments, **options: asked.append(ask) or ask(*arguments, **options)
+os.open, os.statvfs = noting(os.open), noting(os.statvfs)
+queue = opened(segment_bytes=64 << 10)
+while not queue.reason:
+    queue.append(line(0, 1000))
+asked.clear()
+before = queue.in_memory()
+for number in range(1000):
+    queue.append(line(number, 1000))
+told["asked"], told["taken"], told["dropped"] = len(asked), queue.in_memory() - before, queue.dropped()
+""",
+        tmp_path,
+        1 << 20,
+    )
+
+    assert told == {"asked": 0, "taken": 1000, "dropped": 0}
+
+
+def test_a_program_that_begins_where_nothing_can_be_mapped_runs_on_and_what_it_records_is_counted(
+    tmp_path: Path,
+) -> None:
+    told = run_on_small_disk(
+        """
+soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 20), hard))
+for name in (None, root):
+    queue = open_journal(name, owner=this_process("d"), segment_bytes=64 << 20, max_bytes=256 << 20)
+    record(queue, *range(100))
+    told[str(name)] = [queue.counts(), queue.end() == queue.start(), queue.storage]
+[report] = survey(root)
+told["ledger"] = report.counts
+resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+""",
+        tmp_path,
+        64 << 20,
+    )
+
+    assert told["None"] == [[0, 0, 0, 100, 0], True, "memory"]
+    assert told[str(tmp_path / "journals")] == [[0, 0, 0, 100, 0], True, "mapped"]
+    assert told["ledger"] == [0, 0, 0, 100, 0]
+
+
 def test_a_limit_on_the_size_of_files_is_kept_to_before_its_signal_kills(tmp_path: Path) -> None:
     told = run_on_small_disk(
         """

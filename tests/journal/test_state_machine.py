@@ -11,6 +11,7 @@ from unittest import mock
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from support.examples import examples
 from support.journals import DESTINATION, everything, line, numbers
 
 from llmobs_trace.journal import (
@@ -191,7 +192,7 @@ class MemoryHistories(Histories):
     filesystem_kind = None
 
 
-_some = settings(max_examples=40, stateful_step_count=30, deadline=None)
+_some = settings(max_examples=examples(40), stateful_step_count=30, deadline=None)
 TestMapped = MappedHistories.TestCase
 TestMirrored = MirroredHistories.TestCase
 TestMemory = MemoryHistories.TestCase

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,80 @@ def test_it_never_grows(tmp_path: Path) -> None:
     assert read_tally(tmp_path)[1].settled.delivered == 1000 * 10**12
 
 
+@pytest.mark.parametrize("mapped", [True, False])
+def test_every_version_finds_its_words_where_this_one_writes_them(tmp_path: Path, mapped: bool) -> None:
+    """An ended process's tally may be read by another version."""
+
+    def written(text: bytes) -> bytes:
+        return b"%b %08x\n" % (text, zlib.crc32(text))
+
+    tally = Tally.create(tmp_path, mapped=mapped)
+    copied = b"" if mapped else b"copied  %023d\n" % 0
+    head = b"dropped %023d\nspilled %023d\n%b" % (0, 0, copied)
+    assert (tmp_path / TALLY_FILE).read_bytes() == head.ljust(4096, b"\0")
+
+    tally.add(Settlement(5, 4, 3, 99), "b.segment")
+    tally.add(Settlement(1, 1, 1), "a.segment")
+    tally.write(Settlement(10, 20, 30), pending=7, spilled=8)
+    tally.add(Settlement(1))
+    tally.removed("b.segment")
+    tally.write(pending=2, spilled=9)
+    if mapped:
+        tally.dropped(11)
+        tally.spilled(12)
+        head = b"dropped %023d\nspilled %023d\n" % (11, 12)
+    else:
+        tally.save_dropped(11)
+        tally.ended()
+        head = b"dropped %023d\nspilled %023d\ncopied  %023d\n" % (11, 0, 1)
+    tally.close()
+
+    first = written(b"1 16 25 34 7 8 a.segment b.segment")
+    second = written(b"2 7 5 4 2 9 a.segment")
+    data = head.ljust(512, b"\0") + second.ljust(1792, b"\0") + first.ljust(1792, b"\0")
+    assert (tmp_path / TALLY_FILE).read_bytes() == data
+    spilled = 12 if mapped else 9
+    assert read_tally(tmp_path) == (
+        11,
+        (2, Settlement(7, 5, 4), 2 + spilled - 9, {"a.segment"}, spilled),
+        False,
+    )
+
+
+@pytest.mark.parametrize("mapped", [True, False])
+def test_a_file_that_is_not_mapped_is_asked_to_be_changed_in_its_place(
+    tmp_path: Path, mapped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr("llmobs_trace.journal.files.write_in_place", asked.append)
+    Tally.create(tmp_path, mapped=mapped).close()
+    assert len(asked) == (not mapped)
+
+
+def test_more_is_told_to_have_been_recorded_than_was_in_a_file_until_the_end(tmp_path: Path) -> None:
+    tally = Tally.create(tmp_path, mapped=False)
+    assert read_tally(tmp_path).is_behind
+    tally.ended()
+    assert not read_tally(tmp_path).is_behind
+    tally.close()
+    (tmp_path / TALLY_FILE).unlink()
+    Tally.create(tmp_path, mapped=True).close()
+    assert not read_tally(tmp_path).is_behind
+
+
+def test_sixty_four_files_fit_beside_the_largest_counts(tmp_path: Path) -> None:
+    tally = Tally.create(tmp_path, mapped=False)
+    taken = [tally.add(Settlement(10**15, 10**15, 10**15), f"{number:08d}.segment") for number in range(66)]
+    assert taken == [True] * 64 + [False] * 2
+    assert tally.add(Settlement(1)), "what has no file needs no name"
+    tally.removed("00000000.segment")
+    assert tally.add(Settlement(1), "another")
+    assert not tally.add(Settlement(1), "one more")
+    tally.write(Settlement(10**15), pending=10**15, spilled=10**15)
+    assert len(read_tally(tmp_path).totals.names) == 64
+    tally.close()
+
+
 def test_files_that_cannot_be_removed_are_named_up_to_a_number_and_then_stay(tmp_path: Path) -> None:
     tally = Tally.create(tmp_path, mapped=False)
     taken = [tally.add(Settlement(1), f"{number:08d}.segment") for number in range(100)]
@@ -211,6 +286,19 @@ def test_what_is_in_its_place_and_no_file_is_left_alone(tmp_path: Path, what: st
     assert read_tally(tmp_path) == Written()
     with pytest.raises(OSError, match=r"."):
         Tally.reopen(tmp_path)
+
+
+def test_another_file_in_its_place_is_not_written_to(tmp_path: Path) -> None:
+    tally = Tally.create(tmp_path, mapped=False)
+    (tmp_path / TALLY_FILE).rename(tmp_path / "ours")
+    (tmp_path / TALLY_FILE).write_bytes(b"the program's own data")
+    tally.add(Settlement(1), "1.segment")
+
+    assert not tally.write()
+    tally.save_dropped(5)
+    tally.ended()
+    tally.close()
+    assert (tmp_path / TALLY_FILE).read_bytes() == b"the program's own data"
 
 
 def _refuse(*arguments: object) -> int:

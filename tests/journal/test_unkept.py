@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.small_disks import run_on_small_disk
 
-from llmobs_trace.journal.unkept import UnkeptJournal, prune_unkept, unkept
+from llmobs_trace.journal.unkept import UnkeptJournal, drop_old_unkept, unkept
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -43,7 +43,7 @@ def test_it_says_who_when_and_why_and_whether_that_process_lives(tmp_path: Path)
 def test_where_there_is_no_directory_nothing_is_said_and_nothing_raised(tmp_path: Path) -> None:
     assert UnkeptJournal.leave(tmp_path / "nowhere", FULL) is None
     assert unkept(tmp_path / "nowhere") == []
-    prune_unkept(tmp_path / "nowhere")
+    drop_old_unkept(tmp_path / "nowhere")
 
 
 def test_without_a_descriptor_to_spare_it_is_left_all_the_same(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_what_somebody_else_put_there_is_left_alone(tmp_path: Path) -> None:
     week_ago = time.time() - 8 * 86_400
     for one in tmp_path.iterdir():
         os.utime(one, (week_ago, week_ago), follow_symlinks=False)
-    prune_unkept(tmp_path)
+    drop_old_unkept(tmp_path)
     assert not path.exists()
     assert len(list(tmp_path.iterdir())) == 3
 
@@ -103,7 +103,7 @@ def test_it_goes_after_a_week_unless_its_process_lives(tmp_path: Path) -> None:
     week_ago = time.time() - 8 * 86_400
     for path in sorted(tmp_path.iterdir())[:2]:
         os.utime(path, (week_ago, week_ago))
-    prune_unkept(tmp_path)
+    drop_old_unkept(tmp_path)
     assert [found.is_held for found in unkept(tmp_path)] == [True, False]
     living.close(remove=True)
 

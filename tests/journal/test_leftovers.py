@@ -18,11 +18,12 @@ from llmobs_trace.journal import (
     adoptable,
     filesystem,
     open_journal,
+    passed_over,
     survey,
     this_process,
 )
 from llmobs_trace.journal import files as journal_files
-from llmobs_trace.journal.ownership import OWNER_FILE
+from llmobs_trace.journal.ownership import COPY_FILE, OWNER_FILE
 
 OpenQueue = Callable[..., Queue]
 StartPython = Callable[..., "subprocess.Popen[bytes]"]
@@ -198,6 +199,7 @@ def test_a_damaged_owner_file_or_segment_stops_nobody_else(open_queue: OpenQueue
     leave(open_queue, 3)
     [damaged] = root.iterdir()
     (damaged / OWNER_FILE).write_bytes(b"\0" * 40)
+    (damaged / COPY_FILE).write_bytes(b"{")
     (root / "empty.journal").mkdir()
     (root / "file.journal").touch()
     leave(open_queue, 3, first=10)
@@ -207,6 +209,21 @@ def test_a_damaged_owner_file_or_segment_stops_nobody_else(open_queue: OpenQueue
     assert numbers(everything(adopted)) == [10, 11, 12]
     adopted.close(keep=True)
     assert len(survey(root)) == 4
+
+
+def test_a_journal_whose_owner_file_was_overwritten_is_adopted_all_the_same(
+    open_queue: OpenQueue, root: Path
+) -> None:
+    leave(open_queue, 3)
+    [home] = root.iterdir()
+    with (home / OWNER_FILE).open("r+b") as file:
+        file.write(b"libthing: warning: something happened, and here it is said\n")
+
+    [report] = survey(root)
+    assert (report.problem, report.counts.pending) == ("", 3)
+    [adopted] = adoptable(root, DESTINATION)
+    assert numbers(everything(adopted)) == [0, 1, 2]
+    adopted.close(keep=True)
 
 
 def test_a_link_planted_as_a_journal_or_a_segment_is_not_followed(
@@ -344,3 +361,48 @@ def test_a_recoverer_that_dies_leaves_the_rest_to_the_next(
     [report] = survey(root)
     assert report.counts.recorded == 2000
     assert report.counts.pending == len(left)
+
+
+def test_a_journal_that_can_not_be_read_for_now_is_named_and_kept_until_it_can(
+    open_queue: OpenQueue, root: Path
+) -> None:
+    leave(open_queue, 3)
+    [home] = root.glob("*.journal")
+    [segment] = home.glob("*.segment")
+    segment.rename(root / "elsewhere")
+    segment.symlink_to(root / "elsewhere")
+    assert list(adoptable(root)) == []
+    [(found, why)] = passed_over(root)
+    assert found == home
+    assert why.startswith(f"its file {segment.name!r} can't be read: ")
+    segment.unlink()
+    (root / "elsewhere").rename(segment)
+    assert list(passed_over(root)) == []
+    [adopted] = adoptable(root)
+    assert adopted.pending()[0] == 3
+    adopted.close(keep=True)
+
+
+def test_a_living_journal_is_not_passed_over(open_queue: OpenQueue, root: Path) -> None:
+    queue = open_queue()
+    queue.append(line(0, 100))
+    assert list(passed_over(root)) == []
+    queue.close(keep=False)
+
+
+def test_a_record_that_is_given_up_is_counted_as_dropped_whoever_looks(
+    open_queue: OpenQueue, root: Path
+) -> None:
+    queue = open_queue()
+    for number in range(3):
+        queue.append(line(number, 100))
+    records, _ = queue.read(queue.start(), 1 << 20)
+    queue.acknowledge(records[:1], "lost")
+    queue.acknowledge(records[:2])
+    assert queue.counts()[:4] == (1, 1, 0, 1)
+    [report] = survey(root)
+    assert report.counts[:4] == (1, 1, 0, 1)
+    queue.close(keep=True)
+    [adopted] = adoptable(root)
+    assert adopted.counts()[:4] == (1, 1, 0, 1)
+    adopted.close(keep=True)

@@ -164,6 +164,59 @@ def test_a_rewritten_file_that_is_removed_is_counted_as_dropped(
     assert queue.counts()[:4] == (28, 1, 0, 1)
 
 
+def on_disk(root: Path) -> int:
+    """What the files of segments take there, room made for what never came included."""
+    return sum(path.stat().st_blocks * 512 for path in root.rglob("*.segment"))
+
+
+@pytest.mark.parametrize("kind", ["ext4", "overlay", "btrfs"])
+def test_a_short_run_that_ends_in_order_leaves_files_no_larger_than_its_records(
+    tmp_path: Path, open_queue: OpenQueue, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(filesystem, "of", lambda directory: kind)
+    queue = open_queue(segment_bytes=2 << 20, max_bytes=256 << 20)
+    for number in range(40):
+        queue.append(line(number, 200))
+    queue.prepare()
+    queue.acknowledge(everything(queue)[:3])
+    queue.close(keep=True)
+
+    assert [path.stat().st_size for path in tmp_path.rglob("*.segment")] == [8000]
+    [adopted] = adoptable(tmp_path / "journals")
+    assert numbers(everything(adopted)) == list(range(3, 40))
+    assert adopted.counts() == queue.counts()
+    adopted.close(keep=True)
+
+
+@pytest.mark.parametrize("kind", ["ext4", "overlay", "btrfs"])
+def test_what_a_killed_run_made_room_for_is_given_back_when_its_journal_is_taken_over(
+    tmp_path: Path, open_queue: OpenQueue, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(filesystem, "of", lambda directory: kind)
+    queue = open_queue(segment_bytes=2 << 20, max_bytes=256 << 20)
+    for number in range(40):
+        queue.append(line(number, 200))
+    queue.prepare()
+    queue.acknowledge(everything(queue)[:3])
+    queue.acknowledge(everything(queue)[:2], "rejected")
+    queue.after_fork_in_child()  # lets go of everything, as a kill does
+    first = min(tmp_path.rglob("*.segment"))
+    with first.open("r+b") as file:
+        file.seek(8000)
+        file.write(b'{"experiment":"e","span":{"torn')
+    root = tmp_path / "journals"
+    [before] = survey(root)
+    assert (before.counts.recorded, before.counts.dropped) == (41, 1)
+
+    for _ in range(2):
+        [adopted] = adoptable(root)
+        assert on_disk(root) <= 8192
+        assert numbers(everything(adopted)) == list(range(5, 40))
+        assert adopted.counts()[:4] == before.counts[:4]
+        adopted.close(keep=True)
+        assert survey(root)[0].counts[:4] == before.counts[:4]
+
+
 def test_where_the_disk_is_memory_a_journal_takes_only_a_share_of_what_is_left(
     open_queue: OpenQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:

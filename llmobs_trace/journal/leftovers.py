@@ -1,7 +1,7 @@
-"""What ended processes left: from a root directory to their journals, locked and ready, or their ledgers.
+"""Finds what ended processes left: their journals, locked and ready, or their ledgers. Sender's thread, or a
+command's.
 
 Read with `pread` and marked with `pwrite`, never through a map: somebody may be cutting these files short.
-Runs on the sender's thread, or in a command.
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from . import files, filesystem, ownership
+from . import disk_use, files, filesystem, ownership
+from .compact import compact, is_worth_it
+from .lock import Lock
 from .ownership import Owner
 from .record import Counts, Scan, Settlement
-from .segment import Segment
+from .segment import PART_SUFFIX, SEGMENT_SUFFIX, Segment, SegmentDamaged
 from .sequence import SegmentSequence
-from .shelf import PART_SUFFIX, SEGMENT_SUFFIX, DiskShelf
+from .shelf import DiskShelf
 from .tally import TALLY_FILE, read_tally
-
-__all__ = ["AdoptedJournal", "JournalReport", "adoptable", "prune", "survey"]
 
 # A file with a longer line isn't one of ours, and would have to be read into memory whole.
 _LONGEST_LINE_BYTES = 256 << 20
@@ -38,7 +39,8 @@ class JournalReport(NamedTuple):
     """One journal on disk: whose it is, whether its process (or a recoverer) holds it, and its ledger.
 
     `problem` says why it, or some of it, is left alone. `in_memory` is how many of the pending would be lost
-    with the process, or of the dropped were.
+    with the process, or of the dropped were. `is_anothers` is whether it is another user's. `disk_bytes` is
+    what it takes while records wait in it.
     """
 
     home: Path
@@ -47,6 +49,8 @@ class JournalReport(NamedTuple):
     counts: Counts
     problem: str = ""
     in_memory: int = 0
+    is_anothers: bool = False
+    disk_bytes: int = 0
 
 
 class AdoptedJournal(SegmentSequence):
@@ -55,24 +59,41 @@ class AdoptedJournal(SegmentSequence):
     Its counts are those of the whole journal, what the ended process itself delivered included.
     """
 
-    def __init__(self, home: Path, owner: Owner, lock: int) -> None:
+    def __init__(self, home: Path, owner: Owner, lock: Lock) -> None:
         """Take over a locked directory; raises OSError where it can't be read."""
-        super().__init__(DiskShelf.adopt(home, lock))
+        super().__init__(DiskShelf.adopt(home, owner.destination, lock))
         self.home = home
         self.owner = owner
         self._refused_before, totals, self._is_behind = read_tally(home)
         self._segments.append(totals.settled.plus(Settlement(lost=totals.in_memory)))
+        self._is_unread = False  # some of it, for whatever reason: it may be read another time
         for name in files.list_names(home, PART_SUFFIX):
             files.remove(home / name)  # of an append that never returned
         for path in _segment_files(home):
             if path.name in totals.names:
                 files.remove(path)  # the kill came between its counts in the totals and its removal
             else:
-                with contextlib.suppress(OSError):
+                try:
                     self._segments.append(_open(path))
+                except OSError:
+                    self._is_unread = True
         for number, segment in self._live():
             self._free(number, segment)
         self._fold()
+        for _, segment in self._live():
+            self._trim(segment)
+
+    def _trim(self, segment: Segment) -> None:
+        """Rewrite a file that was made for more than came: a killed process had no time to cut it.
+
+        It is not cut here. If that process lives after all, where a lock isn't seen, it has the file mapped,
+        and would be killed.
+        """
+        with contextlib.suppress(OSError, SegmentDamaged):
+            if segment.path is not None:
+                segment.size_bytes = os.lstat(segment.path).st_size
+                if is_worth_it(segment):
+                    compact(segment, self._shelf)
 
     def close(self, keep: bool) -> None:
         """Let go of it: with `keep`, pending records stay on disk, else they are dropped."""
@@ -82,7 +103,7 @@ class AdoptedJournal(SegmentSequence):
                 self._write_off(number, segment)
         self._shelf.save()
         # Where more may have been recorded than was ever in a file, none at all in a file proves nothing.
-        self._shelf.close(remove=not (self.recorded() or self._is_behind))
+        self._shelf.close(remove=not (self.recorded() or self._is_behind or self._is_unread))
 
     def after_fork_in_child(self) -> None:
         """Close what was inherited: the parent goes on delivering it."""
@@ -93,16 +114,20 @@ class AdoptedJournal(SegmentSequence):
 
 
 def adoptable(
-    directory: Path, destination: str | None = None, *, other_hosts: bool = False
+    directory: Path, destination: str | None = None, *, other_hosts: bool = False, nobodys: bool = False
 ) -> Iterator[AdoptedJournal]:
     """The journals of ended processes that have records pending, each locked until it is closed.
 
     With a destination, only those meant for it. Another host's, on a filesystem that hosts share, only where
-    asked for: the lock of a process there may not be seen here.
+    asked for: the lock of a process there may not be seen here. Nor others of which nothing says any more
+    where they are meant to go; their owner's destination is then empty.
     """
-    shared = not filesystem.is_local(filesystem.of(directory))
+    kind = filesystem.of(directory)
+    shared, may_pin = not filesystem.is_local(kind), filesystem.maps_what_is_locked(kind)
     for home in ownership.homes(directory):
         owner = ownership.read_owner(home)
+        if owner is None and nobodys:
+            owner = Owner(destination="")
         if owner is None or (destination is not None and owner.destination != destination):
             continue
         if shared and not other_hosts and not _is_ours(owner):
@@ -112,15 +137,52 @@ def adoptable(
         lock = ownership.try_lock(home)
         if lock is None:
             continue
+        if may_pin:
+            lock.pin()
         try:
             adopted = AdoptedJournal(home, owner, lock)
         except OSError:
-            os.close(lock)
+            lock.forget()
             continue
         if adopted.pending()[0]:
             yield adopted
         else:
             adopted.close(keep=True)
+
+
+def passed_over(directory: Path) -> Iterator[tuple[Path, str]]:
+    """The journals that `adoptable` leaves alone, all or some of each, and why; none of a living process.
+
+    What is in them is neither delivered nor counted.
+    """
+    for home in ownership.homes(directory):
+        if problem := ownership.problem(home):
+            yield home, problem
+        elif files_of := _segment_files(home):
+            problem = _unreadable([home / ownership.OWNER_FILE], _open_and_close)
+            if not problem and ownership.read_owner(home) is None:
+                problem = _nobodys(home)
+            lock = ownership.try_lock(home, to_look=True)
+            if lock is not None:
+                problem = problem or _unreadable(files_of, _open)
+                lock.forget()
+            if problem:
+                yield home, problem
+
+
+def _unreadable(paths: list[Path], read: Callable[[Path], object]) -> str:
+    for path in paths:
+        try:
+            read(path)
+        except FileNotFoundError:
+            continue  # somebody delivered it just now
+        except OSError as error:
+            return f"its file {path.name!r} can't be read: {error.strerror or error}"
+    return ""
+
+
+def _open_and_close(path: Path) -> None:
+    os.close(files.open_ours(path, os.O_RDONLY))
 
 
 def survey(directory: Path) -> list[JournalReport]:
@@ -130,15 +192,23 @@ def survey(directory: Path) -> list[JournalReport]:
 
 def _report(home: Path) -> JournalReport:
     if problem := ownership.problem(home):
-        return JournalReport(home, None, False, Counts(), problem)
+        return JournalReport(home, None, False, Counts(), problem, is_anothers=ownership.is_anothers(home))
     lock = ownership.try_lock(home, to_look=True)
     try:
         owner = ownership.read_owner(home)
-        problem = "" if owner is not None else f"its file {ownership.OWNER_FILE!r} can't be read"
+        problem = "" if owner is not None else _nobodys(home)
         return _read_report(home, owner, lock is None, problem)
     finally:
         if lock is not None:
-            os.close(lock)
+            lock.forget()
+
+
+def _nobodys(home: Path) -> str:
+    where = shlex.quote(str(home.parent))
+    return (
+        f"its file {ownership.OWNER_FILE!r} says nothing; to deliver it to where the environment says:"
+        f" llmobs-trace resend --journal {where}"
+    )
 
 
 def _read_report(home: Path, owner: Owner | None, is_held: bool, problem: str) -> JournalReport:
@@ -165,10 +235,11 @@ def _read_report(home: Path, owner: Owner | None, is_held: bool, problem: str) -
     else:
         dropped += totals.in_memory
     counts = Counts(settled.delivered, pending, settled.rejected, dropped + settled.lost, pending_bytes)
-    return JournalReport(home, owner, is_held, counts, problem, totals.in_memory)
+    disk_bytes = disk_use.taken_bytes(home)
+    return JournalReport(home, owner, is_held, counts, problem, totals.in_memory, disk_bytes=disk_bytes)
 
 
-def prune(directory: Path) -> None:
+def drop_old_ledgers(directory: Path) -> None:
     """Remove the oldest ledgers of ended processes that have nothing pending, beyond the newest few, or
     beyond a week where something was lost.
     """
@@ -184,7 +255,7 @@ def prune(directory: Path) -> None:
         if lock is not None:
             if not _segment_files(home):
                 ownership.remove(home)
-            os.close(lock)
+            lock.forget()
 
 
 def _has_lost(home: Path) -> bool:
@@ -199,7 +270,7 @@ def _is_ours(owner: Owner) -> bool:
 
 def _is_ours_or_missing(path: Path) -> bool:
     try:
-        os.close(files.open_ours(path, os.O_RDONLY))
+        _open_and_close(path)
     except FileNotFoundError:
         return True
     except OSError:
