@@ -1,14 +1,16 @@
-"""What a destination said → what we do about it: the whole table, as data. Pure, any thread.
+"""Maps what a destination said to what we do about it: the whole table, as data. Pure, any thread.
 
-| answer                                     | verdict      | response                                  |
+| answer                                     | verdict      | action                                    |
 |--------------------------------------------|--------------|-------------------------------------------|
-| 2xx                                        | ACCEPTED     | settled                                   |
+| 200, 201, 202, 204, and nothing else said  | ACCEPTED     | settled                                   |
+| those with a page or `errors`; other 2xx   | NOT_ACCEPTED | kept, paused: see `body_of_2xx`           |
 | 400, 422                                   | POISON       | halved, until the event at fault is alone |
 | 413                                        | TOO_LARGE    | halved, as well                           |
 | 401, 403                                   | UNAUTHORISED | kept, paused                              |
 | 404, other 4xx, what is no HTTP status     | REFUSED      | kept, paused                              |
 | 3xx                                        | REDIRECTED   | kept, paused; never followed: keys travel |
 | 408, 429, 5xx                              | BUSY         | kept, tried again with growing delays     |
+| none: nothing can be sent from here        | HINDERED     | kept, paused: see `environment`           |
 | none: a timeout, a broken connection       | BROKEN       | kept, tried again with growing delays     |
 
 How a batch is halved, and when a refusal is of everything and not of an event, is `poison`.
@@ -26,16 +28,18 @@ class Verdict(Enum):
     """What an answer means for the batch that it is about."""
 
     ACCEPTED = "accepted"
+    NOT_ACCEPTED = "no acceptance"
     POISON = "not understood"
     TOO_LARGE = "too large"
     UNAUTHORISED = "not authorised"
     REFUSED = "refused"
     REDIRECTED = "redirected"
+    HINDERED = "can't be sent from here"
     BUSY = "busy"
     BROKEN = "no answer"
 
 
-class Response(Enum):
+class Action(Enum):
     """What happens to the batch, and to the experiment that it belongs to."""
 
     SETTLE = "settle"  # the batch is delivered
@@ -44,18 +48,24 @@ class Response(Enum):
     PAUSE = "pause"  # keep it; say so once, then try slowly: somebody has to mend something first
 
 
-RESPONSES: Final[dict[Verdict, Response]] = {
-    Verdict.ACCEPTED: Response.SETTLE,
-    Verdict.POISON: Response.HALVE,
-    Verdict.TOO_LARGE: Response.HALVE,
-    Verdict.UNAUTHORISED: Response.PAUSE,
-    Verdict.REFUSED: Response.PAUSE,
-    Verdict.REDIRECTED: Response.PAUSE,
-    Verdict.BUSY: Response.RETRY,
-    Verdict.BROKEN: Response.RETRY,
+ACTIONS: Final[dict[Verdict, Action]] = {
+    Verdict.ACCEPTED: Action.SETTLE,
+    Verdict.NOT_ACCEPTED: Action.PAUSE,
+    Verdict.POISON: Action.HALVE,
+    Verdict.TOO_LARGE: Action.HALVE,
+    Verdict.UNAUTHORISED: Action.PAUSE,
+    Verdict.REFUSED: Action.PAUSE,
+    Verdict.REDIRECTED: Action.PAUSE,
+    Verdict.HINDERED: Action.PAUSE,
+    Verdict.BUSY: Action.RETRY,
+    Verdict.BROKEN: Action.RETRY,
 }
 
 _BY_STATUS: Final[dict[int, Verdict]] = {
+    200: Verdict.ACCEPTED,
+    201: Verdict.ACCEPTED,
+    202: Verdict.ACCEPTED,
+    204: Verdict.ACCEPTED,
     400: Verdict.POISON,
     401: Verdict.UNAUTHORISED,
     403: Verdict.UNAUTHORISED,
@@ -65,10 +75,13 @@ _BY_STATUS: Final[dict[int, Verdict]] = {
     429: Verdict.BUSY,
 }
 
+# Where the body does not speak against it.
+ACCEPTING: Final = frozenset(status for status, verdict in _BY_STATUS.items() if verdict is Verdict.ACCEPTED)
+
+# All others are REFUSED.
 _BY_CLASS: Final[dict[int, Verdict]] = {
-    2: Verdict.ACCEPTED,
+    2: Verdict.NOT_ACCEPTED,
     3: Verdict.REDIRECTED,
-    4: Verdict.REFUSED,
     5: Verdict.BUSY,
 }
 
@@ -83,8 +96,12 @@ ADVICE: Final[dict[int, str]] = {
     422: _NOT_EVEN_ALONE + "check experiment_id {experiment!r}, project_id and dataset_id",
 }
 _ADVICE_BY_VERDICT: Final[dict[Verdict, str]] = {
+    Verdict.NOT_ACCEPTED: "something else answered: check base_url, and login pages and proxies on the way",
     Verdict.REDIRECTED: "check site and base_url: redirects are never followed, since the keys would travel",
 }
+
+# These are about the way to the destination, not about one experiment; the others' words name that.
+CONCERN_ALL: Final = frozenset({Verdict.HINDERED, Verdict.BUSY, Verdict.BROKEN})
 
 
 class Answer(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""When to try again: growing delays with full jitter, and what the server asks for. Pure, any thread.
+"""Decides when to try again: growing delays with full jitter, and what the server asks for. Pure, any thread.
 
 Full jitter (a delay anywhere from zero to the bound) spreads the programs that one outage hit together; see
 "Exponential Backoff And Jitter" in the AWS Architecture Blog for its measurements against other kinds.
@@ -83,10 +83,10 @@ def _date(text: str) -> float | None:
         return None
     try:
         return parsedate_to_datetime(text).timestamp()
-    except (ValueError, TypeError, OverflowError, IndexError):
+    except Exception:  # of which kinds is a matter of the Python
         return None
 
 
 def _grown(base: float, cap: float, failures: int) -> float:
     # Beyond 2**60 the power says no more than the cap, and a float can't hold it for ever.
-    return float(min(cap, base * 2 ** min(max(failures - 1, 0), 60)))
+    return float(min(cap, base * 2 ** min(failures - 1, 60)))

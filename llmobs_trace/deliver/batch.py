@@ -1,4 +1,4 @@
-"""Records in, request bodies out, as bytes: nothing is decoded or encoded again. Sender's thread.
+"""Joins records into request bodies, as bytes: nothing is decoded or encoded again. Sender's thread.
 
 A record is `{"experiment":<id>,"span":{…}}` or `{"experiment":<id>,"metric":{…}}`. Inside an encoded id
 every quote is escaped, so the first `","` ends it, whatever the id and the event hold.
@@ -171,5 +171,5 @@ def bodies(
             yield entries[begin:index]
             begin, size_bytes = index, ENVELOPE_BYTES
         size_bytes += event_bytes
-    if begin < len(entries):
+    if sizes:
         yield entries[begin:]

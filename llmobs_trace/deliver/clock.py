@@ -1,4 +1,4 @@
-"""The clock that deadlines go by, in seconds. Any thread.
+"""Reads the clock that deadlines go by, in seconds. Any thread.
 
 What stops time for a program's tests puts another function into every module that holds `time.monotonic`. A
 deadline that never comes would have `flush` wait for ever; a class's own attribute is left alone.

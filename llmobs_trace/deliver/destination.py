@@ -1,4 +1,5 @@
-"""Where batches go: one seam, `send(batch) → answer`. Sender's thread, except where it says otherwise.
+"""Defines where batches go: one seam, `send(batch) → answer`. Sender's thread, except where it says
+otherwise.
 
 class Printed:
     name = "printed"
@@ -19,8 +20,6 @@ from typing import Protocol
 
 from llmobs_trace.deliver.answers import Answer
 from llmobs_trace.deliver.batch import Batch
-
-__all__ = ["Answer", "Batch", "Destination"]
 
 
 class Destination(Protocol):

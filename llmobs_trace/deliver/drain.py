@@ -1,4 +1,4 @@
-"""One source in, delivered to one destination: what a command does with what was left. Caller's thread."""
+"""Delivers one source to one destination: what a command does with what was left. Caller's thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Struct
 from llmobs_trace.deliver.backoff import Pace
 from llmobs_trace.deliver.clock import Clock
 from llmobs_trace.deliver.destination import Destination
-from llmobs_trace.deliver.gate import Gate
+from llmobs_trace.deliver.fork_gate import Gate
 from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS, Sending
 from llmobs_trace.deliver.lanes import Lanes
 from llmobs_trace.deliver.ledger import Ledger
@@ -29,6 +29,11 @@ class Drained(Struct, frozen=True, kw_only=True):
     last_error: str | None
 
 
+def log_notices() -> Notices:
+    """Few lines for the log of the package."""
+    return Notices(logging.getLogger("llmobs_trace"), Clock.now)
+
+
 def drain(
     source: Source,
     destination: Destination,
@@ -39,10 +44,12 @@ def drain(
     max_batch_events: int = MAX_BATCH_EVENTS,
     pace: Pace | None = None,
     rejected: Path | None = None,
+    notices: Notices | None = None,
 ) -> Drained:
     """Deliver all of `source` within `timeout` seconds; ends early where nothing can change in what is left.
 
-    What is refused for good is kept under the directory `rejected`. The caller closes source and destination.
+    What is refused for good is kept under the directory `rejected`. `notices` are for several sources after
+    one another, with their own end. The caller closes source and destination.
     """
     ledger = Ledger()
     gate = Gate()
@@ -50,7 +57,7 @@ def drain(
         destination=destination,
         gate=gate,
         ledger=ledger,
-        notices=Notices(logging.getLogger("llmobs_trace"), Clock.now),
+        notices=notices or log_notices(),
         request_timeout_seconds=request_timeout,
         max_batch_bytes=max_batch_bytes,
         max_batch_events=max_batch_events,
@@ -71,6 +78,8 @@ def drain(
             time.sleep(max(0.0, next_due - Clock.now()))
     finally:
         gate.leave()
+        if notices is None:
+            sending.notices.end()
     after = source.counts()
     return Drained(
         delivered=after.delivered - before.delivered,

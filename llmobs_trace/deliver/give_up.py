@@ -1,5 +1,5 @@
-"""What nobody will ever deliver in, lines of the rejected file out: what a command does when it is told to.
-Caller's thread.
+"""Moves what nobody will ever deliver to the file of rejected events, when a command is told to. Caller's
+thread.
 
 An event is written down before it is settled, so a kill in the middle repeats some lines and loses none.
 """

@@ -1,4 +1,4 @@
-"""One experiment's delivery: when it may be tried next, and what its failures and recoveries do to that.
+"""Tracks one experiment's delivery: when it may be tried next, and what failures and recoveries do to that.
 
 Sender's thread.
 """
@@ -10,11 +10,19 @@ from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import Final
 
-from llmobs_trace.deliver.answers import RESPONSES, Answer, Response, Verdict, advice, what_was_said
+from llmobs_trace.deliver.answers import (
+    ACTIONS,
+    CONCERN_ALL,
+    Action,
+    Answer,
+    Verdict,
+    advice,
+    what_was_said,
+)
 from llmobs_trace.deliver.backoff import Pace, asked_delay, pause_delay, retry_delay
 from llmobs_trace.deliver.clock import Clock
 from llmobs_trace.deliver.destination import Destination
-from llmobs_trace.deliver.gate import Gate
+from llmobs_trace.deliver.fork_gate import Gate
 from llmobs_trace.deliver.ledger import Ledger
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.poison import Search, SizeLimit
@@ -28,6 +36,8 @@ _chance = SystemRandom().random
 
 # What every experiment's failed requests are together, in the log.
 _OUTAGE = ("outage",)
+# What is over for all experiments once it is for one.
+_ENDS_FOR_ALL = frozenset({Verdict.BROKEN, Verdict.HINDERED, Verdict.NOT_ACCEPTED})
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,9 @@ class Sending:
     pace: Pace
     rejected: Rejected = field(default_factory=Rejected)
     limit: SizeLimit = field(default_factory=SizeLimit)
+    # Whether an experiment is known from trace headers alone, and what such may hold when they are refused.
+    is_hearsay: Callable[[str], bool] = lambda experiment_id: False
+    max_hearsay_bytes: int = 0
     clock: Callable[[], float] = Clock.now
     chance: Callable[[], float] = _chance
 
@@ -65,14 +78,14 @@ class Lane:
 
     def hasten(self, pace: Pace) -> None:
         """Somebody waits: try again soon, unless the server asked to be left alone or somebody must act."""
-        if self.verdict is not None and RESPONSES[self.verdict] is Response.RETRY and not self.asked:
+        if self.verdict is not None and ACTIONS[self.verdict] is Action.RETRY and not self.asked:
             # Not more often than at the shortest delay, or a program that flushes in a loop would hammer.
             self.not_before = min(self.not_before, self.tried_at + pace.base_seconds)
             self.step = 0
 
     def failed(self, answer: Answer, verdict: Verdict, sending: Sending) -> None:
         """A request failed for a reason that is no single event's: wait, or pause."""
-        paused = RESPONSES[verdict] is Response.PAUSE
+        paused = ACTIONS[verdict] is Action.PAUSE
         if verdict is not self.verdict:
             self.step = 0
         self.failures += 1
@@ -87,13 +100,14 @@ class Lane:
         self.not_before = now + delay
         sending.ledger.last_error = what = what_was_said(answer)
         # A refusal concerns one experiment; an outage all, however many of them notice it.
-        self.trouble = self.experiment_id if paused else _OUTAGE
-        cause = (verdict, answer.status)
-        subject = self._subject(sending, paused)
+        self.trouble = _OUTAGE if verdict in CONCERN_ALL else self.experiment_id
+        # In an environment one thing after the other may turn out to be wrong.
+        cause = (verdict, answer.detail if verdict is Verdict.HINDERED else answer.status)
+        subject = self._subject(sending)
         if paused:
             hint = advice(answer, self.experiment_id)
             text = f"{subject} is paused, its events are kept: {what}" + (f"; {hint}" if hint else "")
-            sending.notices.happened(self.trouble, text, cause=cause, once=True)
+            sending.notices.happened(self.trouble, text, kind=self._kind(), cause=cause, once=True)
         else:
             # A connection that breaks once and works at the next try is no news.
             quiet = self.failures == 1
@@ -105,18 +119,22 @@ class Lane:
         """Something was accepted; `others` are all lanes of the source."""
         if not self.failures:
             return
-        trouble = self.trouble
+        trouble, subject, kind = self.trouble, self._subject(sending), self._kind()
         self.failures = self.step = 0
         self.verdict = self.trouble = None
         self.asked = False
         failing = [other for other in others if other.failures]
         if all(other.trouble != trouble for other in failing):
-            sending.notices.over(trouble, f"{self._subject(sending, trouble != _OUTAGE)} works again")
+            sending.notices.over(trouble, f"{subject} works again", kind=kind)
         for other in failing:
-            # There are answers again: no need for the others to wait for theirs.
-            if other.verdict is Verdict.BROKEN:
+            # The way there is open again: no need for the others to wait until they find that out.
+            if other.verdict in _ENDS_FOR_ALL:
                 other.not_before = 0.0
 
-    def _subject(self, sending: Sending, paused: bool) -> str:
-        name = sending.destination.name
-        return f"delivery of experiment {self.experiment_id!r} to {name}" if paused else f"delivery to {name}"
+    def _kind(self) -> Hashable:
+        """What the log takes together: thousands of experiments may be refused for one reason."""
+        return None if self.trouble == _OUTAGE else "experiment"
+
+    def _subject(self, sending: Sending) -> str:
+        of = "" if self.trouble == _OUTAGE else f" of experiment {self.experiment_id!r}"
+        return f"delivery{of} to {sending.destination.name}"

@@ -1,4 +1,5 @@
-"""One source's records in, batches sent and records settled: one lane for each experiment. Sender's thread.
+"""Delivers one source, with a lane for each experiment in it: one's failure holds up no other. Sender's
+thread.
 
 An experiment whose delivery fails must not hold others up, so each has a lane of its own: when it may be
 tried next, and how often it failed. A lane keeps no records in memory, only the position that none of its
@@ -14,10 +15,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from llmobs_trace.deliver.answers import Answer
+from llmobs_trace.deliver.answers import CONCERN_ALL, Answer
 from llmobs_trace.deliver.batch import Event, by_experiment, read_id
+from llmobs_trace.deliver.header_experiments import Hearsay
 from llmobs_trace.deliver.lane import Lane, Sending
-from llmobs_trace.deliver.sender import Sender
+from llmobs_trace.deliver.settler import Settler
 from llmobs_trace.journal.queue import Source
 from llmobs_trace.journal.record import Position
 from llmobs_trace.journal.records import Records
@@ -36,7 +38,8 @@ class Lanes(Generic[S]):
         self._lanes: dict[bytes, Lane] = {}
         self._frontier = source.start()
         self._swept = self._frontier
-        self._sender = Sender(source, sending, self._lanes)
+        self._settler = Settler(source, sending, self._lanes)
+        self._hearsay = Hearsay(sending.is_hearsay, sending.max_hearsay_bytes)
         self._requests_before: int | None = 0  # this pass; None once a chunk of it is done
 
     # -- what the worker asks --------------------------------------------------------------------------------
@@ -60,6 +63,10 @@ class Lanes(Generic[S]):
         """Whether a lane may be tried."""
         return any(lane.not_before <= now for lane in self._lanes.values())
 
+    def is_refused(self) -> bool:
+        """Whether what fails is refused by itself, and not by an outage, which concerns others as well."""
+        return all(lane.verdict not in CONCERN_ALL for lane in self._lanes.values())
+
     def hasten(self) -> None:
         """Somebody waits."""
         for lane in self._lanes.values():
@@ -67,11 +74,12 @@ class Lanes(Generic[S]):
 
     def finish_by(self, deadline: float | None) -> None:
         """Every request must be over before this moment of the clock."""
-        self._sender.deadline = deadline
+        self._settler.deadline = deadline
 
     def start_over(self) -> None:
         """Forget every position, as after an exception in mid-pass; delays stay."""
         self._frontier = self._swept = start = self.source.start()
+        self._hearsay.forget_all()
         for lane in self._lanes.values():
             lane.since = start
 
@@ -81,14 +89,14 @@ class Lanes(Generic[S]):
         """Send what is due and new; False where `interrupted`, asked after each request, ended it before."""
         end = self.source.end()
         at = self._begin()
-        self._requests_before = self._sender.requests
+        self._requests_before = self._settler.requests
         while not (self._is_begun() and interrupted()):
             records, after = self.source.read(at, self._sending.max_batch_bytes)
             if not records:
                 self._frontier = max(self._frontier, after)
                 for lane in self._lanes.values():
                     if lane.search.suspects:
-                        self._sender.judge(lane)
+                        self._settler.judge(lane)
                 self._finish(at)
                 self._swept = max(self._swept, end)
                 return True
@@ -101,7 +109,7 @@ class Lanes(Generic[S]):
 
     def _is_begun(self) -> bool:
         """Whether this pass has got anywhere: interruptions that come all the time must not stop all."""
-        return self._sender.requests != self._requests_before
+        return self._settler.requests != self._requests_before
 
     def _begin(self) -> Position:
         now = self._sending.clock()
@@ -118,6 +126,7 @@ class Lanes(Generic[S]):
         for key, lane in list(self._lanes.items()):
             if lane.since >= at:
                 del self._lanes[key]
+                self._hearsay.forget(lane)
 
     def _deliver_chunk(
         self, records: Records, at: Position, after: Position, interrupted: Callable[[], bool]
@@ -132,7 +141,7 @@ class Lanes(Generic[S]):
                 "unreadable", f"{len(unreadable)} records of the queue can't be read and are left out"
             )
             for record in unreadable:
-                self._sender.keep("", record, Event(True, record.line), _UNREADABLE, sent=False)
+                self._settler.keep("", record, Event(True, record.line), _UNREADABLE, sent=False)
         for key, lane in self._lanes.items():
             if lane.since >= at and key not in groups:
                 lane.since = max(lane.since, after)
@@ -140,9 +149,12 @@ class Lanes(Generic[S]):
         whole = True
         for key in sorted(groups, key=lambda key: self._lanes[key].failures):
             lane = self._lanes[key]
-            left = self._sender.offer(lane, groups[key], lambda: self._is_begun() and interrupted())
+            left = self._settler.offer(lane, groups[key], lambda: self._is_begun() and interrupted())
             if lane.since >= at:
                 lane.since = after if left is None else left
+            beyond = self._hearsay.beyond(lane, groups[key], self._frontier, left)
+            if beyond is not None:
+                self._settler.give_up(lane.experiment_id, beyond)
             whole = whole and not (left is not None and self._is_begun() and interrupted())
         return whole
 

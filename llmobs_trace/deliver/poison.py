@@ -1,4 +1,4 @@
-"""Halving a refused body down to the event at fault: what to send next, and whose fault it is. Pure.
+"""Decides about refused bodies: what to send next, whose fault it was, and when everything is refused. Pure.
 
 A body that is refused is cut in two, and each half is sent; so one bad event among n costs at most
 2·log2(n) requests more, rounded up, and one or two for itself. To be sure that it is the event and not a
@@ -16,17 +16,21 @@ and something after it, its own form without values perhaps. What is too large s
                         there is none: the last suspect is sent without its values, with the same outcomes
     nothing else left   the same, but without a witness all suspects are tried without their values
 
-Only positions are kept of what was cut: a search goes on where it was, whatever interrupts it.
+`Search.next` says what to do, the settler does it, `Search.heard` is told the answer. Only positions are kept
+of what was cut: a search goes on where it was, whatever interrupts it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from itertools import accumulate
+from typing import Final, NamedTuple
 
-from llmobs_trace.deliver.answers import Answer, Verdict, verdict_of
-from llmobs_trace.deliver.batch import Entries, bodies
+from llmobs_trace.deliver.answers import ACTIONS, Action, Answer, Verdict, verdict_of
+from llmobs_trace.deliver.batch import Entries, Event, bodies
+from llmobs_trace.deliver.without_values import without_values
 from llmobs_trace.journal.record import Position
 
 # So many in a row are not the fault of each.
@@ -40,18 +44,51 @@ class Suspect:
     alone: Entries
     answer: Answer
     is_sure: bool  # something was accepted before, or it is too large
-    is_hopeless: bool = False  # refused without its values too, or there is no such form of it
+    without_values: Entries | None  # None where that is no less than it is
+    was_tried: bool = False  # without its values, which were refused too
+
+    @property
+    def is_hopeless(self) -> bool:
+        return self.was_tried or self.without_values is None
+
+
+@dataclass(frozen=True)
+class Send:
+    """The next body: of the plan, or a suspect without its values, or the witness once more."""
+
+    body: Entries
+    suspect: Suspect | None = None
+    is_witness: bool = False
+
+    @property
+    def is_of_plan(self) -> bool:
+        return self.suspect is None and not self.is_witness
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Nothing is accepted, of however many: the fault is not the events'."""
+
+    answer: Answer
+
+
+class Reject(NamedTuple):
+    """An event whose fault it was, and whether it was sent without its values."""
+
+    suspect: Suspect
+    sent: bool
 
 
 class Search:
     """What one lane knows of its refused bodies; nothing, as long as there are none."""
 
-    __slots__ = ("cuts", "suspects", "witness")
+    __slots__ = ("_witness_was_refused", "cuts", "suspects", "witness")
 
     def __init__(self) -> None:
         self.cuts: list[Position] = []  # in order; no body goes on over one
         self.suspects: dict[Position, Suspect] = {}
         self.witness: Entries | None = None
+        self._witness_was_refused = False
 
     @property
     def is_on(self) -> bool:
@@ -75,36 +112,104 @@ class Search:
                 self.cuts.insert(index, cut)
         return [body[middle:], body[:middle]]
 
-    def suspect(self, alone: Entries, answer: Answer) -> Suspect:
-        """An event was refused alone."""
-        is_sure = self.witness is not None or verdict_of(answer) is Verdict.TOO_LARGE or answer.is_certain
-        suspect = self.suspects[alone.records[0].at] = Suspect(alone, answer, is_sure)
-        return suspect
+    def next(self, plan: list[Entries], *, is_last: bool) -> Send | Pause | None:
+        """What to do next; None where others have to speak first. `is_last`: there are no others."""
+        suspects = self.suspects.values()
+        for suspect in suspects:
+            if suspect.is_sure and not suspect.is_hopeless:
+                return _without_values(suspect)
+        is_in_doubt = self._is_in_doubt()
+        if plan and not is_in_doubt:
+            return Send(plan[-1])
+        if not suspects:
+            return None
+        if self.witness is not None and not self._witness_was_refused:
+            return Send(self.witness, is_witness=True)
+        if not is_last and not is_in_doubt:
+            return None
+        left = [suspect for suspect in suspects if not suspect.is_hopeless]
+        was_one_tried = any(suspect.was_tried for suspect in suspects)
+        if self._witness_was_refused or not left or (is_in_doubt and was_one_tried):
+            *_, last = suspects
+            return Pause(last.answer)
+        return _without_values(left[-1] if is_in_doubt else left[0])
 
-    def to_try(self, *, all_of_them: bool) -> list[Suspect]:
-        """Whom to send without values: those that were refused for sure, or all, and were not sent so yet."""
-        return [one for one in self.suspects.values() if not one.is_hopeless and (one.is_sure or all_of_them)]
+    def heard(
+        self, step: Send, plan: list[Entries], answer: Answer, chance: Callable[[], float]
+    ) -> list[Reject]:
+        """A body was accepted, or refused for what is in it. Changes the plan; says whose fault is clear now.
 
-    def accepted(self, body: Entries) -> tuple[list[Suspect], list[Entries]]:
-        """A body was accepted: who is guilty then, and which bodies to send again."""
-        if not self.is_on:
-            return [], []
-        if body and self.witness is None:
-            sizes = body.sizes()
+        `chance` gives a number from [0, 1): whose body comes next after one that is a suspect.
+        """
+        verdict = verdict_of(answer)
+        if step.is_of_plan:
+            plan.pop()
+        if ACTIONS[verdict] is Action.SETTLE:
+            return self._accepted(step, plan)
+        if step.is_witness:
+            self._witness_was_refused = True
+        elif step.suspect is not None:
+            step.suspect.was_tried = True
+            return self._undecided(step.suspect, plan, chance)
+        elif len(step.body) > 1:
+            plan += self.halve(step.body, by_bytes=verdict is Verdict.TOO_LARGE)
+        else:
+            is_sure = self.witness is not None or verdict is Verdict.TOO_LARGE or answer.is_certain
+            suspect = Suspect(step.body, answer, is_sure, _degraded(step.body, answer))
+            self.suspects[step.body.records[0].at] = suspect
+            if not is_sure or suspect.is_hopeless:
+                return self._undecided(suspect, plan, chance)
+        return []
+
+    def _accepted(self, step: Send, plan: list[Entries]) -> list[Reject]:
+        guilty = [] if step.suspect is None else [self._guilty(step.suspect, sent=True)]
+        if not self.is_on and not guilty:
+            return []
+        self._witness_was_refused = False  # not everything is refused any more
+        if self.witness is None:
+            sizes = step.body.sizes()
             smallest = sizes.index(min(sizes))
-            self.witness = body[smallest : smallest + 1]
-        guilty = [one for one in self.suspects.values() if one.is_sure and one.is_hopeless]
-        again = [one.alone for one in self.suspects.values() if not one.is_sure]
-        for alone in again:
-            del self.suspects[alone.records[0].at]
-        return guilty, again
+            self.witness = step.body[smallest : smallest + 1]
+        for suspect in list(self.suspects.values()):
+            if not suspect.is_sure:
+                del self.suspects[suspect.alone.records[0].at]
+                plan.append(suspect.alone)
+            elif suspect.is_hopeless:
+                guilty.append(self._guilty(suspect, sent=False))
+        return guilty
 
-    def is_in_doubt(self) -> bool:
+    def _undecided(self, suspect: Suspect, plan: list[Entries], chance: Callable[[], float]) -> list[Reject]:
+        """It may be its own fault, or no event's."""
+        if suspect.is_hopeless and suspect.answer.is_certain:
+            return [self._guilty(suspect, sent=False)]
+        if not self._is_in_doubt():
+            _somebody_else_next(plan, chance())
+        return []
+
+    def _guilty(self, suspect: Suspect, *, sent: bool) -> Reject:
+        del self.suspects[suspect.alone.records[0].at]
+        return Reject(suspect, sent)
+
+    def _is_in_doubt(self) -> bool:
         """Whether so many in a row are suspects that everything may be refused."""
         return len(self.suspects) >= SUSPECTS_IN_A_ROW
 
 
-def somebody_else_last(plan: list[Entries], chance: float) -> None:
+def _without_values(suspect: Suspect) -> Send:
+    assert suspect.without_values is not None
+    return Send(suspect.without_values, suspect)
+
+
+def _degraded(alone: Entries, answer: Answer) -> Entries | None:
+    """An event without its values, the reason in their place; the server's words might quote them."""
+    [(_, event)] = alone
+    reason = verdict_of(answer).value if answer.status is None else f"HTTP {answer.status}"
+    note = f"[left out: the event was refused ({reason})]"
+    degraded = without_values(event.json, is_span=event.is_span, note=note)
+    return None if degraded is None else alone.replaced(Event(event.is_span, degraded))
+
+
+def _somebody_else_next(plan: list[Entries], chance: float) -> None:
     """Let the body of an event by chance, `chance` from [0, 1), be the next one.
 
     By chance, since the next search must not meet the same suspects before everybody else.
@@ -145,11 +250,6 @@ class SizeLimit:
 def _middle_of_bytes(body: Entries) -> int:
     """Where both parts are most nearly of one size; neither is empty."""
     sizes = body.sizes()
-    total, before = sum(sizes), 0
-    best, smallest = 1, total + 1
-    for index, size_bytes in enumerate(sizes[:-1], 1):
-        before += size_bytes
-        difference = abs(total - 2 * before)
-        if difference < smallest:
-            best, smallest = index, difference
-    return best
+    total = sum(sizes)
+    apart = [abs(total - 2 * before) for before in accumulate(sizes[:-1])]
+    return 1 + apart.index(min(apart))

@@ -1,4 +1,4 @@
-"""Events that a destination refused, each with its words, in; a bounded file of JSON lines out.
+"""Keeps refused events with the server's words in a bounded file of JSON lines, their dead letter queue.
 
 Sender's thread; other processes append to the same file. A line is
 
@@ -6,7 +6,8 @@ Sender's thread; other processes append to the same file. A line is
 
 `sent` says whether the event's degraded form was accepted; `span` (or `metric`) is the event as it was
 recorded. A line may be empty. At its bound the file takes the place of the one before it, whose events are
-given up. Without a directory the newest few are kept in memory.
+given up. Where users share the journal's directory each has a directory for it; where none can be had, the
+newest few are kept in memory.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,10 +25,9 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
+from llmobs_trace import directories
 from llmobs_trace.deliver.answers import Answer, what_was_said
-
-if sys.platform != "win32":
-    import fcntl
+from llmobs_trace.journal import files, lock
 
 DIRECTORY: Final = "rejected"
 FILE: Final = "rejected.jsonl"
@@ -37,7 +36,9 @@ FILE_BEFORE: Final = "rejected.before.jsonl"
 MAX_FILE_BYTES: Final = 32 << 20
 MAX_MEMORY_BYTES: Final = 4 << 20
 
-_APPEND_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+_APPEND_FLAGS = (
+    os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+)
 
 
 class Rejection(Struct, frozen=True, kw_only=True):
@@ -52,7 +53,10 @@ class Rejection(Struct, frozen=True, kw_only=True):
 
 
 class Rejected:
-    """Where rejected events are kept: `rejected/` under `root`, or without a root in memory."""
+    """Where rejected events are kept: `rejected/` under `root`, or without a root in memory.
+
+    `directory` is that, or this user's own beside it where it turned out to be another's; None is memory.
+    """
 
     def __init__(self, root: Path | None = None, *, max_file_bytes: int = MAX_FILE_BYTES) -> None:
         self.directory = None if root is None else root.absolute() / DIRECTORY
@@ -65,13 +69,24 @@ class Rejected:
         with contextlib.suppress(OSError):
             return str(self.write(rejection))
         self._remember(self._line(rejection))
-        return "memory, for want of a file"
+        return "memory, since no file could be written"
 
     def write(self, rejection: Rejection) -> Path:
         """Write one event down in the file, or raise OSError: the file."""
         if self.directory is None:
             raise FileNotFoundError("there is no directory for it")
-        return self._append(self.directory, self._line(rejection))
+        line = self._line(rejection)
+        try:
+            return self._append(self.directory, line)
+        except _Anothers:
+            self.directory = _of_this_user(self.directory.parent)
+            return self._append(self.directory, line)
+
+    def where(self) -> str:
+        """Where those are that were kept so far, in words for a log line."""
+        if self._memory or self.directory is None:
+            return "not kept, since no file could be written"
+        return f"kept in {self.directory}"
 
     def _line(self, rejection: Rejection) -> bytes:
         line = _line(rejection)
@@ -82,30 +97,33 @@ class Rejected:
         return list(self._memory)
 
     def _append(self, directory: Path, line: bytes) -> Path:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = os.lstat(directory)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise OSError("somebody else's, or a link")
+        directories.make(directory)
+        if not _is_ours(directory):
+            raise _Anothers("somebody else's, or a link")
         path = directory / FILE
         if _size_of(path) + len(line) > self._max_file_bytes:
             self._turn_over(path, len(line))
         with _opened(path) as file:
             size_bytes = os.fstat(file).st_size
             # What a full disk or a kill cut short must not spoil the next line.
-            if size_bytes and os.pread(file, 1, size_bytes - 1) != b"\n":
-                line = b"\n" + line
+            if size_bytes:
+                os.lseek(file, size_bytes - 1, os.SEEK_SET)  # it is written to at its end wherever that is
+                if os.read(file, 1) != b"\n":
+                    line = b"\n" + line
             if os.write(file, line) != len(line):
                 raise OSError("the disk is full")
         return path
 
     def _turn_over(self, path: Path, needed_bytes: int) -> None:
         """Begin a new file; of several processes that want to, one does."""
+        if not lock.is_possible():
+            path.replace(path.with_name(FILE_BEFORE))
+            return
         with _opened(path) as file:
-            if sys.platform != "win32":
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
-                    return
+            try:
+                lock.exclusive(file)
+            except OSError:
+                return
             held, there = os.fstat(file), os.lstat(path)
             if held.st_ino == there.st_ino and there.st_size + needed_bytes > self._max_file_bytes:
                 path.replace(path.with_name(FILE_BEFORE))
@@ -117,14 +135,37 @@ class Rejected:
             self._memory_bytes -= len(self._memory.popleft())
 
 
+class _Anothers(PermissionError):
+    """What is there is no directory of this user's."""
+
+
+def _is_ours(directory: Path) -> bool:
+    found = os.lstat(directory)
+    return stat.S_ISDIR(found.st_mode) and files.is_of_this_user(found)
+
+
+def _of_this_user(root: Path) -> Path:
+    """A directory for a user who shares `root` with the one who came first."""
+    return root / f"{DIRECTORY}-{os.geteuid() if hasattr(os, 'geteuid') else 0}"
+
+
+def file_under(root: Path) -> Path | None:
+    """This user's file of rejected events under a directory of journals, where there is one."""
+    for directory in (root / DIRECTORY, _of_this_user(root)):
+        with contextlib.suppress(OSError):
+            if _is_ours(directory) and (directory / FILE).is_file():
+                return directory / FILE
+    return None
+
+
 def _line(rejection: Rejection, *, with_event: bool = True) -> bytes:
     answer = rejection.answer
     said: dict[str, object] = {
         "rejected_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-        "destination": rejection.destination,
+        "destination": _as_text(rejection.destination),
         "experiment": rejection.experiment_id,
         "status": answer.status,
-        "words": answer.detail or what_was_said(answer),
+        "words": _as_text(answer.detail or what_was_said(answer)),
         "sent": "without its values" if rejection.sent else "no",
     }
     if with_event:
@@ -132,6 +173,11 @@ def _line(rejection: Rejection, *, with_event: bool = True) -> bytes:
     else:
         said["event_bytes"] = len(rejection.event)
     return msgspec.json.encode(said) + b"\n"
+
+
+def _as_text(words: str) -> str:
+    """A path may be none, as under a directory whose name is not UTF-8."""
+    return words.encode("utf-8", "backslashreplace").decode()
 
 
 def _as_json(event: bytes) -> Raw | str:
@@ -152,7 +198,7 @@ def _size_of(path: Path) -> int:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    file = os.open(path, _APPEND_FLAGS, 0o600)
+    file = files.above_standard(os.open(path, _APPEND_FLAGS, 0o600))
     try:
         yield file
     finally:

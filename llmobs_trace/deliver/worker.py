@@ -1,4 +1,5 @@
-"""The one background thread: wake, take, send, settle. Records come from queues, batches go to a destination.
+"""Runs the one background thread: wake, take, send, settle. Records come from queues, batches go to a
+destination.
 
     user's threads   start, flush, shutdown, stats, wake, and around a fork pause_for_fork, resume_after_fork
     sender's thread  everything else here
@@ -23,16 +24,18 @@ from typing import Any, Final
 from llmobs_trace.deliver.backoff import Pace, retry_delay
 from llmobs_trace.deliver.clock import Clock
 from llmobs_trace.deliver.destination import Destination
-from llmobs_trace.deliver.gate import Closed, Gate
+from llmobs_trace.deliver.fork_gate import Gate, GateClosed
+from llmobs_trace.deliver.header_experiments import SHARE as HEARSAY_SHARE
 from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS, Sending
 from llmobs_trace.deliver.lanes import Lanes
-from llmobs_trace.deliver.ledger import DeliveryStats, Ledger
+from llmobs_trace.deliver.ledger import Ledger
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.predecessors import Adopted, Predecessors
+from llmobs_trace.deliver.queue_warnings import Watch
 from llmobs_trace.deliver.rejected import Rejected
-from llmobs_trace.deliver.watch import Watch
 from llmobs_trace.journal.queue import Queue
 from llmobs_trace.journal.record import Position
+from llmobs_trace.stats import DeliveryStats
 
 THREAD_NAME: Final = "llmobs-trace-sender"
 
@@ -77,8 +80,9 @@ class Worker:
     """Delivers `queue`, and what `adopt` finds of ended processes, to `destination`.
 
     `adopt` is called on the sender's thread, at its start and now and then while it is awake; `on_thread`
-    once, as the thread's first act. What is refused for good is kept under the directory `rejected`. `fork`
-    hooks and exit are the caller's to wire up. All times are seconds.
+    once, as the thread's first act. What is refused for good is kept under the directory `rejected`.
+    `is_hearsay` says whether an experiment is known from trace headers alone. `fork` hooks and exit are the
+    caller's to wire up. All times are seconds.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class Worker:
         adopt: Callable[[], Iterable[Adopted]] | None = None,
         on_thread: Callable[[], None] | None = None,
         rejected: Path | None = None,
+        is_hearsay: Callable[[str], bool] = lambda experiment_id: False,
         pace: Pace | None = None,
         log: logging.Logger | None = None,
     ) -> None:
@@ -104,6 +109,7 @@ class Worker:
         self._adopt = adopt
         self._on_thread = on_thread
         self._rejected = rejected
+        self._is_hearsay = is_hearsay
         self._pace = pace or Pace()
         self._log = log or logging.getLogger("llmobs_trace")
         self._set_up(queue)
@@ -123,8 +129,10 @@ class Worker:
             max_batch_events=self._max_batch_events,
             pace=self._pace,
             rejected=Rejected(self._rejected),
+            is_hearsay=self._is_hearsay,
+            max_hearsay_bytes=queue.max_bytes // HEARSAY_SHARE,
         )
-        self._watch = Watch(queue, self._sending.notices)
+        self._watch = Watch(queue, self._sending.notices, self._ledger)
         self._own = Lanes(queue, self._sending)
         self._predecessors = Predecessors(self._adopt, self._sending, self._fault)
         # Of the module, not imported by name: gevent may have replaced it since.
@@ -196,7 +204,10 @@ class Worker:
         deadline = Clock.now() + max(0.0, timeout)
         reached = self.flush(timeout)
         if reached and not self._stopping and self._adopt is not None and not self.is_sender():
-            self._wait_for_leftovers(deadline)
+            # The sender sees to them: no deadline frees this thread, if it must, from a name server.
+            leftovers = _Leftovers(deadline)
+            self._inbox.put(leftovers)
+            self._wait_for(leftovers)
         self._stopping = True
         self._inbox.put(None)
         thread = self._thread
@@ -216,12 +227,6 @@ class Worker:
         self._inbox.put(_Leftovers(Clock.now()))
         self.start()
 
-    def _wait_for_leftovers(self, deadline: float) -> None:
-        """Have the sender see to them: no deadline frees this thread, if it must, from a name server."""
-        leftovers = _Leftovers(deadline)
-        self._inbox.put(leftovers)
-        self._wait_for(leftovers)
-
     def _wait_for(self, waiting: _Flush | _Leftovers) -> None:
         while not waiting.done.is_set() and (left := waiting.deadline - Clock.now()) > 0:
             self.start()
@@ -233,6 +238,14 @@ class Worker:
     def stats(self) -> DeliveryStats:
         """The counts of this process now. Any thread."""
         return self._ledger.stats(self._queue.counts())
+
+    def where_rejected(self) -> str:
+        """Where the events are that were refused for good, in words for a log line. Any thread."""
+        return self._sending.rejected.where()
+
+    def given_up(self) -> int:
+        """How many of the dropped events were given up for want of room for their experiment. Any thread."""
+        return self._ledger.given_up
 
     def is_sender(self) -> bool:
         """Whether this is the sender's own thread, whose doings are nobody's spans."""
@@ -286,7 +299,7 @@ class Worker:
                         self._turn(None)
                     except SystemExit as error:  # as of a log handler of the user's
                         self._begin_anew(error)
-            except Closed:
+            except GateClosed:
                 return
             finally:
                 self._queue.armed = True  # whatever ended it, the next record starts it again
@@ -301,7 +314,7 @@ class Worker:
             self._finish_by = waiting.deadline
             while not waiting.done.is_set() and Clock.now() < waiting.deadline:
                 self._turn(waiting.deadline)
-        except Closed:
+        except GateClosed:
             waiting.done.set()
         finally:
             self._finish_by = None
@@ -313,18 +326,19 @@ class Worker:
         try:
             self._sleep(until)
             self._gate.enter()
-            self._work(alone=until is None or bool(self._leftovers))
+            self._work(until)
             self._faults_in_a_row = 0
-        except Closed:
+        except GateClosed:
             raise
         except Exception as error:
             self._begin_anew(error)
         finally:
             self._gate.leave()
 
-    def _work(self, *, alone: bool) -> None:
+    def _work(self, until: float | None) -> None:
         self._queue.prepare()
         self._watch.look()
+        self._sending.notices.look()
         now = Clock.now()
         if self._is_due(now):
             self._own.finish_by(self._finish_by)
@@ -332,11 +346,15 @@ class Worker:
             self._fresh_since = None if is_whole else float("-inf")
             self._swept_bytes = self._queue.pending()[1]
         self._answer_flushes()
-        if alone and not self._flushes:
+        if self._is_predecessors_turn(until):
             if self._leftovers:
                 self._predecessors.look_again()
             self._predecessors.deliver(now, self._finish_by, self._has_better_to_do)
             self._answer_leftovers()
+
+    def _is_predecessors_turn(self, until: float | None) -> bool:
+        """Whether what ended processes left may be delivered now: whoever waits for our own comes first."""
+        return not self._flushes and (until is None or bool(self._leftovers))
 
     def _is_wanted(self) -> bool:
         """Whether a pass must be interrupted: messages wait, or somebody waits no longer than until now."""
@@ -362,6 +380,7 @@ class Worker:
     def _end(self) -> None:
         """The last thing the sender does."""
         try:
+            self._sending.notices.end()
             self._predecessors.close()
             self._destination.close()
         except Exception as error:
@@ -391,14 +410,18 @@ class Worker:
         if self._faults_in_a_row:
             return retry_delay(self._faults_in_a_row, self._sending.chance(), self._pace)
         moments = [flush.deadline for flush in self._flushes]
-        moments += [now for lanes in self._predecessors.lanes if lanes.has_new()]
-        moments += [now for _ in self._leftovers]
-        for lanes in self._all():
+        # What is not to be done in the next turn is no reason to be awake for it.
+        is_predecessors_turn = self._is_predecessors_turn(until)
+        if is_predecessors_turn and (self._leftovers or self._predecessors.has_new()):
+            moments.append(now)
+        for lanes in self._all() if is_predecessors_turn else [self._own]:
             next_due = lanes.next_due()
             if next_due is not None:
                 moments.append(next_due)
         if until is not None:
             moments.append(until)
+        if (to_be_said := self._sending.notices.next_due()) is not None:
+            moments.append(to_be_said)
         if self._fresh_since is None:
             # The order matters: what is appended after arming wakes, what was before is seen.
             self._queue.armed = True

@@ -1,4 +1,4 @@
-"""The receiver in its own process, and queues and workers as the runtime makes them."""
+"""The receiver in its own process, and queues and workers as a pipeline makes them."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmobs_trace.deliver.answers import RESPONSES, Answer, Response, Verdict, advice, verdict_of
+from llmobs_trace.deliver.answers import ACTIONS, Action, Answer, Verdict, advice, verdict_of
 
 
 @pytest.mark.parametrize(
@@ -36,15 +36,13 @@ def test_every_status_has_its_verdict(status: int | None, verdict: Verdict) -> N
 
 
 @given(st.integers())
-def test_a_status_nobody_heard_of_has_a_verdict_and_a_response_too(status: int) -> None:
-    assert verdict_of(Answer(status=status)) in RESPONSES
+def test_a_status_nobody_heard_of_has_a_verdict_and_an_action_too(status: int) -> None:
+    assert verdict_of(Answer(status=status)) in ACTIONS
 
 
-def test_only_a_2xx_settles_a_batch() -> None:
-    settled = [
-        code for code in range(100, 600) if RESPONSES[verdict_of(Answer(status=code))] is Response.SETTLE
-    ]
-    assert settled == list(range(200, 300))
+def test_only_what_accepts_settles_a_batch() -> None:
+    settled = [code for code in range(100, 600) if ACTIONS[verdict_of(Answer(status=code))] is Action.SETTLE]
+    assert settled == [200, 201, 202, 204]
 
 
 def test_a_destination_without_statuses_gives_the_verdict_itself() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from llmobs_trace.deliver.batch import Batch, Entries, bodies, by_experiment, read_id
+from llmobs_trace.deliver.batch import ENVELOPE_BYTES, Batch, Entries, bodies, by_experiment, read_id
 from llmobs_trace.journal import Position, Records
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20) | st.sampled_from(
@@ -113,3 +113,70 @@ def test_every_event_is_in_one_body_in_order_and_within_the_bounds(
 def test_a_kind_without_events_is_left_out() -> None:
     batch = Batch.of("e", by_experiment(in_a_row([b'{"experiment":"e","span":{}}']))[0][b'"e"'])
     assert batch.body() == b'{"data":{"attributes":{"spans":[{}]},"type":"events"}}'
+
+
+def of_sizes(*sizes: int) -> Entries:
+    """Events that take so many bytes each, their commas included."""
+    lines = [b'{"experiment":"e","span":%b}' % (b"x" * (size - 1)) for size in sizes]
+    return Entries(b'{"experiment":"e",', in_a_row(lines))
+
+
+def test_an_event_takes_a_comma_and_a_metric_two_bytes_more() -> None:
+    lines = [b'{"experiment":"e","span":{"a":1}}', b'{"experiment":"e","metric":{"a":1}}']
+    entries = by_experiment(in_a_row(lines))[0][b'"e"']
+    assert entries.sizes() == [len('{"a":1}') + 1, len('{"a":1}') + 3]
+
+
+def test_a_body_s_size_is_known_before_it_is_made() -> None:
+    span, metric = b'{"s":1}', b'{"m":22}'
+    for spans in (0, 1, 2, 3):
+        for metrics in (0, 1, 2, 3):
+            batch = Batch(experiment_id="e", spans=[span] * spans, metrics=[metric] * metrics)
+            left_out = len('"spans":[],') * (not spans) + len('"metrics":[],') * (not metrics)
+            commas = bool(spans) + bool(metrics)  # one for each event is counted
+            if spans or metrics:
+                assert batch.size_bytes == len(batch.body()) + left_out + commas
+    assert len(b'{"data":{"attributes":{"metrics":[],"spans":[]},"type":"events"}}') == ENVELOPE_BYTES
+
+
+@given(
+    st.lists(st.integers(1, 60), max_size=30),
+    st.integers(60, 400),
+    st.integers(1, 12),
+    st.sets(st.integers(0, 30)),
+)
+@example([10] * 6, ENVELOPE_BYTES + 60, 6, set())
+@example([10] * 6, ENVELOPE_BYTES + 59, 6, set())
+@example([10] * 6, ENVELOPE_BYTES + 60, 5, set())
+@example([10] * 6, ENVELOPE_BYTES + 20, 6, {1, 2, 3})
+@example([10] * 6, ENVELOPE_BYTES + 60, 6, {0, 6, 7})
+def test_a_body_holds_as_many_as_fit(
+    sizes: list[int], max_bytes: int, max_events: int, cut_at: set[int]
+) -> None:
+    expected: list[list[int]] = []
+    for index, size in enumerate(sizes):
+        held = sum(sizes[at] for at in expected[-1]) if expected else 0
+        is_new = (
+            not expected
+            or ENVELOPE_BYTES + held + size > max_bytes
+            or len(expected[-1]) == max_events
+            or index in cut_at
+        )
+        if is_new:
+            expected.append([])
+        expected[-1].append(index)
+    cuts = [Position(at // 7, at % 7) for at in sorted(cut_at)]
+    parts = bodies(of_sizes(*sizes), max_bytes, max_events, cuts)
+    assert [[at.segment * 7 + at.offset for at in (r.at for r in part.records)] for part in parts] == expected
+
+
+def test_hundreds_of_cuts_before_the_events_part_none_of_them() -> None:
+    cuts = [Position(0, at) for at in range(-300, 1)]
+    [part] = bodies(of_sizes(10, 10, 10), 1_000, 10, cuts)
+    assert len(part) == 3
+
+
+def test_an_id_is_a_text_that_is_not_empty() -> None:
+    assert read_id(b'"e"') == "e"
+    for other in (b'""', b"5", b"null", b"[]", b'["e"]', b"", b'"e', b"\xff"):
+        assert read_id(other) is None

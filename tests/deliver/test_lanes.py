@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from support.delivery import metric, span
 from support.lane_bench import Bench
 
-from llmobs_trace.deliver import Answer, Batch
+from llmobs_trace.deliver import Answer, Batch, Verdict
+from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS, Lane
 from llmobs_trace.journal import Queue, open_journal, this_process
 
 
@@ -40,6 +41,23 @@ def test_batches_keep_their_bounds(memory_queue: Queue) -> None:
     bench.pass_once()
     assert bench.destination.span_ids() == [str(number) for number in range(100)]
     assert all(len(b.spans) + len(b.metrics) <= 7 and len(b.body()) <= 5000 for b in bench.destination.sent)
+
+
+def test_a_batch_holds_a_thousand_events(memory_queue: Queue) -> None:
+    bench = Bench(memory_queue, max_batch_events=MAX_BATCH_EVENTS)
+    for number in range(2_001):
+        bench.queue.append(span(number))
+    bench.pass_once()
+    assert [len(batch.spans) for batch in bench.destination.sent] == [1_000, 1_000, 1]
+
+
+def test_a_new_experiment_is_due_at_once_whatever_the_clock_says(bench: Bench) -> None:
+    bench.clock.now = 0.0
+    bench.queue.append(span(0))
+    bench.pass_once()
+    assert bench.destination.span_ids() == ["0"]
+    lane = Lane("e", bench.queue.start())
+    assert (lane.not_before, lane.failures, lane.step, lane.tried_at) == (0.0, 0, 0, 0.0)
 
 
 def test_a_paused_experiment_holds_no_other_up(bench: Bench) -> None:
@@ -209,6 +227,67 @@ def test_a_pause_is_logged_once_with_the_experiment_and_what_to_do(
     assert "'mistyped'" in line
     assert "HTTP 404: no such experiment" in line
     assert "experiment_id" in line
+
+
+def test_a_wrong_environment_is_one_line_for_all_experiments_and_is_looked_at_slowly(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.destination.answer = lambda b: Answer(verdict=Verdict.HINDERED, detail="ALL_PROXY is 'socks://x'")
+    for number in range(100):
+        bench.queue.append(span(number, f"e{number}"))
+    for _ in range(4):
+        bench.pass_once()
+        bench.lanes.hasten()
+        bench.clock.now += 5
+    assert len(bench.destination.sent) == 100, "somebody has to mend it first"
+    [line] = caplog.messages
+    assert line.startswith("delivery to ")
+    assert line.endswith(" is paused, its events are kept: ALL_PROXY is 'socks://x'")
+    # What is wrong next is named too, and then that all is well.
+    bench.destination.answer = lambda b: Answer(verdict=Verdict.HINDERED, detail="SSL_CERT_FILE is 'x'")
+    bench.clock.now += 601
+    bench.pass_once()
+    bench.destination.answer = lambda b: Answer(status=202)
+    bench.clock.now += 601
+    bench.pass_once()
+    assert bench.queue.counts().delivered == 100
+    _, next_line, end = caplog.messages
+    assert next_line.endswith(": SSL_CERT_FILE is 'x'")
+    assert "works again" in end
+
+
+def test_thousands_of_unknown_experiments_are_two_lines(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.destination.answer = lambda b: Answer(status=404, detail="no such experiment")
+    for number in range(3000):
+        bench.queue.append(span(0, f"e{number}"))
+    bench.pass_once()
+    assert bench.queue.pending()[0] == 3000
+    bench.clock.now += 61
+    bench.sending.notices.look()
+    first, second = caplog.messages
+    assert "delivery of experiment 'e0' to own destination is paused" in first
+    assert "'e2999'" in second
+    assert second.endswith("(and at least 1,023 more like it)")
+
+
+def test_rejected_events_of_many_experiments_are_two_lines_too(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(batch: Batch) -> Answer:
+        return Answer(status=400 if b'"bad"' in batch.body() else 202, detail="bad")
+
+    bench.destination.answer = answer
+    for number in range(60):
+        for name in ("first", "bad", "last"):
+            bench.queue.append(span(0, f"e{number}", name=name))
+    bench.pass_once()
+    assert bench.queue.counts().rejected == 60
+    bench.sending.notices.end()
+    first, second = caplog.messages
+    assert "an event of experiment 'e0' was refused" in first
+    assert second.endswith("(and 58 more like it)")
 
 
 def test_a_record_that_can_not_be_read_is_rejected_and_holds_nothing_up(

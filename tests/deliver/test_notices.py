@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from llmobs_trace.deliver.notices import Notices
+from llmobs_trace.deliver.notices import MAX_CAUSES, Notices, events
 
 
 class Clock:
@@ -77,8 +77,117 @@ def test_troubles_without_end_are_forgotten_from_the_oldest(
     notices: Notices, caplog: pytest.LogCaptureFixture
 ) -> None:
     for number in range(3000):
-        notices.happened(number, "paused")
-    caplog.clear()
-    notices.over(0, "forgotten")
-    notices.over(2999, "works")
-    assert caplog.messages == ["works: 1 failed in 0 s"]
+        notices.happened(number, f"{number} paused", kind="experiment", quiet=number < 2999)
+    notices.over(0, "forgotten", kind="experiment")
+    notices.over(2999, "works", kind="experiment")
+    assert caplog.messages == ["2999 paused", "works: 1 failed in 0 s"]
+
+
+# --- What comes and goes, and what comes without end --------------------------------------------------------
+
+
+def test_what_flaps_is_told_once_a_minute_and_the_last_word_is_true(
+    notices: Notices, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for second in range(0, 300, 2):
+        clock.now = float(second)
+        notices.look()
+        notices.happened("outage", "fails", cause=503)
+        clock.now += 1
+        notices.look()
+        notices.over("outage", "works again")
+    assert notices.next_due() is None
+    assert caplog.messages == ["fails", "works again: 1 failed in 1 s"] * 5
+
+
+def test_a_cause_that_changes_while_it_flaps_is_told_once_a_minute_too(
+    notices: Notices, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(30):
+        for cause in (503, "no answer"):
+            clock.now += 1
+            notices.look()
+            notices.happened("outage", f"fails: {cause}", cause=cause)
+            clock.now += 1
+            notices.over("outage", "works again")
+    clock.now += 60
+    notices.look()
+    assert caplog.messages.count("fails: 503") == caplog.messages.count("fails: no answer") == 2
+    assert len(caplog.messages) <= 7
+    assert caplog.messages[-1].startswith("works again")
+
+
+def test_thousands_of_troubles_of_one_cause_are_a_line_now_and_one_a_minute_later(
+    notices: Notices, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(900):
+        clock.now += 0.01
+        notices.happened(number, f"experiment {number} is paused", kind="experiment", cause=404, once=True)
+    notices.happened("x", "experiment x is paused", kind="experiment", cause=401, once=True)
+    assert notices.next_due() == pytest.approx(60.01)
+    clock.now = 60.02
+    notices.look()
+    assert caplog.messages == [
+        "experiment 0 is paused",
+        "experiment x is paused",
+        "experiment 899 is paused (and 898 more like it)",
+    ]
+    for number in range(900):
+        notices.over(number, f"experiment {number} works again", kind="experiment")
+    clock.now = 130.0
+    notices.look()
+    assert caplog.messages[3:] == [
+        "experiment 0 works again: 1 failed in 60 s",
+        "experiment 899 works again: 1 failed in 51 s (and 898 more like it)",
+    ]
+
+
+def test_the_second_of_two_is_told_when_its_minute_comes_or_at_the_end(
+    notices: Notices, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in "ab":
+        notices.happened(name, f"{name} is paused", kind="experiment", cause=404, once=True)
+    notices.happened("outage", "fails")
+    notices.happened("outage", "fails")
+    assert caplog.messages == ["a is paused", "fails"]
+    notices.end()
+    assert caplog.messages == ["a is paused", "fails", "b is paused"]
+    notices.end()
+    assert len(caplog.messages) == 3
+
+
+def test_what_is_over_before_it_could_be_told_is_not_told(
+    notices: Notices, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in "ab":
+        notices.happened(name, f"{name} is paused", kind="experiment", cause=404, once=True)
+    notices.over("b", "b works again", kind="experiment")
+    clock.now = 100.0
+    notices.look()
+    notices.end()
+    assert caplog.messages == ["a is paused"]
+
+
+@pytest.mark.parametrize("causes", [17, 5000])
+def test_of_causes_without_end_a_few_are_named_each_minute(
+    notices: Notices, clock: Clock, caplog: pytest.LogCaptureFixture, causes: int
+) -> None:
+    for cause in range(causes):
+        notices.happened("outage", f"fails: {cause}", cause=cause)
+    assert len(caplog.messages) == MAX_CAUSES
+    said = 0
+    while (due := notices.next_due()) is not None:
+        said += 1
+        clock.now = due
+        notices.look()
+        assert len(caplog.messages) <= MAX_CAUSES * (1 + int(clock.now // 60))
+    assert said <= 5
+    assert f"fails: {causes - 1}" in " ".join(caplog.messages)
+    assert len(notices._said_at) <= MAX_CAUSES
+
+
+def test_one_event_is_and_others_are() -> None:
+    assert events(1, "are") == "1 event is"
+    assert events(1, "were") == "1 event was"
+    assert events(0, "are") == "0 events are"
+    assert events(2, "were") == "2 events were"

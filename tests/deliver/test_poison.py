@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support.delivery import API_KEY, APP_KEY, LONG, QUICK, USUAL, datadog, delivered_ids, span, wait_until
 from support.lane_bench import Bench
@@ -23,7 +23,7 @@ from support.receiver import Receiver, Reply
 
 from llmobs_trace.deliver import Answer, Batch, LocalDestination, Pace, Worker, drain
 from llmobs_trace.deliver.batch import ENVELOPE_BYTES, Entries
-from llmobs_trace.deliver.poison import Search, SizeLimit
+from llmobs_trace.deliver.poison import Search, Send, SizeLimit
 from llmobs_trace.journal import Queue, Records, adoptable, open_journal, this_process
 
 MakeWorker = Callable[..., Worker]
@@ -82,6 +82,196 @@ def test_a_huge_event_among_small_ones_stands_alone_after_few_cuts() -> None:
         refused += 1
         [body] = [half for half in search.halve(body, by_bytes=True) if sum(half.sizes()) > 1e6]
     assert refused <= 3
+
+
+def test_that_everything_was_refused_for_a_while_is_not_held_against_what_is_refused_later() -> None:
+    accepted, refused = Answer(status=202), Answer(status=400)
+    search, events = Search(), entries(10, 20, 30, 40)
+    plan = [events[at : at + 1] for at in (0, 1)]
+
+    def hear(answer: Answer) -> Send:
+        step = search.next(plan, is_last=not plan)
+        assert isinstance(step, Send)
+        search.heard(step, plan, answer, lambda: 0.0)
+        return step
+
+    hear(refused)
+    hear(accepted)
+    hear(refused)
+    assert hear(refused).is_witness
+    # It was interrupted here, and of what came meanwhile one is accepted and one is not.
+    plan += [events[at : at + 1] for at in (3, 2)]
+    hear(accepted)
+    hear(refused)
+    assert hear(accepted).is_witness
+
+
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=12))
+@example([1, 1])
+@example([5, 1, 1])
+@example([2, 2, 4])
+@example([1, 2, 1])
+def test_the_halves_of_a_large_body_are_most_nearly_of_one_size(sizes: list[int]) -> None:
+    _, first = Search().halve(entries(*sizes), by_bytes=True)
+
+    def apart(at: int) -> int:
+        held = entries(*sizes).sizes()
+        return abs(sum(held[:at]) - sum(held[at:]))
+
+    assert len(first) == min(range(1, len(sizes)), key=apart), "the first, where two are alike"
+
+
+@pytest.mark.parametrize("count", range(2, 9))
+def test_the_halves_of_a_body_are_most_nearly_of_one_number(count: int) -> None:
+    second, first = Search().halve(entries(*[1] * (count - 1), 99), by_bytes=False)
+    assert (len(first), len(second)) == (count // 2, count - count // 2)
+
+
+def test_whose_body_comes_after_a_suspect_is_a_matter_of_chance_by_events() -> None:
+    events = entries(*range(1, 7))
+    for of_six, first in enumerate([0, 0, 0, 3, 4, 4]):
+        for more in (0.0, 0.999):
+            plan = [events[:3], events[3:4], events[4:], events[:1]]
+            search = Search()
+            step = search.next(plan, is_last=False)
+            assert isinstance(step, Send)
+            search.heard(step, plan, Answer(status=400), lambda at=of_six, by=more: (at + by) / 6)  # type: ignore[misc]
+            assert plan[-1].records[0].at.offset == first
+            assert sorted(len(body) for body in plan) == [1, 2, 3], "the others stay"
+
+
+def test_a_body_is_made_half_as_large_as_the_smallest_that_was_refused_until_one_as_large_is_taken() -> None:
+    limit = SizeLimit()
+    limit.accepted(100)
+    assert limit.bound(1_000) == 1_000
+    limit.refused(101)
+    assert (limit.bound(1_000), limit.bound(50), limit.bound(49)) == (50, 50, 49)
+    limit.refused(200)
+    assert limit.bound(1_000) == 50, "a larger one says nothing new"
+    limit.refused(100)
+    limit.accepted(99)
+    assert limit.bound(1_000) == 50
+    for accepted in (100, 101):
+        limit.refused(100)
+        limit.accepted(accepted)
+        assert limit.bound(1_000) == 1_000
+    limit.refused(1)
+    assert limit.bound(1_000) == 1
+    limit.refused(7)
+    limit.forget()
+    assert limit.bound(1_000) == 1_000
+
+
+class Played:
+    """What one search does, in words, where a server takes what it is told to take.
+
+    `0`, `0-3`: an event, or several in one body; `0*`: without its values; `w0`: as a witness. `!`: refused.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        takes: Callable[[str], bool],
+        *,
+        is_last: bool = True,
+        is_certain: bool = False,
+    ) -> None:
+        lines = [event(number, is_bad=True).rstrip(b"\n") for number in range(count)]
+        whole = Entries(b'{"experiment":"e",', Records([0] * count, [*range(count)], lines))
+        self.search, self.said = Search(), list[str]()
+        self.guilty: list[tuple[int, bool]] = []
+        self.is_certain = is_certain
+        self.plan = [whole]
+        self.takes = takes
+        self.go_on(is_last=is_last)
+
+    def go_on(self, *, is_last: bool = True) -> None:
+        while isinstance(step := self.search.next(self.plan, is_last=is_last), Send):
+            places = [record.at.offset for record in step.body.records]
+            text = f"{places[0]}" if len(places) == 1 else f"{places[0]}-{places[-1]}"
+            text = f"w{text}" if step.is_witness else f"{text}*" if step.suspect else text
+            is_taken = self.takes(text)
+            answer = Answer(status=202 if is_taken else 400, is_certain=self.is_certain)
+            rejected = self.search.heard(step, self.plan, answer, lambda: 0.0)
+            self.said.append(text if is_taken else f"{text}!")
+            self.guilty += [(each.suspect.alone.records[0].at.offset, each.sent) for each in rejected]
+            assert len(self.said) < 200
+        if step is not None:
+            self.said.append("pause")
+
+
+def test_one_event_at_fault_is_found_by_halves_and_once_more_without_its_values() -> None:
+    played = Played(4, lambda text: text in ("0-1", "2", "3*"))
+    assert played.said == ["0-3!", "0-1", "2-3!", "2", "3!", "3*"]
+    assert played.guilty == [(3, True)]
+    assert played.plan == []
+
+
+def test_a_suspect_is_sent_again_once_something_was_accepted() -> None:
+    played = Played(4, lambda text: text in ("2-3", "1", "0*"))
+    assert played.said == ["0-3!", "0-1!", "0!", "2-3", "0!", "0*", "1"]
+    assert played.guilty == [(0, True)]
+
+
+def test_an_event_that_is_refused_without_its_values_too_is_at_fault_once_another_is_accepted() -> None:
+    played = Played(4, lambda text: text in ("0", "2", "3", "w0"))
+    assert played.said == ["0-3!", "0-1!", "0", "1!", "1*!", "2-3!", "2", "3"]
+    assert played.guilty == [(1, False)]
+
+
+def test_where_nothing_is_accepted_three_events_are_tried_and_one_without_its_values() -> None:
+    played = Played(8, lambda text: False)
+    assert played.said == ["0-7!", "0-3!", "0-1!", "0!", "4-7!", "4-5!", "4!", "2-3!", "2!", "2*!", "pause"]
+    assert played.guilty == []
+    played.go_on()
+    assert played.said[-1] == "pause", "and nothing else"
+    assert len(played.said) == 12
+
+
+def test_where_nothing_is_accepted_any_more_the_witness_says_so() -> None:
+    accepted = iter([True])
+    played = Played(8, lambda text: text == "0-3" and next(accepted, False))
+    assert " ".join(played.said) == "0-7! 0-3 4-7! 4-5! 4! 4*! 6-7! 6! 6*! 5! 5*! w0! pause"
+    assert played.guilty == []
+    played.go_on()
+    assert played.said[-2:] == ["pause", "pause"]
+
+
+def test_suspects_wait_for_what_others_are_told() -> None:
+    played = Played(2, lambda text: False, is_last=False)
+    assert played.said == ["0-1!", "0!", "1!"]
+    played.go_on(is_last=True)
+    assert played.said[3:] == ["0*!", "1*!", "pause"]
+
+
+def test_a_refusal_that_is_certain_needs_nobody_else() -> None:
+    played = Played(2, lambda text: False, is_certain=True)
+    assert played.said == ["0-1!", "0!", "0*!", "1!", "1*!"]
+    assert played.guilty == [(0, False), (1, False)]
+
+
+def test_the_witness_is_the_smallest_event_of_the_first_body_that_was_accepted() -> None:
+    events, search = entries(9, 9, 5, 1, 5, 1), Search()
+    plan = [events[2:], events[:1]]
+    for status in (400, 202):
+        step = search.next(plan, is_last=False)
+        assert isinstance(step, Send)
+        search.heard(step, plan, Answer(status=status), lambda: 0.0)
+    assert search.witness is not None
+    assert [record.at.offset for record in search.witness.records] == [3]
+
+
+def test_a_suspect_is_left_out_of_what_is_planned() -> None:
+    events, search = entries(1, 2, 3), Search()
+    plan = [events[1:2]]
+    step = search.next(plan, is_last=False)
+    assert isinstance(step, Send)
+    search.heard(step, plan, Answer(status=400), lambda: 0.0)
+    assert plan == []
+    [body] = search.plan(events, 1_000, 10)
+    assert [record.at.offset for record in body.records] == [0, 2]
+    assert search.is_on
+    assert not Search().is_on
 
 
 @given(st.lists(st.integers(1, 1 << 24), min_size=1))

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from support.journals import leave
 from support.receiver import Receiver, Reply
 
 TESTS = Path(__file__).parent.parent
 
-# What the runtime does, in short.
+# What a pipeline does, in short.
 PRELUDE = """
 import atexit, os, signal, sys, threading, time
 from pathlib import Path
 from support.delivery import QUICK, datadog, span
-from llmobs_trace.checks import Secret
+from llmobs_trace.settings.checks import Secret
 from llmobs_trace.deliver import DatadogDestination, LocalDestination, Worker
 from llmobs_trace.journal import adoptable, open_journal, this_process
 
@@ -166,6 +167,34 @@ end()
 """
     )
     assert sorted(span_ids(receiver), key=int) == [str(number) for number in range(101)]
+
+
+def test_what_a_thousand_left_is_delivered_and_takes_no_descriptors_from_the_program(
+    tmp_path: Path, run: Run
+) -> None:
+    leave(tmp_path, *(f"e{number}" for number in range(1000)), destination="own destination")
+    output = run(
+        """
+import resource
+from support.delivery import OwnDestination
+
+class Destination(OwnDestination):
+    def send(self, batch, timeout_seconds):
+        if batch.experiment_id in ("e0", "e16", "e999"):  # the program wants some of its own meanwhile
+            for file in [open(os.devnull) for _ in range(40)]:
+                file.close()
+        return super().send(batch, timeout_seconds)
+
+least = os.open(os.devnull, os.O_RDONLY)
+resource.setrlimit(resource.RLIMIT_NOFILE, (least + 100, least + 100))
+destination = Destination()
+begin(destination, adopt=lambda: adoptable(directory, destination.name))
+queue.append(span(0, "own"))
+end(60.0)
+print(len({batch.experiment_id for batch in destination.sent}), worker._ledger.sender_faults)
+"""
+    )
+    assert output == "1001 0\n"
 
 
 def test_nothing_is_imported_before_something_is_sent(run: Run) -> None:

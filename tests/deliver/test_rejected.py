@@ -9,8 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from support.users import TwoUsers
+
 from llmobs_trace.deliver import Answer
-from llmobs_trace.deliver.rejected import MAX_MEMORY_BYTES, Rejected, Rejection
+from llmobs_trace.deliver.rejected import MAX_MEMORY_BYTES, Rejected, Rejection, file_under
 
 
 def rejection(number: int = 0, filling: str = "", event: bytes | None = None) -> Rejection:
@@ -79,9 +81,47 @@ def test_a_link_that_was_planted_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "other").symlink_to(tmp_path / "rejected")
     (tmp_path / "root").mkdir()
     (tmp_path / "root" / "rejected").symlink_to(tmp_path)
+    beside = Path(Rejected(tmp_path / "root").keep(rejection()))
+    assert beside == tmp_path / "root" / f"rejected-{os.geteuid()}" / "rejected.jsonl"
+    beside.parent.rename(tmp_path / "moved")
+    beside.parent.symlink_to(tmp_path)
     assert "memory" in Rejected(tmp_path / "root").keep(rejection())
+    assert not (tmp_path / "rejected.jsonl").exists()
     assert (tmp_path / "victim").read_text() == "untouched"
     assert len(linked.remembered()) == 1
+
+
+def test_of_two_users_on_one_directory_each_has_a_file_where_the_line_says(two_users: TwoUsers) -> None:
+    first, second = Rejected(two_users.shared), Rejected(two_users.shared)
+    theirs = Path(first.keep(rejection(1)))
+    theirs.parent.chmod(0o755)  # whether or not the second can look into it
+    theirs.chmod(0o644)
+    with two_users.the_second():
+        ours = [Path(second.keep(rejection(number))) for number in (2, 3)]
+        assert second.where() == f"kept in {ours[0].parent}"
+        assert file_under(two_users.shared) == ours[0]
+        assert [line["span"]["span_id"] for line in lines_of(ours[0])] == ["2", "3"]
+
+    assert first.where() == f"kept in {theirs.parent}"
+    assert file_under(two_users.shared) == theirs
+    assert ours[0] == ours[1] == two_users.shared / f"rejected-{two_users.number}" / "rejected.jsonl"
+    assert [line["span"]["span_id"] for line in lines_of(theirs)] == ["1"]
+
+
+def test_where_nothing_can_be_written_the_line_says_that_it_is_not_kept(tmp_path: Path) -> None:
+    (tmp_path / "rejected").touch()
+    (tmp_path / f"rejected-{os.geteuid()}").touch()
+    rejected = Rejected(tmp_path)
+    assert "memory" in rejected.keep(rejection())
+    assert rejected.where() == "not kept, since no file could be written"
+    assert file_under(tmp_path) is None
+
+
+def test_a_destination_whose_path_is_no_text_is_written_down_all_the_same(tmp_path: Path) -> None:
+    about = {"is_span": True, "event": b"{}", "sent": False, "answer": Answer(detail="no \udcff here")}
+    place = Rejected(tmp_path).keep(Rejection(destination="/m\udcfcller/x.db", experiment_id="e", **about))
+    [line] = lines_of(Path(place))
+    assert (line["destination"], line["words"]) == (r"/m\udcfcller/x.db", r"no \udcff here")
 
 
 def test_a_line_cut_short_spoils_no_other(tmp_path: Path) -> None:

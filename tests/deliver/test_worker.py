@@ -21,7 +21,7 @@ from support.delivery import (
 )
 from support.receiver import Receiver, Reply
 
-from llmobs_trace.deliver import Worker
+from llmobs_trace.deliver import Answer, Batch, Worker
 from llmobs_trace.deliver.worker import THREAD_NAME
 from llmobs_trace.journal import Queue, adoptable, open_journal, this_process
 
@@ -209,6 +209,36 @@ def test_what_is_adopted_and_refused_is_kept_and_holds_nothing_of_ours_up(
     [journal] = adoptable(left_behind, "there")
     assert journal.pending()[0] == 1000
     journal.close(keep=True)
+
+
+def test_while_a_flush_waits_for_its_server_what_was_left_keeps_nobody_awake(
+    make_worker: MakeWorker, left_behind: Path, memory_queue: Queue
+) -> None:
+    turns, turns_at_requests = 0, []
+    answers = [Answer(status=202), Answer(status=503, retry_after_seconds=0.3)]  # the last first
+    prepare, is_asked = memory_queue.prepare, threading.Event()
+
+    def counted() -> None:
+        nonlocal turns
+        turns += 1
+        prepare()
+
+    def answer(batch: Batch) -> Answer:
+        if batch.experiment_id == "old":
+            is_asked.set()
+            wait_until(lambda: not worker._inbox.empty())  # the flush, which comes first from here on
+            return Answer(status=503)
+        turns_at_requests.append(turns)
+        return answers.pop()
+
+    memory_queue.prepare = counted  # type: ignore[method-assign]
+    memory_queue.append(span(0))
+    worker = make_worker(OwnDestination(answer), adopt=lambda: adoptable(left_behind, "there"))
+    worker.start()
+    assert is_asked.wait(LONG)
+    assert worker.flush(LONG)
+    first, second = turns_at_requests
+    assert second - first <= 3
 
 
 def test_trouble_with_adopting_does_not_disturb_our_own(make_worker: MakeWorker, memory_queue: Queue) -> None:

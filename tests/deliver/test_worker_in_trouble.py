@@ -24,9 +24,9 @@ from support.delivery import (
 )
 from support.receiver import Receiver, Reply
 
-from llmobs_trace.checks import Secret
 from llmobs_trace.deliver import Answer, Batch, DatadogDestination, Worker
 from llmobs_trace.journal import Queue, open_journal, this_process
+from llmobs_trace.settings.checks import Secret
 
 MakeWorker = Callable[..., Worker]
 
@@ -112,6 +112,24 @@ def test_a_refused_experiment_waits_alone_and_arrives_when_it_is_mended(
     assert "experiment 'unknown'" in paused
     assert "HTTP 404: Not Found" in paused
     assert "works again" in mended
+
+
+def test_an_endpoint_that_flaps_is_two_lines_a_minute(
+    receiver: Receiver,
+    make_worker: MakeWorker,
+    memory_queue: Queue,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = make_worker(datadog(receiver))
+    for number in range(6):
+        receiver.script(*[Reply(status=503)] * 2, Reply())
+        memory_queue.append(span(number))
+        assert worker.flush(LONG)
+    worker.shutdown(LONG)
+    assert worker.stats().retried == 12
+    fails, works = caplog.messages
+    assert "fails, events are kept: HTTP 503" in fails
+    assert "works again: 2 failed in" in works
 
 
 def test_keys_are_in_no_log_line_and_no_count(

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import pytest
 from support.delivery import span
 
+from llmobs_trace.deliver.ledger import Ledger
 from llmobs_trace.deliver.notices import Notices
-from llmobs_trace.deliver.watch import Watch
-from llmobs_trace.journal import files, open_journal, this_process
+from llmobs_trace.deliver.queue_warnings import Watch, why_dropped
+from llmobs_trace.journal import Queue, files, open_journal, this_process
 
 
 class Clock:
@@ -20,12 +23,29 @@ class Clock:
         return self.now
 
 
+@dataclass
+class Full:
+    """A queue that takes no more."""
+
+    storage: str
+    reason: str = ""
+
+
+@pytest.mark.parametrize("storage", ["mapped", "mirrored", "written", "copying"])
+def test_a_journal_that_is_full_says_so_unless_it_knows_better(storage: str) -> None:
+    said = "the journal is at its bound (max_journal_bytes)"
+    assert why_dropped(cast("Queue", Full(storage))) == said
+    assert why_dropped(cast("Queue", Full(storage, "the disk refuses"))) == "the disk refuses"
+    for reason in ("", "the disk refuses"):
+        assert why_dropped(cast("Queue", Full("memory", reason))) == "the queue in memory is at its bound"
+
+
 def test_what_is_dropped_is_said_once_a_minute_with_how_many(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     clock = Clock()
     queue = open_journal(tmp_path, owner=this_process("d"), segment_bytes=1 << 10, max_bytes=2 << 10)
-    watch = Watch(queue, Notices(logging.getLogger("llmobs_trace"), clock))
+    watch = Watch(queue, Notices(logging.getLogger("llmobs_trace"), clock), Ledger())
     watch.look()
     assert caplog.messages == []
     for clock.now in range(100):
@@ -45,7 +65,7 @@ def test_what_is_in_memory_alone_is_said_until_it_is_not(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = open_journal(tmp_path, owner=this_process("d"), segment_bytes=1 << 10, max_bytes=1 << 20)
-    watch = Watch(queue, Notices(logging.getLogger("llmobs_trace"), Clock()))
+    watch = Watch(queue, Notices(logging.getLogger("llmobs_trace"), Clock()), Ledger())
 
     def refuse(size_bytes: int) -> None:
         raise OSError(28, "No space left on device")

@@ -1,4 +1,4 @@
-"""A refused event in, the same event without its values out, as bytes: so that its trace stays whole. Pure.
+"""Takes the values out of a refused event, as bytes, so that its trace stays whole. Pure.
 
 Ids, times, names, tags, the status and an error's type stay; what a user's program put in is replaced by a
 note. An event's other fields are copied as they are, unread.

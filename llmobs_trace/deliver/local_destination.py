@@ -1,11 +1,10 @@
-"""Batches in, rows of the local store out: what delivery is without keys. Sender's thread.
+"""Adds batches to the local store: what delivery is without keys. Sender's thread.
 
 The store, and SQLite with it, is loaded by `open`.
 """
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +13,7 @@ from llmobs_trace.deliver.batch import Batch
 from llmobs_trace.errors import StoreError
 
 if TYPE_CHECKING:
-    from llmobs_trace.local.store import Store
+    from llmobs_trace.store.store import Store
 
 # While another program writes, the first try may wait so long; then delays grow as they do for a server.
 _OPEN_SECONDS: Final = 5.0
@@ -41,8 +40,9 @@ class LocalDestination:
 
     def open(self) -> None:
         # Only what takes long for want of an import: opening the file may fail, and that is an answer.
-        importlib.import_module("sqlite3")
-        importlib.import_module("llmobs_trace.local.store")
+        import sqlite3  # noqa: F401
+
+        import llmobs_trace.store.store  # noqa: F401
 
     def send(self, batch: Batch, timeout_seconds: float) -> Answer:
         named = self._experiment_id is None or batch.experiment_id == self._experiment_id
@@ -74,7 +74,7 @@ class LocalDestination:
 
     def _opened(self, timeout_seconds: float) -> Store:
         if self._store is None:
-            from llmobs_trace.local.store import Store
+            from llmobs_trace.store.store import Store
 
             self._store = Store(self._database, busy_seconds=min(timeout_seconds, _OPEN_SECONDS))
         return self._store

@@ -7,9 +7,9 @@ a network.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Condition, RLock, get_ident
 from typing import Final
 
 from llmobs_trace.deliver.clock import Clock
@@ -20,7 +20,7 @@ FORK_PATIENCE_SECONDS: Final = 1.0
 IMPORT_PATIENCE_SECONDS: Final = 15.0
 
 
-class Closed(Exception):
+class GateClosed(Exception):
     """The worker was told to end while its sender waited outside the gate: it must touch nothing any more."""
 
 
@@ -28,7 +28,7 @@ class Gate:
     """At most one thread, the sender, is inside; others may ask it to stay out."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition(threading.RLock())  # guards the five below
+        self._changed = Condition(RLock())  # guards the five below
         self._inside: int | None = None  # the sender's thread, while it works
         self._is_importing = False
         self._imported_at: float | None = None  # by then it had loaded all that it needs
@@ -36,19 +36,19 @@ class Gate:
         self._closed = False
 
     def enter(self) -> None:
-        """Wait until nobody wants the sender outside, then go in. Raises `Closed` after `close`."""
+        """Wait until nobody wants the sender outside, then go in. Raises `GateClosed` after `close`."""
         with self._changed:
             while self._forks and not self._closed:
                 self._changed.wait()
             if self._closed:
-                raise Closed
-            self._inside = threading.get_ident()
+                raise GateClosed
+            self._inside = get_ident()
 
     def check(self) -> None:
-        """Go on inside, unless it was closed meanwhile: then `Closed` is raised."""
+        """Go on inside, unless it was closed meanwhile: then `GateClosed` is raised."""
         with self._changed:
             if self._closed:
-                raise Closed
+                raise GateClosed
 
     def leave(self) -> None:
         """Go out: from now on a fork does no harm."""
@@ -58,7 +58,7 @@ class Gate:
 
     @contextmanager
     def open_for_forks(self) -> Iterator[None]:
-        """Be outside while the block runs, as around a request. Raises `Closed` at its end after `close`."""
+        """Be outside while the block runs, as around a request. Its end raises `GateClosed` after `close`."""
         self.leave()
         try:
             yield
@@ -110,7 +110,7 @@ class Gate:
 
     def _wait_until_outside(self, deadline: Callable[[], float]) -> bool:
         # The sender itself may fork or end, as by a log handler of the user's: it must not wait for itself.
-        while self._inside is not None and self._inside != threading.get_ident():
+        while self._inside is not None and self._inside != get_ident():
             left = deadline() - Clock.now()
             if left <= 0:
                 return False

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
+import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from support.delivery import API_KEY, APP_KEY, datadog
+from support.delivery import API_KEY, APP_KEY, datadog, span, wait_until
 from support.receiver import Receiver, Reply
 
-import llmobs_trace.deliver.datadog as module
-from llmobs_trace.checks import Secret
-from llmobs_trace.deliver import Batch, DatadogDestination
+from llmobs_trace.deliver import Batch, DatadogDestination, Verdict, Worker
+from llmobs_trace.deliver.answers import verdict_of
+from llmobs_trace.journal import Queue
+from llmobs_trace.settings.checks import Secret
 
 CERTIFICATE = Path(__file__).parent.parent / "support" / "loopback.pem"
 BATCH = Batch(experiment_id="e 1/ü", spans=[b'{"span_id":"s"}'], metrics=[b'{"label":"m"}'])
@@ -129,6 +132,56 @@ def test_a_key_that_no_header_can_hold_is_told_without_showing_it(receiver: Rece
         assert "canary" not in answer.detail
 
 
+# --- What is no acceptance ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reply", "words"),
+    [
+        (
+            Reply(status=200, headers={"Content-Type": "text/html"}, body="<html><title>Wi-Fi login</title>"),
+            "no acceptance but a page titled 'Wi-Fi login'",
+        ),
+        (
+            Reply(status=203, headers={"Via": "1.1 squid"}),
+            "not the endpoint's own answer but that of 1.1 squid",
+        ),
+        (
+            Reply(body='{"errors":[{"title":"Bad Request","detail":"no span"}]}'),
+            "errors within: Bad Request: no span",
+        ),
+        (Reply(body="accepted"), "no acceptance but 'accepted' (application/json, 8 bytes)"),
+        (Reply(body="{" * 100_000), "no acceptance but"),
+        (Reply(body="x", headers={"Content-Encoding": "br"}), "1 bytes packed as 'br', which can't be read"),
+    ],
+)
+def test_a_2xx_that_is_no_acceptance_says_what_came(
+    receiver: Receiver, destination: DatadogDestination, reply: Reply, words: str
+) -> None:
+    receiver.script(reply)
+    answer = destination.send(BATCH, 5)
+    assert (verdict_of(answer), answer.status) == (Verdict.NOT_ACCEPTED, reply.status)
+    assert answer.detail.startswith(words)
+
+
+def test_nothing_is_lost_to_a_portal_and_all_of_it_arrives_once_it_is_gone(
+    receiver: Receiver,
+    make_worker: Callable[..., Worker],
+    memory_queue: Queue,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    worker = make_worker(datadog(receiver), flush_interval=0.05)
+    receiver.usual(Reply(status=200, body=f"<title>Pay {API_KEY} here</title>"))
+    memory_queue.append(span(0))
+    assert not worker.flush(0.3)
+    assert (worker.stats().delivered, worker.stats().pending) == (0, 1)
+    [line] = caplog.messages
+    assert "is paused, its events are kept: HTTP 200: no acceptance but a page titled 'Pay *** here'" in line
+    assert line.endswith("something else answered: check base_url, and login pages and proxies on the way")
+    receiver.usual(Reply(status=204, body=""))
+    wait_until(lambda: worker.stats().delivered == 1)
+
+
 # --- A request has one deadline -----------------------------------------------------------------------------
 
 
@@ -152,16 +205,40 @@ def test_whatever_a_server_does_a_request_ends_in_time(
     assert answer.detail == "no answer within 0.6 s" or answer.detail == "no answer in time"
 
 
-def test_an_accepted_batch_is_accepted_however_slowly_the_rest_comes(
+def test_an_acceptance_may_take_all_the_time_that_a_request_has(
+    receiver: Receiver, destination: DatadogDestination
+) -> None:
+    receiver.script(Reply(body='{"data":{}}', drip_seconds=0.15, drip_body_only=True))
+    assert destination.send(BATCH, 20).status == 202
+
+
+@pytest.mark.parametrize(
+    "reply", [Reply(body='{"da', drip_seconds=9.0, drip_body_only=True), Reply(close_after_bytes=76)]
+)
+def test_an_acceptance_that_breaks_off_is_none_since_it_may_have_been_anything(
+    receiver: Receiver, destination: DatadogDestination, reply: Reply
+) -> None:
+    receiver.script(reply)
+    answer = destination.send(BATCH, 1.0)
+    assert (verdict_of(answer), answer.detail) == (Verdict.BROKEN, "the answer broke off after HTTP 202")
+    assert destination.send(BATCH, 5).status == 202
+
+
+def test_an_acceptance_that_came_whole_is_one_whatever_was_said_of_its_length(
+    receiver: Receiver, destination: DatadogDestination
+) -> None:
+    receiver.script(Reply(body="{}" + " " * 100, close_after_bytes=100))
+    assert verdict_of(destination.send(BATCH, 5)) is Verdict.ACCEPTED
+
+
+def test_a_refusal_is_a_refusal_however_slowly_the_rest_comes(
     receiver: Receiver, destination: DatadogDestination
 ) -> None:
     receiver.script(
-        Reply(body="x" * 1000, drip_seconds=0.1, drip_body_only=True),
-        Reply(body="x" * 1000, close_after_bytes=200),
+        Reply(status=403, body="x" * 1000, drip_seconds=0.1, drip_body_only=True),
         Reply(status=429, headers={"Retry-After": "3"}, body="x" * 1000, close_after_bytes=200),
     )
-    assert destination.send(BATCH, 5).status == 202
-    assert destination.send(BATCH, 5).status == 202
+    assert destination.send(BATCH, 5).status == 403
     assert destination.send(BATCH, 5).retry_after_seconds == 3
     assert destination.send(BATCH, 5).status == 202
 
@@ -324,15 +401,6 @@ def test_a_proxy_of_the_environment_is_used_for_the_rest_and_sees_no_keys(
         assert API_KEY not in str(request)
 
 
-def test_no_proxy_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "proxy.invalid:3128")
-    monkeypatch.delenv("https_proxy", raising=False)
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.setenv("NO_PROXY", "datadoghq.com")
-    assert module._proxy("https://api.datadoghq.com") is None
-    assert module._proxy("https://api.datadoghq.eu") == "http://proxy.invalid:3128"
-
-
 # --- What it says, and to whom ------------------------------------------------------------------------------
 
 
@@ -348,20 +416,20 @@ def test_no_key_is_in_any_log_line_at_any_level(
     assert API_KEY not in "".join(ours + requests)
 
 
-def test_httpx_says_nothing_of_our_requests_and_all_of_others(
+def test_the_log_has_no_line_for_each_of_our_requests_and_all_of_others(
     receiver: Receiver, destination: DatadogDestination, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import httpx
-
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
+    destination.send(BATCH, 5)
+    receiver.script(Reply(close=True))
     destination.send(BATCH, 5)
     assert caplog.messages == []
     thread = threading.Thread(target=lambda: httpx.post(receiver.url + "/a/b", trust_env=False))
     thread.start()
     thread.join()
-    assert len(caplog.messages) == 1
+    assert {"httpx", "httpcore.connection", "httpcore.http11"} <= {record.name for record in caplog.records}
     destination.close()
-    assert logging.getLogger("httpx").filters == []
+    assert [name for name in ("httpx", "httpcore.http11") if logging.getLogger(name).filters] == []
 
 
 def test_it_can_be_opened_again_after_close(receiver: Receiver, destination: DatadogDestination) -> None:
@@ -370,3 +438,55 @@ def test_it_can_be_opened_again_after_close(receiver: Receiver, destination: Dat
     destination.close()
     destination.open()
     assert destination.send(BATCH, 5).status == 202
+
+
+@pytest.mark.parametrize("then", ["send", "close", "abort", "fork"])
+def test_where_the_program_closed_our_connection_what_has_its_number_next_is_left_alone(
+    receiver: Receiver, destination: DatadogDestination, then: str
+) -> None:
+    assert destination.send(BATCH, 5).status == 202
+    connected = destination._deadline._socket
+    assert connected is not None
+    number = connected.fileno()
+    ours, theirs = socket.socketpair()
+    os.dup2(ours.fileno(), number)  # as after a `closerange`, when the program opens one of its own
+    if then == "send":
+        assert destination.send(BATCH, 5).status == 202
+        assert receiver.connections() == 2
+    elif then == "close":
+        destination.close()
+    elif then == "abort":
+        destination.abort()
+    else:
+        destination.after_fork_in_child()
+    gc.collect()
+    os.write(number, b"the program's")
+    assert theirs.recv(100) == b"the program's"
+    for each in (ours, theirs):
+        each.close()
+    os.close(number)
+
+
+def test_a_connection_that_the_program_closes_within_a_request_is_read_and_written_no_further(
+    receiver: Receiver, destination: DatadogDestination
+) -> None:
+    ours, theirs = socket.socketpair()
+    numbers = []
+
+    def swap(event: str, info: object) -> None:
+        connected = destination._deadline._socket
+        if event == "http11.send_request_body.started" and connected is not None:
+            numbers.append(connected.fileno())
+            os.dup2(ours.fileno(), numbers[0])
+        trace(event, info)
+
+    trace: Callable[..., None] = destination._deadline.trace
+    destination._deadline.trace = swap  # type: ignore[method-assign]
+    answer = destination.send(BATCH, 5)
+    assert "this program closed the connection" in answer.detail
+    assert verdict_of(answer) is Verdict.BROKEN
+    os.write(numbers[0], b"the program's")
+    assert theirs.recv(10_000) == b"the program's"
+    for each in (ours, theirs):
+        each.close()
+    os.close(numbers[0])

@@ -1,4 +1,4 @@
-"""What a queue refuses, or can't keep where it was meant to, in; few log lines out. Sender's thread.
+"""Tells, in few log lines, what a queue refuses or can't keep where it was meant to. Sender's thread.
 
 An append never waits and never speaks: the sender looks on its behalf, whenever it is awake.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from llmobs_trace.deliver.ledger import Ledger
 from llmobs_trace.deliver.notices import Notices, events
 from llmobs_trace.journal.queue import Queue
 
@@ -17,8 +18,9 @@ _MEMORY_AT_ITS_BOUND: Final = "the queue in memory is at its bound"
 class Watch:
     """Looks at one queue, again and again, and says what is new."""
 
-    def __init__(self, queue: Queue, notices: Notices) -> None:
+    def __init__(self, queue: Queue, notices: Notices, ledger: Ledger) -> None:
         self._queue = queue
+        self._ledger = ledger
         self._notices = notices
         self._dropped = 0
 
@@ -31,7 +33,7 @@ class Watch:
             notices.happened("memory", f"{queue.reason}; {where}", cause=queue.reason, once=True)
         else:
             notices.over("memory", "no event is in memory alone any more", total=False)
-        dropped = queue.dropped()
+        dropped = queue.dropped() - self._ledger.given_up  # of those it was said why
         if dropped > self._dropped:
             text = f"events are dropped, and lost: {why_dropped(queue)}"
             notices.happened("dropped", text, cause=queue.reason, times=dropped - self._dropped)

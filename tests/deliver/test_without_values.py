@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmobs_trace.deliver.degrade import without_values
+from llmobs_trace.deliver.without_values import without_values
 from llmobs_trace.wire import ExperimentSpan, Metric
 
 NOTE = "[left out]"
