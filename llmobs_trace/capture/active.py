@@ -1,4 +1,7 @@
-"""Which span is the parent: the active span, without context variables. User's thread.
+"""Finds the parent of a new span: the active span, without context variables. User's thread.
+
+Context variables can't say it: what a generator sets stays set for its caller while it is suspended (PEP 568
+would have mended that), and a block that ends in another task than it began in can't be reset. So:
 
 The rule: *the parent of a new span is the innermost open span whose block is on the current call stack, the
 await chain included; where there is none, the span that was active where this task or this piece of a
@@ -10,6 +13,8 @@ async generator's; a coroutine's too outside a task) goes to `_blocks`, one tabl
 is active only while its frame is on the stack. While the table is empty the parent is the chain's top.
 Otherwise the stack is walked outward from the caller, looking only for frames in the table; a hit is the
 parent, unless the chain's top was opened inside it.
+
+A span that another tracer has current stands in neither place: see `elsewhere`.
 """
 
 from __future__ import annotations
@@ -17,16 +22,14 @@ from __future__ import annotations
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from threading import get_ident
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 from llmobs_trace.capture.entry import NO_SCOPE, Active, Carried, Chain, FrameBlocks
 from llmobs_trace.capture.ids import NO_SPAN_ID, NO_TRACE_ID
-
-E = TypeVar("E", bound="Active | None")
 
 _GENERATOR = CO_GENERATOR | CO_ASYNC_GENERATOR
 SUSPENDABLE = _GENERATOR | CO_COROUTINE
@@ -39,6 +42,11 @@ ENTERS_FOR_ITS_CALLER = frozenset(
 )
 
 _blocks: dict[int, FrameBlocks] = {}
+
+# Which span another tracer has current here, where the chain does not show it already: see `elsewhere`, which
+# keeps an entry in the table that is no frame's.
+_elsewhere: Callable[[Chain | None], FrameBlocks | None] | None = None
+NO_FRAME = 0
 
 
 # --- the chain of the running thread, task or greenlet ------------------------------------------------------
@@ -176,11 +184,20 @@ def give_chain(task: Any, base: Active | None) -> Chain:
     return chain
 
 
-def handed_over(active: Active | None) -> Carried | None:
+def handed_over(entry: Active | None) -> Carried | None:
     """What is handed to a task or a job: the ids, and the span itself only weakly."""
-    if active is None or isinstance(active, Carried):
-        return active
-    return Carried(active.trace_id, active.span_id, active.scope, active.sampled, weakref.ref(active))
+    if entry is None:
+        return None
+    if not isinstance(entry, Carried):
+        carried = Carried(entry.trace_id, entry.span_id, entry._scope, entry._sampled, weakref.ref(entry))
+    elif _elsewhere is None:
+        return entry
+    else:
+        carried = entry.again()
+    if _elsewhere is not None:
+        # The other tracer may hand its own over as well, and what is handed over here is inside that.
+        carried._within = _elsewhere(None)
+    return carried
 
 
 # --- finding the parent -------------------------------------------------------------------------------------
@@ -194,7 +211,7 @@ def find(chain: Chain, frame: FrameType | None) -> Active | None:
 def find_within(chain: Chain, blocks: FrameBlocks | None) -> Active | None:
     """The same where the innermost frame in the table is known already."""
     entry = _find_among_blocks(chain, blocks)
-    return None if entry is None or entry.trace_id == "" else entry
+    return None if entry is None else entry.as_parent()
 
 
 def now(frame: FrameType | None = None) -> Active | None:
@@ -224,20 +241,22 @@ def top(chain: Chain) -> Active | None:
 
 def _find_among_blocks(chain: Chain, blocks: FrameBlocks | None) -> Active | None:
     hit = blocks.innermost() if blocks is not None else None
+    if hit is None:
+        blocks = None
     for entry in chain.spans[::-1]:
         if entry._ended:
             chain.spans.remove(entry)  # by another thread, which only marked it
-            continue
-        within = _still_open(entry._within)
-        if hit is None:
-            # What was opened inside a generator's block is not active while that generator is off the stack.
-            if within is None:
-                return entry
-        elif entry._opened_ns < hit._opened_ns:
+        elif hit is not None and entry._opened_ns < hit._opened_ns:
             break
-        elif within is blocks:
+        # What was opened inside a generator's block is not active while that generator is off the stack.
+        elif _is_directly_in(entry._within, blocks):
             return entry
-    return hit if hit is not None else _base_of(chain)
+    base = chain.base
+    if hit is None or (
+        base is not None and base._within is not None and _is_directly_in(base._within, blocks)
+    ):
+        return _base_of(chain)
+    return hit
 
 
 def _base_of(chain: Chain) -> Active | None:
@@ -247,6 +266,16 @@ def _base_of(chain: Chain) -> Active | None:
 
 
 def innermost_blocks(chain: Chain, frame: FrameType | None) -> FrameBlocks | None:
+    if _elsewhere is None:
+        return _innermost_on_stack(chain, frame)
+    blocks = _innermost_on_stack(chain, frame) if len(_blocks) > 1 else None
+    current = within = _elsewhere(chain)
+    while within is not blocks and within is not None:
+        within = within.outer
+    return current if within is blocks and current is not None else blocks
+
+
+def _innermost_on_stack(chain: Chain, frame: FrameType | None) -> FrameBlocks | None:
     stop = chain.outermost() if chain.outermost is not None else None
     while frame is not None:
         blocks = _blocks.get(id(frame))
@@ -263,10 +292,11 @@ def innermost_blocks(chain: Chain, frame: FrameType | None) -> FrameBlocks | Non
     return None
 
 
-def _still_open(within: FrameBlocks | None) -> FrameBlocks | None:
-    while within is not None and within.innermost() is None:
+def _is_directly_in(within: FrameBlocks | None, blocks: FrameBlocks | None) -> bool:
+    """Whether no frame's blocks are open between the two."""
+    while within is not blocks and within is not None and not (within.is_on_stack and within.innermost()):
         within = within.outer
-    return within
+    return within is blocks
 
 
 # --- opening and leaving ------------------------------------------------------------------------------------
@@ -290,15 +320,20 @@ def place_on_chain(entry: Active, chain: Chain, frame: FrameType | None) -> None
 
 
 def place_in_frame(entry: Active, chain: Chain, frame: FrameType) -> None:
+    _tie(entry, chain, frame, frame.f_back).refs.append(weakref.ref(entry))
+
+
+def _tie(entry: Active, chain: Chain, frame: FrameType, outer_frame: FrameType | None) -> FrameBlocks:
+    """Make an entry one of a suspendable frame's; the answer is where it is to be listed."""
     blocks = _blocks.get(id(frame))
     if blocks is None or blocks.innermost() is None:
-        outer = innermost_blocks(chain, frame.f_back) if _blocks else None
+        outer = innermost_blocks(chain, outer_frame) if _blocks else None
         blocks = _blocks[id(frame)] = FrameBlocks(outer)
     entry._chain = chain
     entry._within = None
     entry._frame = frame
     entry._blocks = blocks
-    blocks.refs.append(weakref.ref(entry))
+    return blocks
 
 
 def owner_of(chain: Chain, frame: FrameType | None) -> tuple[FrameType | None, FrameType | None]:
@@ -342,27 +377,6 @@ def leave(entry: Active) -> None:
         _blocks.pop(id(frame), None)
 
 
-def take(entries: list[E], frame: FrameType | None) -> E:
-    """Remove and give the entry that is left: of several that a block has open, as by recursion or in two
-    tasks, the last that this frame, else this task or thread, made, else one that is active nowhere.
-    """
-    if len(entries) == 1:
-        return entries.pop()
-    chain = current_chain()
-
-    def last(belongs: Callable[[Active | None], bool]) -> list[E]:
-        return [entry for entry in entries if belongs(entry)][-1:]
-
-    found = (
-        last(lambda entry: entry is not None and entry._frame is frame is not None)
-        or last(lambda entry: entry is not None and entry._chain is chain)
-        or last(lambda entry: entry is None or entry._chain is None)
-        or entries[-1:]
-    )[0]
-    entries.remove(found)
-    return found
-
-
 def end_job(entry: Active) -> None:
     """The end of a pool's job: what it left open is active in no later job, but goes on with its own
     frame.
@@ -377,27 +391,64 @@ def end_job(entry: Active) -> None:
     leave(entry)
 
 
-def step_in(entry: Active, chain: Chain, frame: FrameType | None, opened_ns: Callable[[], int]) -> None:
-    """Make a decorated generator's span active for one step; it never enters the table."""
+def move_to_frame(entry: Active, frame: FrameType | None) -> None:
+    """From now on a coroutine's span is active with the user's own frame, which alone is on the stack where
+    `close` skips the wrapper's.
+    """
+    if frame is not None and entry._frame is not None and entry._blocks is not None:
+        _blocks.pop(id(entry._frame), None)
+        _blocks[id(frame)] = entry._blocks
+        entry._frame = frame
+
+
+def step_in(
+    entry: Active,
+    chain: Chain,
+    frame: FrameType | None,
+    opened_ns: Callable[[], int],
+    inside: Sequence[Active] = (),
+) -> None:
+    """Make a decorated generator's span active for one step; it never enters the table. `inside` it something
+    may still be open since an earlier step, such as the coroutine that it awaits.
+    """
     entry._within = None
     if _blocks:
         entry._within = innermost_blocks(chain, frame)
         entry._opened_ns = opened_ns()
-    chain.spans.append(entry)
+    spans = chain.spans
+    still = [span for span in inside if not span._ended]
+    place = len(spans) - len(still)
+    # Unless the consumer opened something since, in which this step is.
+    spans.insert(place if spans[place:] == still else len(spans), entry)
 
 
-def step_out(entry: Active, spans: list[Active]) -> None:
-    """The end of a step. The span stays open; it is active nowhere until the next step."""
+def step_out(entry: Active, spans: list[Active]) -> Sequence[Active]:
+    """The end of a step, and what it leaves open. The span stays open; it is active nowhere until the next
+    step.
+    """
     if spans and spans[-1] is entry:
         spans.pop()
     elif entry in spans:
-        spans.remove(entry)
+        place = spans.index(entry)
+        del spans[place]
+        return spans[place:]
+    return ()
+
+
+def step_into_frame(entry: Active, chain: Chain, frame: FrameType, driver: FrameType | None) -> None:
+    """The same for an async generator's outside a task: active with the generator's own frame only, beneath
+    the blocks that it has open. Its driver's frame is not on the stack where `throw` skips it.
+    """
+    _tie(entry, chain, frame, driver).refs.insert(0, weakref.ref(entry))
 
 
 def step_out_of_frame(entry: Active) -> None:
     """The end of a step that was active with its frame only."""
-    leave(entry)
-    entry._ended = False
+    frame, blocks, entry._frame, entry._blocks = entry._frame, entry._blocks, None, None
+    if blocks is not None:
+        blocks.refs[:] = [reference for reference in blocks.refs if reference() is not entry]
+        if blocks.innermost() is None and _blocks.get(id(frame)) is blocks:
+            _blocks.pop(id(frame), None)
 
 
 # What a muted thread starts from.
@@ -429,6 +480,8 @@ def forget_everything() -> None:
             if entry is not None:
                 entry._ended = True
     _blocks.clear()
+    if _elsewhere is not None:
+        _blocks[NO_FRAME] = FrameBlocks(None)
     chain = current_chain()
     for entry in chain.spans:
         entry._ended = True

@@ -1,5 +1,4 @@
-"""A callable in, a mapper out: from a call's arguments to an object of them by name. Compiled once for each
-function.
+"""Maps a call's arguments to an object of them by name, by code made once for each function. User's thread.
 
 `inspect.Signature.bind` costs 4.6 µs a call. The mapper is a function with the same parameters whose body is
 the object, so that the interpreter binds the arguments itself (0.2 µs), defaults included, and a call that
@@ -18,16 +17,16 @@ Mapper = Callable[..., dict[str, Any]]
 _PREFIX = "_llmobs_default_"
 
 
-def mapper(function: Callable[..., Any], *, receiver: bool = False) -> Mapper:
+def mapper(function: Callable[..., Any], *, receiver: bool = False, follow: bool = True) -> Mapper:
     """The mapper of `function`; what it gives is empty where there is nothing to record.
 
     A first parameter that is the `receiver` of a method, or is named `self` or `cls`, is taken but not
-    recorded.
+    recorded. A function that says what it wraps states that one's parameters; without `follow` its own count.
     """
     try:
-        parameters = list(inspect.signature(function).parameters.values())
+        parameters = list(inspect.signature(function, follow_wrapped=follow).parameters.values())
     except Exception:
-        return _unnamed  # a builtin that does not tell, a `__signature__` that raises
+        return unnamed  # a builtin that does not tell, a `__signature__` that raises
     has_receiver = bool(parameters) and (
         parameters[0].kind in (_POSITIONAL_ONLY, _POSITIONAL)
         and (receiver or parameters[0].name in ("self", "cls"))
@@ -35,8 +34,8 @@ def mapper(function: Callable[..., Any], *, receiver: bool = False) -> Mapper:
     try:
         stated = _compile(parameters, [p.name for p in parameters[has_receiver:]])
     except SyntaxError:
-        return _unnamed  # names that are no identifiers: a signature made by hand
-    own = _own(function)
+        return unnamed  # names that are no identifiers: a signature made by hand
+    own = _own(function) if follow else None
     return stated if own is None else _either(stated, own, has_receiver)
 
 
@@ -57,7 +56,7 @@ def _either(stated: Mapper, own: Mapper, has_receiver: bool) -> Mapper:
         try:
             return stated(*args, **kwargs)
         except TypeError:
-            return _unnamed(*args[has_receiver:], **kwargs)
+            return unnamed(*args[has_receiver:], **kwargs)
 
     return arguments
 
@@ -95,5 +94,5 @@ def _compile(parameters: list[inspect.Parameter], recorded: list[str]) -> Mapper
     return made
 
 
-def _unnamed(*args: object, **kwargs: object) -> dict[str, object]:
+def unnamed(*args: object, **kwargs: object) -> dict[str, object]:
     return {"args": args, "kwargs": kwargs} if args or kwargs else {}

@@ -1,4 +1,4 @@
-"""What a decorated call does around the user's: the hot path, for each kind of callable. User's thread.
+"""Runs a decorated call within its span: the hot path, for each kind of callable. User's thread.
 
 For a call with a parent, an input and an output it may do this and no more: find the running thread's or
 task's chain, bind and encode the arguments, take an id, make the span, put it on the chain, read the wall
@@ -16,17 +16,27 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from llmobs_trace.capture import active, event
+from llmobs_trace.capture import active, known_streams
 from llmobs_trace.capture import recorder as slot
-from llmobs_trace.capture.details import details_of
+from llmobs_trace.capture.callable_facts import Plan
 from llmobs_trace.capture.entry import Active, Chain
-from llmobs_trace.capture.failure import Failure
-from llmobs_trace.capture.plan import Plan
+from llmobs_trace.capture.generators import (
+    Keep,
+    Steps,
+    run_async_generator,
+    run_generator,
+    run_iterable_coroutine,
+)
+from llmobs_trace.capture.lifetime import begin, end, left_by, left_out, lost
 from llmobs_trace.capture.recorder import Recorder
-from llmobs_trace.capture.span import INERT, NOT_GIVEN, Span, begin, clock_ns, end, left_out, lost, time_ns
-from llmobs_trace.capture.steps import Keep, Steps, run_async_generator, run_generator, run_iterable_coroutine
-from llmobs_trace.capture.stream import Stream
+from llmobs_trace.capture.span import INERT, NOT_GIVEN, Span, clock_ns, details_of, time_ns
+from llmobs_trace.capture.stream import Collected, Stream, told_of_stream
+from llmobs_trace.capture.values import captured_bytes
 from llmobs_trace.encode import encode
+from llmobs_trace.wire import EXHAUSTED_TAG, FIRST_ITEM_TAG
+
+# As numbers: to look for one in bytes takes longer.
+_BRACE, _QUOTE, _MARK = b'{"<'
 
 # --- what every call does -----------------------------------------------------------------------------------
 
@@ -48,15 +58,14 @@ def _input(recorder: Recorder, plan: Plan, args: tuple[Any, ...], kwargs: dict[s
     if not arguments:
         return None
     encoded = encode(arguments)  # an object with something in it: in shape as it is
-    return encoded if recorder.redactor is None else event.captured_bytes(recorder, "input", encoded)
+    return encoded if recorder.redactor is None else captured_bytes(recorder, "input", encoded)
 
 
-def _fail(span: Span, error: BaseException, began_ns: int | None = None) -> None:
-    """The call ended with an exception; a generator or coroutine that was closed did not fail."""
+def _fail(span: Span, plan: Plan, error: BaseException, began_ns: int | None = None) -> None:
+    """The call ended with an exception."""
     ended_ns = clock_ns()
     try:
-        if span.sampled and not issubclass(type(error), GeneratorExit):
-            details_of(span).failure = Failure(error)
+        left_by(span, plan.options, error)
     finally:
         end(span, ended_ns, began_ns)
 
@@ -71,12 +80,27 @@ def _finish(span: Span, plan: Plan, result: object, began_ns: int | None = None)
                 wanted = recorder.capture_output
             if wanted:
                 encoded = encode(result)
-                if recorder.redactor is None and encoded[0] in event.IN_SHAPE and len(encoded) > 2:
+                # In shape as they are: an object with a member, a text that is not empty nor a type's name.
+                if (
+                    recorder.redactor is None
+                    and len(encoded) > 2
+                    and (encoded[0] == _BRACE or (encoded[0] == _QUOTE and encoded[1] != _MARK))
+                ):
                     span._output = encoded
+                elif _stays_open(span, plan, result, began_ns):
+                    span = INERT
                 else:
-                    span._output = event.captured_bytes(recorder, "output", encoded)
+                    span._output = captured_bytes(recorder, "output", told_of_stream(result, encoded))
+            elif _stays_open(span, plan, result, began_ns):
+                span = INERT
     finally:
         end(span, ended_ns, began_ns)
+
+
+def _stays_open(span: Span, plan: Plan, result: object, began_ns: int | None) -> bool:
+    """Whether it returned a stream of a model client, with which its span will end."""
+    known = known_streams.known
+    return known is not None and known.stays_open(result, span, plan.options, began_ns)
 
 
 def _on_stack(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span:
@@ -91,7 +115,7 @@ def _on_stack(plan: Plan, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Span
     parent = spans[-1] if spans else None
     if parent is None or parent._ended or not parent.trace_id or active._blocks:
         return _on_stack_among_others(recorder, plan, args, kwargs, chain)
-    if not parent.sampled:
+    if not parent._sampled:
         return INERT  # before anything is encoded
     given = _input(recorder, plan, args, kwargs)
     span = begin(recorder, plan.options, plan.name, parent)
@@ -135,7 +159,7 @@ def _in_coroutine(plan: Plan, given: bytes | None) -> Span:
     # A frame object costs 100 ns; in a task it is looked at only while there are blocks in the table.
     frame = active.caller(1) if active._blocks or not chain.task else None
     parent = active.find(chain, frame)
-    span = left_out(recorder, plan.name, parent) if parent is None or not parent.sampled else None
+    span = left_out(recorder, plan.name, parent) if parent is None or not parent._sampled else None
     if span is INERT:
         return INERT
     if span is None:
@@ -164,7 +188,11 @@ def calling_function(function: Callable[..., Any], plan: Plan) -> Callable[..., 
     def call_function(*args: Any, **kwargs: Any) -> Any:
         recorder = slot.current
         if recorder is not None and not recorder.enabled:
-            return function(*args, **kwargs)
+            try:
+                return function(*args, **kwargs)
+            except BaseException:
+                args, kwargs = (), {}  # as below
+                raise
         try:
             span = _on_stack(plan, args, kwargs)
         except RecursionError:
@@ -173,13 +201,15 @@ def calling_function(function: Callable[..., Any], plan: Plan) -> Callable[..., 
         except Exception as fault:
             slot.fault(fault)
             span = INERT
-        if span is INERT:
-            return function(*args, **kwargs)
         try:
+            if span is INERT:
+                return function(*args, **kwargs)
             result = function(*args, **kwargs) if kwargs else function(*args)
         except BaseException as error:
+            # An exception among them that goes on from here would hold itself, by its traceback.
+            args, kwargs = (), {}
             try:
-                _fail(span, error)
+                _fail(span, plan, error)
             except Exception as fault:
                 lost(span, fault)
             raise
@@ -236,13 +266,21 @@ async def _run_coroutine(
     except Exception as fault:
         slot.fault(fault)
         span = INERT
-    if span is INERT:
-        return await function(*args, **kwargs)
     try:
-        result = await function(*args, **kwargs)
+        coroutine = function(*args, **kwargs)
+        if span._blocks is not None:  # outside a task: active with the user's own frame
+            try:
+                active.move_to_frame(span, getattr(coroutine, "cr_frame", None))
+            except Exception as fault:
+                slot.fault(fault)
+        # From here on they are the user's function's alone: what it lets go of is gone.
+        args, kwargs = (), {}
+        if span is INERT:
+            return await coroutine
+        result = await coroutine
     except BaseException as error:
         try:
-            _fail(span, error)
+            _fail(span, plan, error)
         except Exception as fault:
             lost(span, fault)
         raise
@@ -318,7 +356,7 @@ class _SpanSteps(Steps):
         self._plan = plan
         self._recorder = recorder
         self._began_ns = 0
-        self._stream: Stream | None = None
+        self._stream: Stream | known_streams.Assembled | None = None
         self._given = _input(recorder, plan, args, kwargs)
         # A body streamed after its handler returned still has its parent.
         self._at_call: Active | None = active.handed_over(active.now(active.caller(2)))
@@ -341,30 +379,42 @@ class _SpanSteps(Steps):
         self.entry = self.span = span
         self._at_call = self._given = None
         wanted = plan.capture_output if plan.capture_output is not None else recorder.capture_output
-        if span.sampled and wanted:
-            self._stream = Stream(recorder.max_event_bytes)
+        if span._sampled and wanted:
+            collect = plan.options.collect
+            self._stream = (
+                Stream(recorder.max_event_bytes)
+                if collect is None
+                else Collected(recorder.max_event_bytes, collect, plan.name)
+            )
         return True
 
     def first(self, item: object) -> Keep | None:
         span = self.span
-        if span.sampled:
-            details_of(span).own_tags = (f"time_to_first_item_ns:{clock_ns() - self._began_ns}",)
-        if self._stream is None:
+        if span._sampled:
+            details_of(span).own_tags = (f"{FIRST_ITEM_TAG}:{clock_ns() - self._began_ns}",)
+        stream, known = self._stream, known_streams.known
+        if stream is None:
             return None
-        self._stream.add(item)
-        return self._stream.adder()
+        if known is not None and self._plan.options.collect is None:
+            stream = self._stream = known.assembled(item) or stream
+        stream.add(item)
+        return stream.adder()
 
     def finish(self, error: BaseException | None = None, result: object = None) -> None:
         ended_ns = clock_ns()
         span = self.span
         try:
-            if span.sampled and error is not None:
+            if span._sampled and error is not None:
                 details = details_of(span)
-                details.own_tags = (*details.own_tags, "exhausted:false")
-                if not issubclass(type(error), GeneratorExit):
-                    details.failure = Failure(error)
+                details.own_tags = (*details.own_tags, f"{EXHAUSTED_TAG}:false")
+                left_by(span, self._plan.options, error)
             if self._stream is not None and span._output is NOT_GIVEN:
-                span._output = event.captured_bytes(self._recorder, "output", self._stream.encoded())
+                encoded = self._stream.encoded()
+                # As a function that returned None has no output, so has one whose items come to it.
+                if encoded != b"null":
+                    span._output = captured_bytes(self._recorder, "output", encoded)
+                if not isinstance(self._stream, Stream):
+                    self._stream.tell(span)
         finally:
             end(span, ended_ns, self._began_ns)
 
@@ -383,4 +433,4 @@ class _AwaitedSteps(_SpanSteps):
         if error is None:
             _finish(self.span, self._plan, result, self._began_ns)
         else:
-            _fail(self.span, error, self._began_ns)
+            _fail(self.span, self._plan, error, self._began_ns)

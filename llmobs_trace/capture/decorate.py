@@ -1,22 +1,15 @@
-"""A callable in, its wrapper out: a proxy that nobody can tell from the callable, but for its spans. User's
-thread.
+"""Wraps a callable in a proxy that nobody can tell from the callable, but for its spans. User's thread.
 
-Built on `wrapt.FunctionWrapper`, a proxy that keeps signature, hints, `inspect` answers and the descriptor
-protocol. What a call of it does is in `call`.
+What a call of it does is in `call`; all else about it in `proxy`.
 """
 
 from __future__ import annotations
 
-import copy
 import inspect
-import sys
 from collections.abc import Callable
-from types import FunctionType, MethodType
+from types import FunctionType
 from typing import Any, TypeVar, cast
 
-import wrapt
-
-from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.arguments import mapper
 from llmobs_trace.capture.call import (
     calling_async_generator,
@@ -24,163 +17,98 @@ from llmobs_trace.capture.call import (
     calling_function,
     calling_generator,
 )
-from llmobs_trace.capture.options import SpanOptions
-from llmobs_trace.capture.plan import Plan
+from llmobs_trace.capture.callable_facts import Plan, function_of
+from llmobs_trace.capture.proxy import Proxy, stand_in
+from llmobs_trace.errors import ConfigurationError
 
 F = TypeVar("F")
+Calling = Callable[[Any, Plan], Callable[..., Any]]
 
 
 def decorate(wrapped: F, plan: Plan) -> F:
     """The wrapper for `wrapped`'s kind of callable; a classmethod or staticmethod stays one."""
-    if isinstance(wrapped, (classmethod, staticmethod)):
-        again = type(wrapped)(decorate(wrapped.__func__, plan))
+    if type(wrapped) is classmethod or type(wrapped) is staticmethod:
+        again = cast(Any, type(wrapped))(decorate(cast(Any, wrapped).__func__, plan))
         again.__dict__.update(wrapped.__dict__)
         return cast(F, again)
-    for is_kind, wrapper in _WRAPPERS:
-        if is_kind(wrapped):
-            return cast(F, wrapper(wrapped, plan))
-    return cast(F, _Function(wrapped, plan))
+    calling = _calling(function_of(wrapped))
+    if plan.options.collect is not None and not _yields(function_of(wrapped), calling):
+        raise ConfigurationError(
+            f"experiment_span: collect= is for generators, and {plan.name} is none: decorate a function that "
+            "yields the items, or leave collect= out"
+        )
+    return cast(F, _decorated(wrapped, plan, calling))
 
 
-def _get(self: Any, instance: object, owner: type | None = None) -> Any:
-    """What reaching it through a class or an instance gives: the same kind of thing as undecorated.
-
-    A plain function is itself through its class (`Sub.method is Base.method` tells who overrides) and a real
-    method through an instance, which `copy`, `pickle` and `weakref.WeakMethod` know; wrapt's bound proxy is
-    neither, and costs 0.5 µs more.
-    """
-    wrapped = self.__wrapped__
-    if type(wrapped) is FunctionType:
-        return self if instance is None else MethodType(self, instance)
-    binds = getattr(type(wrapped), "__get__", None)
-    if binds is None:
-        return self
-    reached = binds(wrapped, instance, owner)
-    if reached is wrapped:
-        return self
-    if type(reached) is MethodType and reached.__func__ is wrapped:
-        return MethodType(self, reached.__self__)
-    try:
-        plan = self._self_plan
-        return type(self)(reached, Plan.of(reached, plan.options, plan.name))
-    except Exception as fault:  # it gave no callable, such as `singledispatchmethod` under another name
-        slot.fault(fault)
-        return reached
+def _decorated(wrapped: Any, plan: Plan, calling: Calling) -> Any:
+    made = stand_in(_Decorated, wrapped, calling(wrapped, plan), _decorated_again, plan)
+    object.__setattr__(made, "_plan", plan)
+    object.__setattr__(made, "_calling", calling)
+    object.__setattr__(made, "_last_reached", (None, False, plan))
+    return made
 
 
 # What the interpreter makes of a plain function of such a name in a class body, and of nothing else.
 _IMPLIED = {"__new__": staticmethod, "__init_subclass__": classmethod, "__class_getitem__": classmethod}
 
 
-def _set_name(self: Any, owner: type, name: str) -> None:
-    """A class body holds it: the first argument is the receiver, whatever its name."""
-    wrapped = self.__wrapped__
-    if type(wrapped) is FunctionType:
-        implied = _IMPLIED.get(name)
+class _Decorated(Proxy):
+    __slots__ = ("_calling", "_last_reached", "_plan")
+
+    def _reach(self, reached: Any, instance: object) -> Any:
+        """Another decorator's proxy, or a classmethod of another kind, gives a new object at each access. The
+        plan for it, which takes 40 µs to make, is kept for the next one of the same function.
+        """
+        own = object.__getattribute__
+        plan, calling = own(self, "_plan"), own(self, "_calling")
+        function = getattr(reached, "__func__", None) or getattr(reached, "__wrapped__", None)
+        known, through_class, last = own(self, "_last_reached")
+        if known is None or known is not function or through_class != (instance is None):
+            last = Plan.of(reached, plan.options, plan.name)
+            object.__setattr__(self, "_last_reached", (function, instance is None, last))
+        return _decorated(reached, last, calling)
+
+    def _named(self, owner: type, name: str) -> None:
+        """The first argument of what a class's body holds is the receiver, whatever its name."""
+        own = object.__getattribute__
+        wrapped = own(self, "_real")
+        implied = _IMPLIED.get(name) if type(wrapped) is FunctionType else None
         if implied is not None:
             type.__setattr__(owner, name, implied(self))
-        if wrapped.__qualname__.rpartition(".")[0] == owner.__qualname__:
-            self._self_plan.arguments = mapper(wrapped, receiver=True)
-    elif hasattr(type(wrapped), "__set_name__"):
-        wrapped.__set_name__(owner, name)
+        plan = own(self, "_plan")
+        # A function that was written elsewhere and put there keeps its arguments.
+        if isinstance(wrapped, FunctionType) and plan.written_in == owner.__qualname__:
+            plan.arguments = mapper(wrapped, receiver=True, follow=not own(self, "_retold"))
+            plan.receiver = True
 
 
-def _reduce(self: Any, protocol: int) -> Any:
-    """Pickle as the undecorated would be: by name where the name leads here, else what is wrapped, to be
-    decorated again.
-    """
-    wrapped = self.__wrapped__
-    name = getattr(wrapped, "__qualname__", None)
-    if isinstance(name, str) and _found(getattr(wrapped, "__module__", None), name) is self:
-        return name
-    return _rebuild, (wrapped, self._self_plan.options)
-
-
-def _found(module: object, qualname: str) -> Any:
-    """What a qualified name leads to; None where to nothing."""
-    found: Any = sys.modules.get(module) if isinstance(module, str) else None
-    for part in qualname.split("."):
-        found = getattr(found, part, None)
-    return found
-
-
-def _rebuild(wrapped: Any, options: SpanOptions) -> Any:
-    return decorate(wrapped, Plan.of(wrapped, options))
-
-
-def _copy(self: Any) -> Any:
-    return _copied(self, copy.copy(self.__wrapped__))
-
-
-def _deepcopy(self: Any, memo: dict[int, Any]) -> Any:
-    return _copied(self, copy.deepcopy(self.__wrapped__, memo))
-
-
-def _copied(self: Any, wrapped: Any) -> Any:
-    """A function's copy is itself; a callable object's is another object."""
-    return self if wrapped is self.__wrapped__ else _rebuild(wrapped, self._self_plan.options)
-
-
-def _set_annotations(self: Any, annotations: Any) -> None:
-    self.__wrapped__.__annotations__ = annotations
-
-
-# Whoever reads the annotations of a class makes the interpreter store empty ones in it, which then stand
-# before those of the function: so the class has this in their place.
-_annotations = property(lambda self: self.__wrapped__.__annotations__, _set_annotations)
-
-
-def _wrapper(name: str, calling: Callable[[Any, Plan], Callable[..., Any]]) -> Any:
-    """A `FunctionWrapper` whose instances are called by what `calling` makes for each."""
-
-    def __init__(self: Any, wrapped: Any, plan: Plan) -> None:
-        wrapt.FunctionWrapper.__init__(self, wrapped, _unused)
-        self._self_plan = plan
-        made.__dict__["__call__"].__set__(self, calling(wrapped, plan))
-
-    made = type(
-        f"_{name}",
-        (wrapt.FunctionWrapper,),
-        {
-            "__init__": __init__,
-            # A slot, not a method: the interpreter finds each instance's own function in it, closed over what
-            # it needs. That saves binding `self` and asking the proxy for its attributes: 150 ns a call.
-            "__slots__": ("__call__",),
-            "__annotations__": _annotations,
-            "__get__": _get,
-            "__set_name__": _set_name,
-            "__reduce_ex__": _reduce,
-            "__copy__": _copy,
-            "__deepcopy__": _deepcopy,
-            "__repr__": lambda self: repr(self.__wrapped__),
-            "__module__": __name__,
-        },
-    )
-    return made
-
-
-def _unused(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
-    """wrapt asks for a wrapper function; ours is the class's `__call__`."""
-    return wrapped(*args, **kwargs)
+def _decorated_again(wrapped: Any, plan: Plan, *, retold: bool = False) -> Any:
+    again = Plan.of(wrapped, plan.options, plan.name, receiver=plan.receiver, follow=not retold)
+    return decorate(wrapped, again)
 
 
 def _asking(ask: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda function: ask(function) or ask(getattr(type(function), "__call__", None))  # noqa: B004
 
 
-_Function = _wrapper("Function", calling_function)
-
-
-# Kind of callable -> its wrapper. `inspect` looks through partials; a callable object is what its `__call__`
-# is.
-_WRAPPERS: tuple[tuple[Callable[[Any], bool], Any], ...] = tuple(
-    (
-        _asking(ask),
-        _wrapper(name, calling),
-    )
-    for ask, name, calling in (
-        (inspect.iscoroutinefunction, "CoroutineFunction", calling_coroutine),
-        (inspect.isasyncgenfunction, "AsyncGeneratorFunction", calling_async_generator),
-        (inspect.isgeneratorfunction, "GeneratorFunction", calling_generator),
-    )
+# Kind of callable -> what makes its calls. `inspect` looks through partials; a callable object is what its
+# `__call__` is.
+_CALLING: tuple[tuple[Callable[[Any], bool], Calling], ...] = (
+    (_asking(inspect.iscoroutinefunction), calling_coroutine),
+    (_asking(inspect.isasyncgenfunction), calling_async_generator),
+    (_asking(inspect.isgeneratorfunction), calling_generator),
 )
+
+
+def _yields(function: Any, calling: Calling) -> bool:
+    """Whether what its calls yield is for their caller, where that of `types.coroutine` is for a loop."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    awaitable = code is not None and code.co_flags & inspect.CO_ITERABLE_COROUTINE
+    return calling in (calling_generator, calling_async_generator) and not awaitable
+
+
+def _calling(function: Any) -> Calling:
+    for is_kind, calling in _CALLING:
+        if is_kind(function):
+            return calling
+    return calling_function

@@ -1,4 +1,4 @@
-"""What can be somebody's parent, and where it stands while it is open: the nouns of `active`, without its
+"""Defines what can be a parent, and where it stands while it is open: the nouns of `active`, without its
 rule. Any thread.
 
 - `Active`: an open span, or the ids of one; `Carried`: ids handed over; `nothing`: an entry that says "no
@@ -30,18 +30,19 @@ class Active:
         "_chain",
         "_ended",
         "_frame",
+        "_opened_by",
         "_opened_ns",
+        "_sampled",
+        "_scope",
         "_within",
-        "sampled",
-        "scope",
         "span_id",
         "trace_id",
     )
 
     trace_id: str
     span_id: str
-    scope: Scope
-    sampled: bool
+    _scope: Scope
+    _sampled: bool
     _ended: bool
     _opened_ns: int
     _chain: Chain | None
@@ -51,6 +52,12 @@ class Active:
     _blocks: FrameBlocks | None
     # The frame in the table that was innermost on the stack when this was opened.
     _within: FrameBlocks | None
+    # What only the object that opened it holds, where one can be open several times: set for those alone.
+    _opened_by: object
+
+    def as_parent(self) -> Active | None:
+        """Whose children the spans are that are opened while this is active."""
+        return self if self.trace_id else None
 
 
 class Carried(Active):
@@ -70,8 +77,8 @@ class Carried(Active):
     ) -> None:
         self.trace_id = trace_id
         self.span_id = span_id
-        self.scope = scope
-        self.sampled = sampled
+        self._scope = scope
+        self._sampled = sampled
         self._span = span
         self._ended = False
         self._opened_ns = 0
@@ -86,7 +93,11 @@ class Carried(Active):
 
     def again(self) -> Carried:
         """The same ids as a block of its own: an entry stands in one place only."""
-        return Carried(self.trace_id, self.span_id, self.scope, self.sampled, self._span)
+        return Carried(self.trace_id, self.span_id, self._scope, self._sampled, self._span)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What of it another process can use: the ids."""
+        return Carried, (self.trace_id, self.span_id, self._scope, self._sampled)
 
 
 def nothing() -> Carried:
@@ -129,6 +140,8 @@ class FrameBlocks:
     """
 
     __slots__ = ("outer", "refs")
+
+    is_on_stack = True
 
     def __init__(self, outer: FrameBlocks | None) -> None:
         self.refs: list[weakref.ref[Active]] = []

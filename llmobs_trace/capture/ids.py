@@ -1,4 +1,5 @@
-"""Ids out, W3C hex (https://www.w3.org/TR/trace-context/): 32 digits for a trace, 16 for a span. Any thread.
+"""Makes ids as W3C hex (https://www.w3.org/TR/trace-context/): 32 digits for a trace, 16 for a span. Any
+thread.
 
 They come from the system's randomness, 128 at a time: its call, the hex digits and the splitting cost 70 ns
 an id, where `f"{getrandbits(64):016x}"` costs 370. `pop` of a list is one C call, so that threads and signal
@@ -41,5 +42,6 @@ def more_span_ids() -> str:
     return last
 
 
-# A forked child must not repeat its parent's.
-os.register_at_fork(after_in_child=_ready.clear)
+# A forked child must not repeat its parent's. Windows has no fork.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ready.clear)

@@ -1,4 +1,4 @@
-"""A label and a value in, a metric's event out. User's thread; also for spans that have ended.
+"""Turns a label and a value into a metric's event. User's thread; also for spans that have ended.
 
 The type follows from the value (`bool` → boolean, numbers → score, `str` → categorical, a mapping → json)
 unless it is named.
@@ -12,17 +12,14 @@ from typing import Any
 
 import msgspec
 
-from llmobs_trace.capture import active, stamps
 from llmobs_trace.capture import recorder as slot
-from llmobs_trace.capture.entry import Active
-from llmobs_trace.capture.event import as_text, redacted_text
-from llmobs_trace.capture.failure import message_of
-from llmobs_trace.capture.ids import NO_SPAN_ID
+from llmobs_trace.capture import stamps
+from llmobs_trace.capture.message import message_of
 from llmobs_trace.capture.recorder import Recorder, Scope
-from llmobs_trace.capture.span import Span
-from llmobs_trace.capture.tags import encoded_tags, plain_tags
+from llmobs_trace.capture.user_tags import encoded_tags, plain_tags
+from llmobs_trace.capture.values import as_text, redacted_text
 from llmobs_trace.encode import derives, encode, encode_text, fit, one_of, shape_expected
-from llmobs_trace.wire import ASSESSMENTS, METRIC_TYPES, Assessment, MetricType
+from llmobs_trace.wire import ASSESSMENTS, LOWER_TAG, METRIC_TYPES, Assessment, MetricType
 
 _VALUE_FIELDS: dict[MetricType, str] = {
     "score": "score_value",
@@ -32,70 +29,32 @@ _VALUE_FIELDS: dict[MetricType, str] = {
 }
 
 
-def record_metric(
-    label: str,
-    value: object = None,
-    *,
-    span: Span | str | None = None,
-    metric_type: MetricType | None = None,
-    assessment: Assessment | None = None,
-    reasoning: str | None = None,
-    tags: Mapping[str, object] | None = None,
-    metadata: Mapping[str, object] | None = None,
-    error: str | BaseException | None = None,
-    timestamp_ms: int | None = None,
+def record(
+    recorder: Recorder,
+    scope: Scope,
+    span_id: str,
+    label: object,
+    value: object,
+    metric_type: MetricType | None,
+    assessment: Assessment | None,
+    reasoning: object,
+    tags: Mapping[str, object] | None,
+    metadata: object,
+    error: object,
+    timestamp_ms: object,
+    lower_is_better: object,
 ) -> None:
-    """Record what an evaluator says of a span: `record_metric("exact_match", True)`.
-
-    `span` is a span, a span's id, or None for the active span; it may have ended. By an id alone the metric
-    goes to the experiment that its span named, or else to the one that is configured now. `value` may be None
-    beside an `error`: the evaluator failed, which is not a score of zero. A score that is not finite is sent
-    as an error. `timestamp_ms` is milliseconds since the epoch, now by default. Misuse (no span, neither
-    value nor error) is logged and records nothing.
-
-    >>> record_metric("faithfulness", 0.8, assessment="pass", reasoning="quotes the passage")
-    """
-    try:
-        recorder = slot.current or slot.get()
-        if not recorder.enabled:
-            return
-        target = _target(recorder, span)
-        if target is None:
-            return
-        scope, span_id = target
-        fields = _fields(recorder, label, value, metric_type, assessment, reasoning, tags, metadata, error)
-        if fields is not None:
-            fixed = b'{"span_id":%b,' % encode_text(span_id)
-            room = recorder.max_event_bytes - len(scope.metric_head) - len(fixed) - 200
-            if sum(map(len, fields.values())) > room:
-                fields = fit(fields, room)
-            stamp_ms = stamps.now_ms() if timestamp_ms is None else _stamp_ms(timestamp_ms)
-            recorder.append(scope.metric_head + stamps.stamped(fixed + _join(fields), stamp_ms) + b"}}\n")
-    except RecursionError:
-        slot.faults.count += 1  # no room for a call that says so
-    except Exception as fault:
-        slot.fault(fault)
-
-
-def _target(recorder: Recorder, span: Span | str | None) -> tuple[Scope, str] | None:
-    """Where the metric belongs; None where its trace is not recorded, or there is no span."""
-    if isinstance(span, str):
-        if not span:
-            slot.misuse("record_metric: the span id is empty: nothing recorded")
-            return None
-        return None if span == NO_SPAN_ID else (slot.scope_of(span) or recorder.scope, span)
-    found: Active | None = span if isinstance(span, Span) else None
-    if span is not None and found is None:
-        slot.misuse(
-            f"record_metric: span is a {type(span).__name__}, not a span or a span's id: nothing recorded"
-        )
-        return None
-    if found is None:
-        found = active.now(active.caller(2))
-    if found is None:
-        slot.misuse("record_metric without a span: call it inside one, or pass span=: nothing recorded")
-        return None
-    return (found.scope, found.span_id) if found.sampled else None
+    """Record a metric of the span with this id; misuse is logged, and records nothing."""
+    own = [] if lower_is_better is None else _own_tags(lower_is_better)
+    fields = _fields(recorder, label, value, metric_type, assessment, reasoning, tags, metadata, error, own)
+    if fields is None:
+        return
+    fixed = b'{"span_id":%b,' % encode_text(span_id)
+    room = recorder.max_event_bytes - len(scope.metric_head) - len(fixed) - 200
+    if sum(map(len, fields.values())) > room:
+        fields = fit(fields, room)
+    stamp_ms = stamps.now_ms() if timestamp_ms is None else _stamp_ms(timestamp_ms)
+    recorder.append(scope.metric_head + stamps.stamped(fixed + _join(fields), stamp_ms) + b"}}\n")
 
 
 def _fields(
@@ -108,10 +67,14 @@ def _fields(
     tags: Mapping[str, object] | None,
     metadata: object,
     error: object,
+    own_tags: list[bytes],
 ) -> dict[str, bytes] | None:
     """The metric's members as JSON, redacted; None where there is nothing to record."""
     metric_type = _known("metric_type", metric_type, METRIC_TYPES)
     assessment = _known("assessment", assessment, ASSESSMENTS)
+    if wrong := _label_problem(label, value):
+        slot.misuse(f"record_metric: the label {wrong}: nothing recorded", slot.shown("label", label))
+        return None
     if value is None and error is None:
         what = "record_metric without a value and without an error: nothing recorded"
         slot.misuse(what, f"the label {slot.shown('label', label)}")
@@ -135,10 +98,40 @@ def _fields(
     if metadata is not None and (redacted := redact.value("metadata", encode(metadata))) != b"null":
         fields["metadata"] = shape_expected(redacted)
     if plain := plain_tags(tags):
-        fields["tags"] = b"[%b]" % b",".join(encoded_tags(plain, recorder.redactor))
+        # Ours first, since the first of a name counts; the redactor has nothing to say to it.
+        own_tags = own_tags + encoded_tags(plain, recorder.redactor)
+    if own_tags:
+        fields["tags"] = b"[%b]" % b",".join(own_tags)
     if message is not None:
         fields["error"] = b'{"message":%b}' % redact.text("error.message", message)
     return fields
+
+
+def _label_problem(label: object, value: object) -> str | None:
+    """What keeps a label from naming a metric; None if nothing does. A number may, as in
+    `record_metric(5, recall)`, but not beside a text, which is then what was meant.
+    """
+    kind = type(label)
+    if derives(kind, str):
+        return None if str.strip(label) else "is empty"  # type: ignore[arg-type]
+    encoded = encode(label)
+    if encoded[:1] == b'"' and encoded[:2] != b'"<' and _number(label, encoded) is None:
+        return None if encoded != b'""' else "is empty"  # a member of an enum, say
+    if derives(type(value), str):
+        return f"is a {kind.__name__} and the value a text: label and value look swapped"
+    if _number(label, encoded) is not None and not derives(kind, bool):
+        return None
+    return f"is a {kind.__name__}, not a text"
+
+
+def _own_tags(lower_is_better: object) -> list[bytes]:
+    """The tag that says which values are better."""
+    encoded = encode(lower_is_better)
+    if encoded not in (b"true", b"false"):
+        what = "record_metric: lower_is_better is neither True nor False: ignored"
+        slot.misuse(what, slot.shown("value", lower_is_better))
+        return []
+    return [b'"%b:%b"' % (LOWER_TAG.encode(), encoded)]
 
 
 def _known(argument: str, given: object, allowed: tuple[str, ...]) -> Any:
@@ -168,10 +161,10 @@ def typed(value: object, metric_type: MetricType | None) -> tuple[MetricType, by
     if metric_type == "boolean":
         if encoded in (b"true", b"false"):
             return metric_type, encoded, None
-        return metric_type, None, f"the value is no boolean: {_shown(encoded)}"
+        return metric_type, None, f"the value is not a boolean: {_shown(encoded)}"
     if metric_type == "score":
         if number is None:
-            return metric_type, None, f"the value is no number: {_shown(encoded)}"
+            return metric_type, None, f"the value is not a number: {_shown(encoded)}"
         if not math.isfinite(number):
             return metric_type, None, f"the score is not finite: {number}"
         # Beyond 64 bits, or a number type of another library's: the double is what the wire takes.
@@ -242,6 +235,6 @@ def _stamp_ms(given: object) -> int:
     # The wire takes 64 bits; false for NaN and the infinities too.
     if number is not None and abs(number) < 2.0**62:
         return int(number)
-    what = "record_metric: timestamp_ms is not a number of milliseconds since the epoch: now is recorded"
+    what = "record_metric: timestamp_ms is not milliseconds since the epoch: the current time is recorded"
     slot.misuse(what, slot.shown("value", given))
     return stamps.now_ms()

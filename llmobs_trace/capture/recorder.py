@@ -1,7 +1,7 @@
-"""The slot between capture and the rest: settings come in, finished events go out. Any thread.
+"""Gives capture its settings and takes its finished events: the slot between it and the rest. Any thread.
 
-Capture knows no runtime. `runtime` fills the slot with a `Recorder`; where nobody has yet, the first span
-asks `first_filler`, which configures from the environment.
+Capture knows no pipeline. `process.life` fills the slot with a `Recorder`; where nobody has yet, the first
+span asks `first_filler`, which configures from the environment.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from dataclasses import dataclass, field
 import msgspec
 
 from llmobs_trace.capture.ids import new_span_id
-from llmobs_trace.encode import Redactor, encode, encode_text
+from llmobs_trace.encode import Redactor, encode, encode_text, keep_media_if
 from llmobs_trace.errors import UsageError
+from llmobs_trace.not_errors import NONE, NotErrors
 
 log = logging.getLogger("llmobs_trace")
 
 
 _REMEMBERED_NAMES, _REMEMBERED_NAME_CHARACTERS = 1024, 256
+# Of the experiments that a program names, and of those that headers do.
+_REMEMBERED_EXPERIMENTS = 1 << 14
 
 
 class Scope:
@@ -47,6 +50,11 @@ class Scope:
         self.span_heads: dict[str, bytes] = {}
         self.metric_head = head + b',"metric":'
 
+    @property
+    def ids(self) -> tuple[str, str, str]:
+        """Experiment, project and dataset."""
+        return self.experiment_id, self.project_id, self.dataset_id
+
     def span_head(self, name: str) -> bytes:
         """How the record of a span of this name begins, up to its values. Remembered in `span_heads`: most
         names come again, and to look one up costs a tenth of encoding it.
@@ -60,6 +68,9 @@ class Scope:
     def span_head_of(self, encoded_name: bytes) -> bytes:
         """The same for a name that is JSON already."""
         return b'%b%b,"meta":{' % (self._span_head, encoded_name)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Scope, self.ids
 
     def __repr__(self) -> str:
         return f"Scope({self.experiment_id!r}, {self.project_id!r}, {self.dataset_id!r})"
@@ -80,7 +91,12 @@ class Recorder:
     sample_rate: float = 1.0
     max_event_bytes: int = 1 << 20
     strict: bool = False
+    keep_media: bool = False
+    not_errors: NotErrors = NONE
     scopes: dict[tuple[str | None, str | None, str | None], Scope] = field(default_factory=dict)
+    # Experiments that the program named itself, beside the configured one; and those of trusted headers.
+    named: dict[str, Scope] = field(default_factory=dict)
+    hearsay: dict[str, Scope] = field(default_factory=dict)
 
     def scope_for(self, experiment_id: str | None, project_id: str | None, dataset_id: str | None) -> Scope:
         """The scope a root span names; what it leaves open is the configured default."""
@@ -96,7 +112,42 @@ class Recorder:
             # A program that names a new experiment for each root must not grow this for ever.
             if len(self.scopes) < 1024:
                 self.scopes[key] = found
+            _remember(self.named, found)
         return found
+
+    def scope_from_headers(
+        self, experiment_id: str, project_id: str, dataset_id: str, *, trust: bool
+    ) -> Scope | None:
+        """The scope that headers name, where the program named that experiment itself, or trusts them; else
+        None. Without trust, project and dataset are what the program says they are.
+        """
+        ids = (experiment_id, project_id, dataset_id)
+        named = self.scope if experiment_id == self.scope.experiment_id else self.named.get(experiment_id)
+        if named is not None and named.ids == ids:
+            return named
+        if not trust:
+            return named and self.scopes.get(ids, named)
+        found = self.scopes.get(ids) or self.hearsay.get(experiment_id)
+        if found is None or found.ids != ids:
+            found = Scope(*ids)
+            _remember(self.hearsay, found)
+        return found
+
+    def is_hearsay(self, experiment_id: str) -> bool:
+        """Whether an experiment is known from headers alone."""
+        return (
+            experiment_id in self.hearsay
+            and experiment_id not in self.named
+            and experiment_id != self.scope.experiment_id
+        )
+
+
+def _remember(scopes: dict[str, Scope], scope: Scope) -> None:
+    """Keep a scope by its experiment; past the bound the oldest half is forgotten."""
+    scopes[scope.experiment_id] = scope
+    if len(scopes) > _REMEMBERED_EXPERIMENTS:
+        for old in list(scopes)[: _REMEMBERED_EXPERIMENTS // 2]:
+            scopes.pop(old, None)
 
 
 # Which scope the spans outside the default one belong to, for metrics that name a span by its id alone.
@@ -121,7 +172,7 @@ def discard(record: bytes) -> None:
     """The `append` of a recorder that outlived its process: a forked child never sends its parent's spans."""
 
 
-# Filled by `runtime`. Read on the hot path as a module attribute: one dictionary look-up.
+# Filled by `process.life`. Read on the hot path as a module attribute: one dictionary look-up.
 current: Recorder | None = None
 first_filler: Callable[[], Recorder] | None = None
 
@@ -134,6 +185,8 @@ def get() -> Recorder:
         raise RuntimeError("nothing fills the recorder's slot: import llmobs_trace first")
     return first_filler()
 
+
+keep_media_if(lambda: current is not None and current.keep_media)
 
 _decode = msgspec.json.Decoder().decode
 
@@ -151,6 +204,7 @@ def sampled(rate: float) -> bool:
 _said_lock = threading.Lock()  # guards _said_at
 _said_at: dict[str, float] = {}
 _SAY_AGAIN_SECONDS = 60.0
+_MOST_SAID = 64  # different words, in any minute
 
 
 def misuse(what: str, about: str = "") -> None:
@@ -183,13 +237,23 @@ def say(what: str, about: str = "") -> None:
     try:
         if now - _said_at.get(what, float("-inf")) < _SAY_AGAIN_SECONDS:
             return
-        if len(_said_at) > 256:
-            _said_at.clear()
+        if what not in _said_at and len(_said_at) >= _MOST_SAID:
+            # A program may make up words without end, such as the names of its types.
+            for old in [old for old, said_at in _said_at.items() if now - said_at >= _SAY_AGAIN_SECONDS]:
+                del _said_at[old]
+            if len(_said_at) >= _MOST_SAID:
+                return
         _said_at[what] = now
     finally:
         _said_lock.release()
     with suppress(Exception):  # a handler of the user's may raise, and not out of a traced call
         log.warning("%s", f"{what} ({about})" if about else what)
+
+
+def forget_what_was_said() -> None:
+    """For tests: the next misuse is logged, whatever was before."""
+    with _said_lock:
+        _said_at.clear()
 
 
 class _Faults(msgspec.Struct):

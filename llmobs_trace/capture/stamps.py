@@ -1,5 +1,4 @@
-"""A metric without its time and the millisecond asked for in, the metric with a time that no equal one has
-out. Any thread.
+"""Stamps a metric with a time that no equal metric has. Any thread.
 
 The wire knows a metric by nothing but its bytes, and a repeated delivery must be told from a repeated metric.
 So of equal metrics each gets the next millisecond that is free. What is taken is kept as runs, since equal
@@ -58,7 +57,8 @@ def _forget_some() -> None:
     global _forget_above
     now = now_ms()
     for old in list(_taken)[: len(_taken) // 2]:
-        if _taken[old][-1] <= now:
+        # One without a run is of a metric that failed (no memory) before its time was taken.
+        if not _taken[old] or _taken[old][-1] <= now:
             del _taken[old]
     _forget_above = 2 * len(_taken)
 

@@ -545,6 +545,9 @@ def test_the_name_is_the_qualified_name_from_the_last_locals_on(llmobs_spans):
         (lambda: experiment_span("x", capture_output=1)(len), "capture_output is 1"),
         (lambda: experiment_span(5)(len), "name is 5"),
         (lambda: experiment_span(b"name")(len), "name is a bytes"),
+        (lambda: experiment_span(knid="llm")(len), r"no argument knid \(did you mean kind\?\)"),
+        (lambda: experiment_span(len, tag={}), r"no argument tag \(did you mean tags\?\)"),
+        (lambda: experiment_span(zzz=1)(len), r"no argument zzz \(the arguments are: name, kind"),
         (lambda: experiment_span(Model), "Model is a class"),
         (lambda: experiment_span()(Model), "Model is a class"),
         (lambda: experiment_span(property(len))(len), "property"),
@@ -554,6 +557,13 @@ def test_the_name_is_the_qualified_name_from_the_last_locals_on(llmobs_spans):
 def test_a_decorators_wrong_argument_raises_at_once_and_says_what_would_do(decorate, said):
     with pytest.raises(ConfigurationError, match=said):
         decorate()
+
+
+@pytest.mark.parametrize("argument", [*inspect.signature(experiment_span).parameters])
+def test_an_argument_with_two_letters_exchanged_is_told_by_its_right_name(argument):
+    misspelt = argument[0] + argument[2] + argument[1] + argument[3:]
+    with pytest.raises(ConfigurationError, match=rf"did you mean {argument}\?"):
+        experiment_span(len, **{misspelt: "not shown"})
 
 
 # --- inputs -------------------------------------------------------------------------------------------------

@@ -21,12 +21,13 @@ from hypothesis import strategies as st
 from llmobs_trace import UsageError, experiment_span, record_metric
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.metric import typed
+from llmobs_trace.encode import Redactor
 
 
 @pytest.fixture(autouse=True)
 def everything_is_said_again():
     """Misuse is logged once a minute; each test starts afresh."""
-    slot._said_at.clear()
+    slot.forget_what_was_said()
 
 
 @pytest.fixture
@@ -266,6 +267,7 @@ def test_a_spans_own_record_metric_takes_the_same_arguments(llmobs_spans):
         "metadata": {"tokens": 5},
         "error": "partly",
         "timestamp_ms": 1_700_000_000_000,
+        "lower_is_better": True,
     }
     with experiment_span("row") as span:
         record_metric("one", 0.5, **given)
@@ -334,6 +336,24 @@ def test_assessment_reasoning_tags_and_metadata_are_sent(one):
     }
 
 
+@pytest.mark.parametrize(("said", "sent"), [(True, "true"), (False, "false"), (numpy.bool_(True), "true")])
+def test_which_values_are_better_is_sent_as_a_tag_before_the_users_own(one, said, sent):
+    metric = one("toxicity", 0.2, lower_is_better=said, tags={"judge": "small", "lower_is_better": "maybe"})
+    assert metric.wire["tags"] == [f"lower_is_better:{sent}", "judge:small", "lower_is_better:maybe"]
+    assert "tags" not in one("toxicity", 0.2).wire
+
+
+def test_which_values_are_better_gets_past_a_redactor_of_tags(one):
+    slot.current.redactor = Redactor(lambda field, value: None if field == "tags" else value)
+    assert one("toxicity", 0.2, lower_is_better=True, tags={"a": 1}).wire["tags"] == ["lower_is_better:true"]
+
+
+@pytest.mark.parametrize("given", ["yes", 1, 0.0, [True]])
+def test_what_says_neither_true_nor_false_of_what_is_better_is_said_and_left_out(one, said, given):
+    assert "tags" not in one("toxicity", 0.2, lower_is_better=given).wire
+    assert "lower_is_better is neither True nor False: ignored" in said()[0]
+
+
 def test_metadata_that_is_no_mapping_is_wrapped(one):
     assert one("m", 1, metadata=["a"]).metadata == {"value": ["a"]}
 
@@ -352,7 +372,7 @@ def test_a_time_that_is_none_is_said_and_now_takes_its_place(one, said, given):
     before_ms = time.time_ns() // 1_000_000
     assert before_ms <= one("m", 1, timestamp_ms=given).timestamp_ms <= time.time_ns() // 1_000_000
     assert len(said()) == 1
-    assert "timestamp_ms is not a number of milliseconds" in said()[0]
+    assert "timestamp_ms is not milliseconds since the epoch" in said()[0]
 
 
 def test_a_time_that_is_none_raises_in_strict_mode(llmobs_spans):
@@ -370,9 +390,17 @@ def test_two_equal_metrics_are_two_metrics(llmobs_spans):
     assert len(set(llmobs_spans.records)) == len(llmobs_spans.records)
 
 
-@pytest.mark.parametrize(("value", "text"), [(5, "5"), (Grade.GOOD, "good"), (None, "null")])
-def test_a_label_that_is_no_string_becomes_one(one, value, text):
-    assert one(value, 1).label == text
+@pytest.mark.parametrize(
+    ("label", "text"), [(5, "5"), (0.5, "0.5"), (Grade.GOOD, "good"), (collections.UserString("k"), "k")]
+)
+def test_a_number_or_a_member_of_an_enum_may_be_a_label(one, label, text):
+    assert one(label, 1).label == text
+
+
+@pytest.mark.parametrize("left", ["", None])
+def test_a_label_that_a_redactor_empties_is_said_to_be_removed(one, left):
+    slot.current.redactor = Redactor(lambda field, value: left if field == "label" else value)
+    assert one("secret", 1).label == "[removed by the redactor]"
 
 
 def test_a_metric_is_the_value_at_the_call(llmobs_spans):
@@ -394,12 +422,32 @@ def test_a_metric_larger_than_an_event_may_be_is_cut_and_stays_what_it_is(llmobs
     assert len(llmobs_spans.records[0]) <= 20_000
 
 
+def test_the_longest_id_leaves_a_metric_within_the_bound_of_an_event(llmobs_spans):
+    slot.current.max_event_bytes = 2048
+    record_metric("m" * 9_000, "x" * 9_000, span="\U0001f600" * 256, reasoning="y" * 9_000)
+    assert len(llmobs_spans.records[0]) <= 2048
+
+
 # --- misuse -------------------------------------------------------------------------------------------------
 
 MISUSE = {
     "no span is active": lambda: record_metric("m", 1),
     "an empty id": lambda: record_metric("m", 1, span=""),
     "a span of another type": lambda: record_metric("m", 1, span=7),
+    "an id of spaces": lambda: record_metric("m", 1, span="  "),
+    "an id longer than any": lambda: record_metric("m", 1, span="a" * 200_000),
+    "an id with the end of a line": lambda: record_metric("m", 1, span="00f067aa0ba902b7\n"),
+    "an id that is no UTF-8": lambda: record_metric("m", 1, span="\ud800"),
+    "value and label": lambda: _inside(lambda: record_metric(0.9, "faithfulness")),
+    "value and label, by method": lambda: _inside(lambda span: span.record_metric(True, "faithfulness")),
+    "another library's number and a label": lambda: _inside(lambda: record_metric(numpy.float32(1), "f")),
+    "a mapping and a label": lambda: _inside(lambda: record_metric({"f": 1}, "faithfulness")),
+    "a label that is empty": lambda: _inside(lambda: record_metric("", 1)),
+    "a label of spaces": lambda: _inside(lambda: record_metric(" \n", 1)),
+    "a label that is none": lambda: _inside(lambda: record_metric(None, 1)),
+    "a label that is a truth value": lambda: _inside(lambda: record_metric(True, 1)),
+    "a label that is an object": lambda: _inside(lambda: record_metric(object(), 1)),
+    "a label of bytes": lambda: _inside(lambda: record_metric(b"m", 1)),
     "neither value nor error": lambda: _inside(lambda: record_metric("m")),
     "neither value nor error, by method": lambda: _inside(lambda span: span.record_metric("m")),
 }
@@ -445,6 +493,7 @@ def test_hostile_arguments_never_reach_the_user(llmobs_spans):
 
     with experiment_span("row"):
         record_metric(Hostile(), Hostile())
+        record_metric("m", Hostile())
         record_metric("m", 1, reasoning=Hostile(), metadata=Hostile())
         record_metric("m", 1, tags=Hostile())
         record_metric("m", 1, timestamp_ms="soon")

@@ -12,15 +12,15 @@ import pytest
 
 from llmobs_trace import Span, SpanBlock, UsageError, current_span, experiment_span, record_metric
 from llmobs_trace.capture import recorder as slot
-from llmobs_trace.capture import row
+from llmobs_trace.capture import row_ids
 from llmobs_trace.wire import KINDS
 
 
 @pytest.fixture(autouse=True)
 def starts_afresh():
     """Misuse is logged once a minute, and rows are counted for the whole process."""
-    slot._said_at.clear()
-    row.forget_rows()
+    slot.forget_what_was_said()
+    row_ids.forget_rows()
 
 
 @pytest.fixture
@@ -164,6 +164,9 @@ WRONG = {
     "dataset_id": {"dataset_id": 5},
     "capture_input": {"capture_input": "no"},
     "capture_output": {"capture_output": 0},
+    "kind?": {"knid": "llm"},
+    "expected_output?": {"expected": 4},
+    "has no argument zzz": {"zzz": 1},
 }
 
 
@@ -279,7 +282,7 @@ def test_a_row_without_a_name_is_known_by_its_input(llmobs_spans):
     first = recorded_row(llmobs_spans, "row", input={"q": 1})
     other = recorded_row(llmobs_spans, "row", input={"q": 2})
     renamed = recorded_row(llmobs_spans, "another name", input={"q": 3})
-    row.forget_rows()
+    row_ids.forget_rows()
     assert recorded_row(llmobs_spans, "another name", input={"q": 1}) == first
     assert len({first, other, renamed}) == 3
     assert re.fullmatch("[0-9a-f]{16}", first)
@@ -326,9 +329,11 @@ def test_a_name_of_a_row_on_what_is_none_is_misuse(llmobs_spans, said, options, 
     with experiment_span("outer") if not options else contextlib.nullcontext():
         name_it()
         slot.current.strict = True
-        with pytest.raises(UsageError, match="row_id names a row"):
+        with pytest.raises(UsageError, match="row_id is for rows"):
             name_it()
-    assert said() == [f"row_id names a row, a root span of kind experiment: left out of one ({where})"]
+    assert said() == [
+        f"row_id is for rows, that is, root spans of kind experiment: left out of a span ({where})"
+    ]
     assert llmobs_spans.named("no row").row_id is None
 
 
@@ -342,10 +347,10 @@ def test_another_experiment_within_a_span_is_misuse_and_the_same_one_is_not(llmo
         with experiment_span("child", **names):
             pass
         slot.current.strict = True
-        with pytest.raises(UsageError, match="are a root span's"), experiment_span("child", **names):
+        with pytest.raises(UsageError, match="are for root spans"), experiment_span("child", **names):
             pass
     assert said() == [
-        "experiment_id, project_id and dataset_id are a root span's: left out within another ('child')"
+        "experiment_id, project_id and dataset_id are for root spans: left out within another span ('child')"
     ]
     assert llmobs_spans[1].experiment_id == "e"
 

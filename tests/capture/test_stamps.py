@@ -64,3 +64,13 @@ def test_threads_get_none_twice() -> None:
     for thread in threads:
         thread.join()
     assert len({*found}) == 8_000
+
+
+def test_a_metric_that_failed_before_its_time_was_taken_keeps_no_other_from_its_own(monkeypatch):
+    monkeypatch.setattr(stamps, "_METRICS", 4)
+    with monkeypatch.context() as patched:
+        patched.setattr(stamps, "bisect_right", lambda *given: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            stamps.stamped(b"failed", 1)
+    for number in range(9):
+        assert stamps.stamped(b"%d" % number, 1) == b'%d,"timestamp_ms":1' % number

@@ -29,6 +29,7 @@ import weakref
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.examples import examples
 from support.stories import Unequal, frames, fresh, one_step, step_through, told
 
 from llmobs_trace import current_span, experiment_span
@@ -522,37 +523,23 @@ quietly = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWa
 
 
 @quietly
-@pytest.mark.parametrize("function", GENERATORS, ids=lambda function: function.__name__)
+@pytest.mark.parametrize("sample_rate", [1.0, 0.0])
+@pytest.mark.parametrize("function", [*GENERATORS, *ASYNC_GENERATORS], ids=lambda function: function.__name__)
 @given(acts=st.lists(st.sampled_from(sorted(ACTS)), max_size=6))
-@settings(max_examples=60, deadline=None)
-def test_a_generator_answers_every_sequence_of_steps_as_undecorated(function, acts):
-    with recording():
-        assert story(experiment_span(function), acts) == story(function, acts)
-
-
-@quietly
-@pytest.mark.parametrize("function", ASYNC_GENERATORS, ids=lambda function: function.__name__)
-@given(acts=st.lists(st.sampled_from(sorted(ASYNC_ACTS)), max_size=6))
-@settings(max_examples=60, deadline=None)
-def test_an_async_generator_answers_every_sequence_of_steps_as_undecorated(function, acts):
-    with recording():
-        assert async_story(experiment_span(function), acts) == async_story(function, acts)
-
-
-@quietly
-@pytest.mark.parametrize("function", GENERATORS, ids=lambda function: function.__name__)
-@given(acts=st.lists(st.sampled_from(sorted(ACTS)), max_size=6))
-@settings(max_examples=30, deadline=None)
-def test_so_does_a_generator_that_is_not_sampled(function, acts):
-    with recording(sample_rate=0.0):
-        assert story(experiment_span(function), acts) == story(function, acts)
+@settings(max_examples=examples(45), deadline=None)
+def test_a_generator_answers_every_sequence_of_steps_as_undecorated(function, sample_rate, acts):
+    told_of = story
+    if function in ASYNC_GENERATORS:
+        told_of, acts = async_story, [act for act in acts if act in ASYNC_ACTS]
+    with recording(sample_rate=sample_rate):
+        assert told_of(experiment_span(function), acts) == told_of(function, acts)
 
 
 @contextlib.contextmanager
 def recording(**settings):
     """What `llmobs_spans` does, for the examples of a property."""
     from llmobs_trace.capture.recorder import Recorder, Scope
-    from llmobs_trace.runtime import recording_to
+    from llmobs_trace.process.life import recording_to
 
     recorder = Recorder(lambda record: None, Scope("e", "p", "d"), **settings)
     with recording_to(recorder):
@@ -910,8 +897,8 @@ INSPECTIONS = [
 ]
 
 
-# The proxy of an object that is no descriptor is one, and the old `getfullargspec` does not look through it.
-PROXIES_TELL = (inspect.ismethoddescriptor, inspect.isroutine, inspect.getfullargspec)
+# It looks at the class of what is no function, where a proxy's call is no method.
+NOT_OF_OBJECTS = (inspect.getfullargspec,)
 
 
 def asked(ask, of):
@@ -925,7 +912,7 @@ def asked(ask, of):
 @pytest.mark.parametrize("ask", INSPECTIONS, ids=lambda ask: getattr(ask, "__qualname__", str(ask)))
 def test_every_inspection_answers_as_undecorated(llmobs_spans, ask):
     for what, function in CALLABLES.items():
-        if ask in PROXIES_TELL and what not in FUNCTIONS:
+        if ask in NOT_OF_OBJECTS and what not in FUNCTIONS:
             continue
         for decorate in DECORATORS.values():
             assert asked(ask, decorate(function)) == asked(ask, function), what

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 import uvloop
+from support.written_once import plain
 
 from llmobs_trace import current_span, experiment_span
 
@@ -112,3 +113,16 @@ if sys.version_info >= (3, 12):
 def run(request):
     """`asyncio.run`, once for each kind of loop."""
     return _LOOPS[request.param]
+
+
+@pytest.fixture(params=["plain", *_LOOPS])
+def run_both(request):
+    """Runs a coroutine function's case, once as it is written and once without its awaits."""
+
+    def run_both(case, **fixtures):
+        if request.param == "plain":
+            plain(case)(**fixtures)
+        else:
+            _LOOPS[request.param](case(**fixtures))
+
+    return run_both

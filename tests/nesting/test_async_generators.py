@@ -1,61 +1,15 @@
-"""Blocks in async generators, and decorated ones: interleaved, abandoned, stepped or closed elsewhere."""
+"""What blocks in async generators do that has no like in plain ones: loops, tasks, and what they await."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 from contextlib import aclosing
 
 import pytest
-from support.nesting import active, async_stream, leaf, stream
+from support.nesting import async_decorated, async_stream, leaf, stream
+from support.written_once import settle
 
 from llmobs_trace import experiment_span
-
-
-@experiment_span("decorated")
-async def decorated(steps=3):
-    for step in range(steps):
-        leaf(f"decorated.{step}")
-        await asyncio.sleep(0)
-        yield step
-
-
-async def settle():
-    """Lets the loop do what the collector asked it to do."""
-    gc.collect()
-    for _ in range(10):
-        await asyncio.sleep(0)
-
-
-def test_a_block_in_a_suspended_async_generator_is_nobodys_parent(parents, run):
-    async def main():
-        items = async_stream("stream")
-        await anext(items)
-        leaf("outside")
-        assert active() is None
-        await items.aclose()
-        leaf("after")
-
-    run(main())
-    assert parents() == {"stream.0": "stream", "outside": None, "stream": None, "after": None}
-
-
-def test_a_consumers_spans_are_siblings_of_the_async_streams_block(parents, run):
-    async def main():
-        with experiment_span("consumer"):
-            async for step in async_stream("stream", 2):
-                leaf(f"consumed.{step}")
-                await asyncio.sleep(0)
-
-    run(main())
-    assert parents() == {
-        "stream.0": "stream",
-        "consumed.0": "consumer",
-        "stream.1": "stream",
-        "consumed.1": "consumer",
-        "stream": "consumer",
-        "consumer": None,
-    }
 
 
 def test_what_an_async_generator_awaits_is_inside_its_block(parents, run):
@@ -86,29 +40,6 @@ def test_what_an_async_generator_awaits_is_inside_its_block(parents, run):
     }
 
 
-def test_two_interleaved_async_generators_keep_to_their_own_blocks(parents, run):
-    async def main():
-        one, two = async_stream("one", 2), async_stream("two", 2)
-        with experiment_span("consumer"):
-            async for first in one:
-                second = await anext(two)
-                leaf(f"pair.{first}{second}")
-            await two.aclose()
-
-    run(main())
-    assert parents() == {
-        "one.0": "one",
-        "two.0": "two",
-        "pair.00": "consumer",
-        "one.1": "one",
-        "two.1": "two",
-        "pair.11": "consumer",
-        "one": "consumer",
-        "two": "consumer",
-        "consumer": None,
-    }
-
-
 def test_async_generators_consumed_by_tasks_at_once(parents, run):
     async def consume(name):
         with experiment_span(f"consumer {name}"):
@@ -127,31 +58,6 @@ def test_async_generators_consumed_by_tasks_at_once(parents, run):
         for step in (0, 1):
             expected |= {f"{name}.{step}": name, f"consumed {name}.{step}": f"consumer {name}"}
     assert parents() == expected
-
-
-def test_a_pipeline_of_async_generators_is_nested_as_it_is_driven(parents, run):
-    async def stage(name, source):
-        with experiment_span(name):
-            async for item in source:
-                leaf(f"{name}.{item}")
-                yield item
-
-    async def main():
-        with experiment_span("sink"):
-            async for item in stage("last", stage("middle", async_stream("source", 1))):
-                leaf(f"sink.{item}")
-
-    run(main())
-    assert parents() == {
-        "source.0": "source",
-        "middle.0": "middle",
-        "last.0": "last",
-        "sink.0": "sink",
-        "source": "middle",
-        "middle": "last",
-        "last": "sink",
-        "sink": None,
-    }
 
 
 def test_an_async_generator_that_drives_a_plain_generator(parents, run):
@@ -173,76 +79,6 @@ def test_an_async_generator_that_drives_a_plain_generator(parents, run):
         "inner stream": "outer stream",
         "outer stream": None,
     }
-
-
-def test_what_is_sent_and_thrown_into_an_async_generator_is_used_inside_its_block(parents, run):
-    async def items():
-        with experiment_span("stream"):
-            name = yield
-            leaf(name)
-            try:
-                yield
-            except ValueError:
-                leaf("handler")
-            yield "last"
-
-    async def main():
-        held = items()
-        await held.asend(None)
-        with experiment_span("sender"):
-            await held.asend("sent")
-            assert await held.athrow(ValueError) == "last"
-            leaf("between")
-        await held.aclose()
-
-    run(main())
-    assert parents() == {
-        "sent": "stream",
-        "handler": "stream",
-        "between": "sender",
-        "sender": None,
-        "stream": None,
-    }
-
-
-def test_an_async_generator_abandoned_in_a_loop_ends_its_block(parents, run):
-    async def main():
-        with experiment_span("consumer"):
-            async for _ in async_stream("stream"):
-                break
-            await settle()
-            leaf("between")
-        leaf("after")
-
-    run(main())
-    assert parents() == {
-        "stream.0": "stream",
-        "stream": "consumer",
-        "between": "consumer",
-        "consumer": None,
-        "after": None,
-    }
-
-
-def test_an_async_generator_closed_by_the_collector_cleans_up_inside_its_block(parents, run):
-    async def items():
-        with experiment_span("stream"):
-            try:
-                yield
-            finally:
-                await asyncio.sleep(0)
-                leaf("cleanup")
-
-    async def main():
-        held = items()
-        await anext(held)
-        with experiment_span("elsewhere"):
-            del held
-            await settle()
-            leaf("between")
-
-    run(main())
-    assert parents() == {"cleanup": "stream", "stream": None, "between": "elsewhere", "elsewhere": None}
 
 
 def test_an_async_generator_closed_at_the_end_of_the_loop(parents, run):
@@ -388,55 +224,13 @@ def test_a_task_made_in_an_async_streams_body_is_a_child_of_its_block(parents, r
     }
 
 
-def test_one_object_entered_by_two_interleaved_async_generators(llmobs_spans, run):
-    block = experiment_span("block")
-    ids = []
-
-    async def items(name):
-        async with block as span:
-            ids.append(span.span_id)
-            yield
-            leaf(name)
-
-    async def main():
-        one, two = items("one"), items("two")
-        await anext(one)
-        await anext(two)
-        leaf("outside")
-        for held in (one, two):
-            assert await anext(held, "over") == "over"
-
-    run(main())
-    assert [span.span_id for span in llmobs_spans if span.name == "block"] == ids
-    leaves = {span.name: span.parent_id for span in llmobs_spans if span.name != "block"}
-    assert leaves == {"outside": None, "one": ids[0], "two": ids[1]}
-
-
-def test_a_decorated_async_generator_is_the_parent_of_what_its_body_opens_alone(parents, run):
-    async def main():
-        with experiment_span("consumer"):
-            async for step in decorated(2):
-                leaf(f"consumed.{step}")
-                await asyncio.sleep(0)
-
-    run(main())
-    assert parents() == {
-        "decorated.0": "decorated",
-        "consumed.0": "consumer",
-        "decorated.1": "decorated",
-        "consumed.1": "consumer",
-        "decorated": "consumer",
-        "consumer": None,
-    }
-
-
 def test_a_decorated_async_generator_streamed_after_its_caller_returned_is_still_its_child(parents, run):
     async def send(items):
         return [item async for item in items]
 
     async def main():
         with experiment_span("handler"):
-            items = decorated(1)
+            items = async_decorated(1)
         leaf("sending")
         assert await asyncio.create_task(send(items)) == [0]
 
@@ -447,32 +241,6 @@ def test_a_decorated_async_generator_streamed_after_its_caller_returned_is_still
         "decorated.0": "decorated",
         "decorated": "handler",
     }
-
-
-def test_a_decorated_async_generator_belongs_to_who_runs_its_first_step(parents, run):
-    async def main():
-        with experiment_span("caller"):
-            items = decorated(1)
-        with experiment_span("consumer"):
-            async for _ in items:
-                pass
-
-    run(main())
-    assert parents() == {
-        "caller": None,
-        "decorated.0": "decorated",
-        "decorated": "consumer",
-        "consumer": None,
-    }
-
-
-def test_a_decorated_async_generator_never_iterated_leaves_no_span(parents, run):
-    async def main():
-        with experiment_span("outer"):
-            decorated()
-
-    run(main())
-    assert parents() == {"outer": None}
 
 
 def test_a_decorated_async_generator_that_waits_while_others_work(parents, run):
@@ -510,7 +278,7 @@ def test_a_decorated_async_generator_that_waits_while_others_work(parents, run):
 
 def test_each_step_of_a_decorated_async_generator_in_another_task(parents, run):
     async def main():
-        items = decorated(2)
+        items = async_decorated(2)
         with experiment_span("consumer"):
             for step in range(2):
                 await asyncio.ensure_future(anext(items))
@@ -566,36 +334,6 @@ def test_a_decorated_async_generator_that_is_not_run_to_its_end(parents, run, ho
         "between": "consumer",
         "consumer": None,
         "after": None,
-    }
-
-
-def test_a_block_held_by_a_decorated_async_generator_is_nobodys_parent_between_steps(parents, run):
-    @experiment_span("outer")
-    async def items():
-        leaf("before")
-        async with experiment_span("inner"):
-            yield
-            leaf("inside")
-            yield
-        leaf("behind")
-
-    async def main():
-        with experiment_span("consumer"):
-            number = 0
-            async for _ in items():
-                leaf(f"consumed.{number}")
-                number += 1
-
-    run(main())
-    assert parents() == {
-        "before": "outer",
-        "consumed.0": "consumer",
-        "inside": "inner",
-        "consumed.1": "consumer",
-        "inner": "outer",
-        "behind": "outer",
-        "outer": "consumer",
-        "consumer": None,
     }
 
 

@@ -143,29 +143,16 @@ def test_an_exit_stack_closed_by_another_function(parents):
     assert parents() == {"before close": "block", "block": None, "after close": None}
 
 
+@pytest.mark.parametrize("in_a_stack", [False, True], ids=["with", "in an exit stack"])
 @pytest.mark.parametrize("holder", [experiment_span, scope, Block])
-def test_a_block_that_a_generator_holds_by_any_manager_is_not_its_consumers(parents, holder):
-    def items():
+def test_a_block_that_a_generator_holds_by_any_manager_is_not_its_consumers(parents, holder, in_a_stack):
+    def held():
         with holder("held"):
             leaf("first step")
             yield
             leaf("second step")
 
-    with experiment_span("consumer"):
-        for _ in items():
-            leaf("between")
-    assert parents() == {
-        "first step": "held",
-        "between": "consumer",
-        "second step": "held",
-        "held": "consumer",
-        "consumer": None,
-    }
-
-
-@pytest.mark.parametrize("holder", [experiment_span, scope, Block])
-def test_a_block_that_a_generator_holds_in_an_exit_stack_is_not_its_consumers(parents, holder):
-    def items():
+    def held_in_a_stack():
         with ExitStack() as stack:
             stack.enter_context(holder("held"))
             leaf("first step")
@@ -173,7 +160,7 @@ def test_a_block_that_a_generator_holds_in_an_exit_stack_is_not_its_consumers(pa
             leaf("second step")
 
     with experiment_span("consumer"):
-        for _ in items():
+        for _ in held_in_a_stack() if in_a_stack else held():
             leaf("between")
     assert parents() == {
         "first step": "held",

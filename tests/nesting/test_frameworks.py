@@ -76,32 +76,18 @@ def with_numbers(expected, count=3):
     }
 
 
-def test_a_yield_dependency_is_the_parent_of_an_async_endpoints_spans(parents, call):
-    app = FastAPI()
-
-    @app.get("/{number}", dependencies=[Depends(held)])
-    async def endpoint(number: int):
+@pytest.mark.parametrize("endpoint_kind", ["async", "sync"])
+def test_a_yield_dependency_is_the_parent_of_an_endpoints_spans(parents, call, endpoint_kind):
+    async def async_endpoint(number: int):
         await asyncio.sleep(0)
         leaf(f"endpoint {number}")
 
-    call(app, "/0", "/1", "/2")
-    assert parents() == with_numbers(
-        {
-            "dependency #": None,
-            "set up #": "dependency #",
-            "endpoint #": "dependency #",
-            "tear down #": "dependency #",
-        }
-    )
-
-
-def test_a_yield_dependency_is_the_parent_of_a_sync_endpoints_spans(parents, call):
-    app = FastAPI()
-
-    @app.get("/{number}", dependencies=[Depends(held)])
     def endpoint(number: int):
         leaf(f"endpoint {number}")
 
+    app = FastAPI()
+    get = app.get("/{number}", dependencies=[Depends(held)])
+    get(async_endpoint if endpoint_kind == "async" else endpoint)
     call(app, "/0", "/1", "/2")
     assert parents() == with_numbers(
         {

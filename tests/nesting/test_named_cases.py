@@ -370,10 +370,11 @@ def test_a_forked_child_starts_with_nothing_active_and_ids_of_its_own(llmobs_spa
         before, parent_id, span_id = pipe.read().split()
     assert (before, parent_id) == ("None", "None")
     assert span_id not in {parent.span_id, sibling.span_id}
-    assert [(span.name, span.parent_id) for span in llmobs_spans] == [
-        ("sibling", parent.span_id),
-        ("parent", None),
-    ]
+    assert {span.name: span.parent_id for span in llmobs_spans} == {
+        "sibling": parent.span_id,
+        "parent": None,
+        "child": None,
+    }
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")

@@ -1,42 +1,40 @@
-"""A callable in, the same callable out, bound to an active span: it runs later or elsewhere, and its spans
-are that span's children.
+"""Binds a callable to an active span: it runs later or elsewhere, and its spans are that span's children.
+Both threads.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import wrapt
+from typing import Any, TypeVar
 
 from llmobs_trace.capture import active
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.entry import Carried, nothing
-from llmobs_trace.capture.span import clock_ns, lost
-from llmobs_trace.capture.steps import Steps, run_async_generator, run_generator
+from llmobs_trace.capture.generators import Steps, run_async_generator, run_generator
+from llmobs_trace.capture.lifetime import lost
+from llmobs_trace.capture.proxy import Proxy, stand_in
+from llmobs_trace.capture.span import clock_ns
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# Generic only for type checkers: older releases of wrapt take no parameter.
-if TYPE_CHECKING:
-    _Proxy = wrapt.ObjectProxy[Any]
-else:
-    _Proxy = wrapt.ObjectProxy
 
 
 def propagate(function: F) -> F:
     """Bind the active span to `function`: wherever it is called, its spans are children of the span active
     now.
 
+    >>> with experiment_span("row") as row:
+    ...     later = propagate(current_span)
+    >>> later().span_id == row.span_id
+    True
+
     For callbacks that carry nothing by themselves (`call_soon`, `call_later`, done-callbacks, a thread pool
     of another library's). Functions, coroutine functions, generators and async generators keep their
-    signature and kind.
-
-    >>> loop.call_later(1.0, propagate(refresh))
+    signature and kind. A process pool takes it too, where it takes `function`: its spans there are of this
+    trace. Raises nothing.
     """
     try:
-        return _Propagated(function, active.handed_over(active.now(active.caller(1))))  # type: ignore[return-value]
+        return _propagated(function, active.handed_over(active.now(active.caller(1))))  # type: ignore[no-any-return]
     except RecursionError:
         slot.faults.count += 1  # no room for a call that says so
         return function
@@ -65,6 +63,7 @@ class Job:
         try:
             return self._function(*args, **kwargs)
         finally:
+            args, kwargs = (), {}  # as in `call`: an exception among them may go on from here
             try:
                 if entry is not None:
                     active.end_job(entry)
@@ -113,6 +112,7 @@ async def _run_coroutine(coroutine: Coroutine[Any, Any, Any], steps: _CarriedSte
             active.place_on_chain(steps.entry, chain, frame)
         else:
             active.place_in_frame(steps.entry, chain, frame)
+            active.move_to_frame(steps.entry, getattr(coroutine, "cr_frame", None))
         del chain, frame
     except Exception as fault:
         slot.fault(fault)
@@ -148,35 +148,36 @@ _DRIVERS: tuple[tuple[Callable[[Any], bool], Callable[[Any, _CarriedSteps], Any]
 )
 
 
-def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-    base, drive, entry = self._self_base, self._self_drive, None
-    if drive is not None:
-        made = self.__wrapped__(*args, **kwargs)
+def _propagated(function: Any, base: Carried | None, *, retold: bool = False) -> Any:
+    return stand_in(Proxy, function, _calling(function, base), _propagated, base)
+
+
+def _calling(function: Callable[..., Any], base: Carried | None) -> Callable[..., Any]:
+    """What runs when a function bound to `base` is called."""
+    drive = _driver_of(function)
+
+    def call_driven(*args: Any, **kwargs: Any) -> Any:
+        made = function(*args, **kwargs)
         try:
-            return _driven(made, drive, base)
+            return made if drive is None else _driven(made, drive, base)
         except Exception as fault:
             slot.fault(fault)
             return made
-    try:
-        entry = opened(base)
-    except Exception as fault:
-        slot.fault(fault)
-    try:
-        return self.__wrapped__(*args, **kwargs)
-    finally:
+
+    def call_under(*args: Any, **kwargs: Any) -> Any:
+        entry = None
         try:
-            if entry is not None:
-                active.leave(entry)
+            entry = opened(base)
         except Exception as fault:
-            lost(entry, fault)
+            slot.fault(fault)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            args, kwargs = (), {}  # as in `Job`
+            try:
+                if entry is not None:
+                    active.leave(entry)
+            except Exception as fault:
+                lost(entry, fault)
 
-
-class _Propagated(_Proxy):
-    """A proxy, so that signature and `inspect` answers are the function's."""
-
-    def __init__(self, function: Callable[..., Any], base: Carried | None) -> None:
-        super().__init__(function)
-        self._self_base = base
-        self._self_drive = _driver_of(function)
-
-    __call__ = _call
+    return call_under if drive is None else call_driven

@@ -1,5 +1,5 @@
-"""A gevent greenlet hands its starter's active span on: `spawn`, `spawn_later`, `start`, pools and groups.
-The hub's thread.
+"""Hands the starter's active span on to a gevent greenlet: `spawn`, `spawn_later`, `start`, pools and
+groups. The hub's thread.
 
 `gevent.Greenlet` is a compiled type that can't be wrapped, but it calls back whenever one is started, in the
 starter's greenlet. Raw greenlets don't, so the function that makes them is wrapped. A thread of a

@@ -1,5 +1,5 @@
-"""A greenlet has a chain of its own, which starts from what is active in its parent at its first span. Its
-thread.
+"""Gives each greenlet a chain of its own, which starts from what is active in its parent at its first span.
+Its thread.
 
 Inside a task the task's chain counts in the greenlet that runs the loop, and in those that only split the
 task in two so that plain functions can await: SQLAlchemy's and greenback's. What is awaited for such a

@@ -1,4 +1,4 @@
-"""The active span as HTTP headers, and back: W3C trace context. User's thread.
+"""Writes the active span into HTTP headers and reads it from them: W3C trace context. User's thread.
 
 `traceparent` is https://www.w3.org/TR/trace-context/: `00-<trace id>-<span id>-<flags>`, bit 0 of the flags
 says sampled. The experiment, project and dataset ids ride in `tracestate`, percent-encoded, as the member
@@ -18,8 +18,10 @@ from llmobs_trace.capture import active
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.entry import Active, Carried
 from llmobs_trace.capture.ids import NO_SPAN_ID, NO_TRACE_ID, new_span_id
+from llmobs_trace.capture.lifetime import lost
+from llmobs_trace.capture.opened_by import take
 from llmobs_trace.capture.recorder import Recorder, Scope
-from llmobs_trace.capture.span import clock_ns, lost
+from llmobs_trace.capture.span import clock_ns
 from llmobs_trace.wire import id_problem
 
 H = TypeVar("H", bound=MutableMapping[str, str])
@@ -30,18 +32,21 @@ _MAX_MEMBERS = 32
 
 
 def inject(headers: H) -> H:
-    """Add the active span's `traceparent` and `tracestate` to `headers`, in place, and return them.
+    """Add the active span's `traceparent` and `tracestate` to `headers`, a mapping of names to texts, in
+    place, and return them.
+
+    >>> with experiment_span("client"):
+    ...     sorted(inject({"accept": "*/*"}))
+    ['accept', 'traceparent', 'tracestate']
 
     Without an active span nothing is added. An unsampled trace is handed on as such. Raises nothing.
-
-    >>> httpx.post(url, json=body, headers=inject({}))
     """
     try:
         found = active.now(active.caller(1))
         if found is not None and found.trace_id != NO_TRACE_ID and (slot.current or slot.get()).enabled:
             span_id = found.span_id if found.span_id != NO_SPAN_ID else new_span_id()
-            tracestate = _with_ours(_value(headers, "tracestate"), found.scope)
-            _set(headers, "traceparent", f"00-{found.trace_id}-{span_id}-{'01' if found.sampled else '00'}")
+            tracestate = _with_ours(_value(headers, "tracestate"), found._scope)
+            _set(headers, "traceparent", f"00-{found.trace_id}-{span_id}-{'01' if found._sampled else '00'}")
             _set(headers, "tracestate", tracestate)
     except RecursionError:
         slot.faults.count += 1  # no room for a call that says so
@@ -51,7 +56,7 @@ def inject(headers: H) -> H:
 
 
 def _with_ours(tracestate: str, scope: Scope) -> str:
-    ids = zip("epd", (scope.experiment_id, scope.project_id, scope.dataset_id), strict=True)
+    ids = zip("epd", scope.ids, strict=True)
     ours = f"{_OURS}=" + ";".join(f"{letter}:{quote(value, safe='')}" for letter, value in ids)
     others = [member for member in _members(tracestate) if not member.startswith(f"{_OURS}=")]
     return ",".join([ours, *others[: _MAX_MEMBERS - 1]])
@@ -78,8 +83,12 @@ def _text(given: object) -> str:
     return given.decode("latin-1") if isinstance(given, bytes) else str(given)
 
 
-def extract(headers: Mapping[str, str], recorder: Recorder) -> Carried | None:
-    """What `headers` hand over; None where there is no valid `traceparent`."""
+def extract(headers: Mapping[str, str], recorder: Recorder, *, trust: bool = False) -> Carried | None:
+    """What `headers` hand over; None where there is no valid `traceparent`.
+
+    Whoever may send a request may write headers. Unless they are trusted, they name no experiment that the
+    program has not named itself: what nobody takes would fill the journal.
+    """
     # `http.client` and others have headers that are no `Mapping`, but are read like one.
     if not hasattr(headers, "items"):
         kind = type(headers).__name__
@@ -92,33 +101,43 @@ def extract(headers: Mapping[str, str], recorder: Recorder) -> Carried | None:
     # Version ff is forbidden; version 00 has four parts, later ones may have more.
     if version == "ff" or (version == "00" and more) or not int(trace_id, 16) or not int(span_id, 16):
         return None
-    scope = _scope(_value(headers, "tracestate"), recorder)
+    scope = _scope(_value(headers, "tracestate"), recorder, trust=trust)
     return Carried(trace_id, span_id, scope, bool(int(flags, 16) & 1))
 
 
-def _scope(tracestate: str, recorder: Recorder) -> Scope:
+def _scope(tracestate: str, recorder: Recorder, *, trust: bool) -> Scope:
     for member in _members(tracestate):
         name, _, value = member.partition("=")
         if name.strip() == _OURS:
             parts = dict(part.split(":", 1) for part in value.split(";") if ":" in part)
             ids = [unquote(parts.get(letter, "")) for letter in "epd"]
             if not any(id_problem(value) for value in ids):
-                return recorder.scope_for(*ids)
+                return recorder.scope_from_headers(*ids, trust=trust) or recorder.scope
     return recorder.scope
 
 
 class continue_trace:
     """`with continue_trace(headers):` spans in the block are children of the span that made the headers.
 
+    >>> with experiment_span("client") as client:
+    ...     headers = inject({})
+    >>> with continue_trace(headers), experiment_span("server") as server:
+    ...     server.parent_id == client.span_id
+    True
+
     `headers` is any mapping of names to values, in any case. What is malformed is ignored: then the block
-    changes nothing. `async with` does the same. Raises nothing.
+    changes nothing. The trace's ids and its sampling are taken from them; experiment, project and dataset
+    only where this program has named that experiment itself, or, with `trust`, as they are: for headers of
+    one's own services, and never for a stranger's. `async with` does the same. Raises nothing.
     """
 
-    __slots__ = ("_headers", "_open")
+    __slots__ = ("_headers", "_open", "_opens", "_trust")
 
-    def __init__(self, headers: Mapping[str, str]) -> None:
+    def __init__(self, headers: Mapping[str, str], *, trust: bool = False) -> None:
         self._headers = headers
+        self._trust = trust is True
         self._open: list[Active | None] = []
+        self._opens = object()  # by which it knows them
 
     def __enter__(self) -> None:
         try:
@@ -154,15 +173,16 @@ class continue_trace:
 
     def _enter(self, frame: FrameType) -> None:
         recorder = slot.current or slot.get()
-        carried = extract(self._headers, recorder) if recorder.enabled else None
+        carried = extract(self._headers, recorder, trust=self._trust) if recorder.enabled else None
         # First, so that leaving finds an entry for each one that was made.
         self._open.append(carried)
         if carried is not None:
             carried._opened_ns = clock_ns()
+            carried._opened_by = self._opens
             active.place(carried, active.current_chain(), frame)
 
     def _leave(self, frame: FrameType) -> None:
-        carried = active.take(self._open, frame) if self._open else None
+        carried = take(self._open, self._opens, frame) if self._open else None
         if carried is not None:
             try:
                 active.leave(carried)

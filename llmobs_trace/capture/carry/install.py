@@ -1,5 +1,5 @@
-"""What of the interpreter and of other libraries is wrapped so that work handed on keeps its parent, and
-when. User's thread.
+"""Wraps what the interpreter and other libraries hand work on with, so that it keeps its parent. User's
+thread.
 
 Once, at `configure` or at the first span; a library that is not loaded yet is wrapped when it is.
 `instrument_threads=False` makes every wrapper a pass-through.
@@ -8,26 +8,65 @@ Once, at `configure` or at the first span; a library that is not loaded yet is w
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from types import ModuleType
 
 import wrapt
 
 from llmobs_trace.capture import recorder as slot
-from llmobs_trace.capture.carry import switch
+from llmobs_trace.capture.carry import jobs
 
-# Module to wait for -> ours that wraps it, by its function `wrap`.
-_WRAPPED_WHEN_LOADED = {
-    "threading": "threads",
-    "concurrent.futures.thread": "executors",
-    "multiprocessing.pool": "pools",
-    "asyncio.tasks": "tasks",
-    "anyio._backends._asyncio": "anyio",
-    "asgiref.sync": "asgiref",
-    "trio": "trio",
-    "greenlet": "greenlets",
-    "gevent": "gevent",
-    "gevent.threadpool": "gevent_threads",
+# --- ours that wraps each, imported when it is needed: by statements, which tools that pack a program follow
+
+
+def _threads(module: ModuleType) -> None:
+    from llmobs_trace.capture.carry import threads
+
+    threads.wrap(module)
+
+
+def _tasks(module: ModuleType) -> None:
+    from llmobs_trace.capture.carry import tasks
+
+    tasks.wrap(module)
+
+
+def _asgiref(module: ModuleType) -> None:
+    from llmobs_trace.capture.carry import tasks
+
+    jobs.wrap(module)
+    tasks.wrap_asgiref(module)
+
+
+def _trio(module: ModuleType) -> None:
+    from llmobs_trace.capture.carry import trio
+
+    trio.wrap(module)
+
+
+def _greenlets(module: ModuleType) -> None:
+    from llmobs_trace.capture.carry import greenlets
+
+    greenlets.wrap(module)
+
+
+def _gevent(module: ModuleType) -> None:
+    from llmobs_trace.capture.carry import gevent
+
+    gevent.wrap(module)
+
+
+# Module to wait for -> what wraps it.
+_WRAPPED_WHEN_LOADED: dict[str, Callable[[ModuleType], None]] = {
+    "threading": _threads,
+    "concurrent.futures.thread": jobs.wrap,
+    "multiprocessing.pool": jobs.wrap,
+    "asyncio.tasks": _tasks,
+    "anyio._backends._asyncio": jobs.wrap,
+    "asgiref.sync": _asgiref,
+    "trio": _trio,
+    "greenlet": _greenlets,
+    "gevent": _gevent,
+    "gevent.threadpool": jobs.wrap,
 }
 
 _installed = False
@@ -36,20 +75,20 @@ _installed = False
 def install(*, threads: bool) -> None:
     """Wrap what is loaded, and wait for the rest; a second call only sets the switch."""
     global _installed
-    switch.threads = threads
+    jobs.enabled = threads
     if _installed:
         return
     _installed = True
-    for module, ours in _WRAPPED_WHEN_LOADED.items():
-        wrapt.register_post_import_hook(_wrapping(ours), module)
+    for module, wrap in _WRAPPED_WHEN_LOADED.items():
+        wrapt.register_post_import_hook(_guarded(wrap), module)
 
 
-def _wrapping(ours: str) -> Callable[[ModuleType], None]:
-    def wrap(module: ModuleType) -> None:
+def _guarded(wrap: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
+    def guarded(module: ModuleType) -> None:
         # A library of another version may lack what we wrap: the user's import must not fail for it.
         try:
-            import_module(f"llmobs_trace.capture.carry.{ours}").wrap(module)
+            wrap(module)
         except Exception as fault:
             slot.fault(fault)
 
-    return wrap
+    return guarded

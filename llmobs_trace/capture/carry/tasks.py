@@ -1,4 +1,4 @@
-"""An asyncio task hands its creator's active span on. The loop's thread.
+"""Hands a creator's active span on to an asyncio task. The loop's thread.
 
 A task factory, put in place by the first span a loop sees and looked after at later ones, in front of the
 loop's own. An eager task's body runs while the task is made, so what it starts from is laid ready before.
@@ -17,6 +17,7 @@ import wrapt
 
 from llmobs_trace.capture import active
 from llmobs_trace.capture import recorder as slot
+from llmobs_trace.capture.carry import jobs
 from llmobs_trace.capture.entry import Active
 
 
@@ -43,6 +44,11 @@ def wrap(tasks: ModuleType) -> None:
     active.keep_factory = put_in_place
     wrapt.wrap_function_wrapper(tasks, "run_coroutine_threadsafe", _run_coroutine_threadsafe)
     asyncio.run_coroutine_threadsafe = tasks.run_coroutine_threadsafe
+
+
+def wrap_asgiref(sync: ModuleType) -> None:
+    """`async_to_sync` makes a task of the outer loop, or runs a loop of its own in a pool's thread."""
+    wrapt.wrap_function_wrapper(sync, "AsyncToSync.main_wrap", _main_wrap)
 
 
 def _look_after(task: Any, loop: Any) -> tuple[Active | None] | None:
@@ -129,13 +135,26 @@ def _run_coroutine_threadsafe(
     try:
         coroutine, loop = _coroutine_and_loop(*args, **kwargs)
         put_in_place(loop)
-        hand_to_loop(coroutine, active.caller(1))
+        _hand_to_loop(coroutine, active.caller(1))
     except Exception as fault:
         slot.fault(fault)
     return wrapped(*args, **kwargs)
 
 
-def hand_to_loop(coroutine: Any, frame: FrameType | None) -> None:
+def _main_wrap(
+    wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """What is called here in the caller's thread is awaited in the loop's."""
+    coroutine = wrapped(*args, **kwargs)
+    try:
+        if jobs.enabled:
+            _hand_to_loop(coroutine, active.caller(1))
+    except Exception as fault:
+        slot.fault(fault)
+    return coroutine
+
+
+def _hand_to_loop(coroutine: Any, frame: FrameType | None) -> None:
     """A task will be made of `coroutine` in another thread's loop: it starts from what is active here, seen
     from `frame`.
     """

@@ -1,4 +1,4 @@
-"""A thread hands its starter's active span on, once: `threading.Thread`, `Timer` and their subclasses.
+"""Hands a starter's active span on to a thread, once: `threading.Thread`, `Timer` and their subclasses.
 User's thread.
 """
 
@@ -12,7 +12,7 @@ import wrapt
 
 from llmobs_trace.capture import active
 from llmobs_trace.capture import recorder as slot
-from llmobs_trace.capture.carry import switch
+from llmobs_trace.capture.carry import jobs
 
 # A pool's worker starts from nothing: it is the job that has a parent, else request 2 becomes a child of
 # request 1.
@@ -26,7 +26,7 @@ def wrap(threading: ModuleType) -> None:
 
 def _start(wrapped: Callable[..., Any], thread: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     try:
-        if switch.threads and not _is_pools_worker(thread):
+        if jobs.enabled and not _is_pools_worker(thread):
             thread._llmobs_base = active.handed_over(active.now(active.caller(1)))
     except Exception as fault:
         slot.fault(fault)

@@ -1,4 +1,4 @@
-"""A trio task hands its spawner's active span on, and so do trio's threads, there and back. The run's thread,
+"""Hands a spawner's active span on to a trio task, and to trio's threads, there and back. The run's thread,
 and its workers'.
 
 An instrument, put in place by the first span a run sees, hears of each task as it is spawned. The parent is
@@ -18,9 +18,8 @@ from trio._core._run import GLOBAL_RUN_CONTEXT as _running
 
 from llmobs_trace.capture import active
 from llmobs_trace.capture import recorder as slot
-from llmobs_trace.capture.carry import switch
+from llmobs_trace.capture.carry import jobs
 from llmobs_trace.capture.carry.callables import AsyncJob, Job
-from llmobs_trace.capture.carry.executors import submit
 from llmobs_trace.capture.entry import Chain
 
 # A trio task has slots and none for us.
@@ -30,7 +29,7 @@ _chains: weakref.WeakKeyDictionary[Any, Chain] = weakref.WeakKeyDictionary()
 def wrap(library: ModuleType) -> None:
     # Before the greenlets' keeper: a task may run in several greenlets.
     active.other_keepers.insert(0, _chain)
-    wrapt.wrap_function_wrapper("trio._threads", "start_thread_soon", submit)
+    wrapt.wrap_function_wrapper("trio._threads", "start_thread_soon", jobs.submit)
     wrapt.wrap_function_wrapper(library, "from_thread.run", _into_run(AsyncJob))
     wrapt.wrap_function_wrapper(library, "from_thread.run_sync", _into_run(Job))
 
@@ -88,7 +87,7 @@ def _into_run(job: type[Job]) -> Callable[..., Any]:
         wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         try:
-            if switch.threads and args and callable(args[0]):
+            if jobs.enabled and args and callable(args[0]):
                 args = (job(args[0], active.handed_over(active.now(active.caller(1)))), *args[1:])
         except Exception as fault:
             slot.fault(fault)

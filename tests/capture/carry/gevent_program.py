@@ -19,8 +19,8 @@ if MODE == "before":
 
 from llmobs_trace import experiment_span  # noqa: E402
 from llmobs_trace.capture import recorder as slot  # noqa: E402
+from llmobs_trace.process.life import recording_to  # noqa: E402
 from llmobs_trace.pytest_plugin import RecordedSpans, _recorder  # noqa: E402
-from llmobs_trace.runtime import recording_to  # noqa: E402
 
 if MODE == "after":
     with recording_to(_recorder(RecordedSpans())), experiment_span("early"):

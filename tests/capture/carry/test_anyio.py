@@ -19,7 +19,7 @@ from support.nesting import leaf
 
 from llmobs_trace import experiment_span
 from llmobs_trace.capture import recorder as slot
-from llmobs_trace.capture.carry import switch
+from llmobs_trace.capture.carry import jobs
 
 _BACKENDS = {
     "asyncio": {"backend": "asyncio"},
@@ -140,7 +140,7 @@ def test_a_portals_service_that_reports_that_it_has_started(llmobs_spans, backen
 
 
 def test_with_threads_switched_off_a_job_starts_from_nothing(llmobs_spans, monkeypatch, backend):
-    monkeypatch.setattr(switch, "threads", False)
+    monkeypatch.setattr(jobs, "enabled", False)
 
     async def main():
         with experiment_span("main"):

@@ -15,7 +15,7 @@ from support.nesting import leaf
 
 from llmobs_trace import current_span, experiment_span
 from llmobs_trace.capture import recorder as slot
-from llmobs_trace.capture.carry import switch, tasks
+from llmobs_trace.capture.carry import jobs, tasks
 
 
 @pytest.fixture(autouse=True)
@@ -156,7 +156,7 @@ def test_a_single_threads_context(llmobs_spans):
 
 
 def test_with_threads_switched_off_neither_carries(llmobs_spans, monkeypatch):
-    monkeypatch.setattr(switch, "threads", False)
+    monkeypatch.setattr(jobs, "enabled", False)
 
     async def main():
         with experiment_span("main"):

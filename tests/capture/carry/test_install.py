@@ -14,7 +14,7 @@ import json
 import sys
 from llmobs_trace import experiment_span
 from llmobs_trace.capture.recorder import Recorder, Scope
-from llmobs_trace.runtime import recording_to
+from llmobs_trace.process.life import recording_to
 
 records = []
 recording = recording_to(Recorder(records.append, Scope("experiment", "project", "dataset")))

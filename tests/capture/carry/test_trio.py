@@ -13,7 +13,7 @@ from support.nesting import active, leaf
 
 from llmobs_trace import current_span, experiment_span
 from llmobs_trace.capture import recorder as slot
-from llmobs_trace.capture.carry import switch
+from llmobs_trace.capture.carry import jobs
 from llmobs_trace.capture.carry import trio as carry
 
 
@@ -233,7 +233,7 @@ def test_results_and_exceptions_of_both_directions_are_the_users(llmobs_spans):
 
 
 def test_with_threads_switched_off_jobs_start_from_nothing_and_tasks_are_carried(llmobs_spans, monkeypatch):
-    monkeypatch.setattr(switch, "threads", False)
+    monkeypatch.setattr(jobs, "enabled", False)
 
     async def main():
         with experiment_span("main"):

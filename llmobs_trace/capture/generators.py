@@ -1,5 +1,5 @@
-"""A generator of the user's in, a real generator out that is active around each step of it and nowhere
-between. User's thread.
+"""Drives a user's generator, whose span is active around each of its steps and nowhere between. User's
+thread.
 
 A generator is suspended at each `yield`, and whoever consumes it goes on: what it made active must not leak
 there. `yield from` hides the steps, so they are driven one by one here, with everything `yield from` passes
@@ -11,14 +11,15 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator
-from types import FunctionType
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from types import FrameType, FunctionType
 from typing import Any
 
 from llmobs_trace.capture import active
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.entry import Active
-from llmobs_trace.capture.span import clock_ns, lost
+from llmobs_trace.capture.lifetime import lost
+from llmobs_trace.capture.span import clock_ns
 
 Keep = Callable[[object], "Keep | None"]
 
@@ -26,13 +27,14 @@ Keep = Callable[[object], "Keep | None"]
 class Steps:
     """What happens around the steps of one generator: `entry` is active during each."""
 
-    __slots__ = ("_spans", "asynchronous", "entry")
+    __slots__ = ("_inside", "_spans", "async_generator", "entry")
 
     entry: Active
 
     def __init__(self) -> None:
         self._spans: list[Active] | None = None  # those of the chain in which the entry is active
-        self.asynchronous = False  # whether an async generator's steps, which may await
+        self._inside: Sequence[Active] = ()  # what the last step left open
+        self.async_generator: Any = None  # the user's, whose steps may await
 
     def begin(self) -> bool:
         """At the first step; False where there is nothing to do."""
@@ -41,26 +43,32 @@ class Steps:
     def enter(self) -> None:
         """Before each step; the driver's frame calls it."""
         chain = active.current_chain()
-        if active._blocks or (self.asynchronous and not chain.task):
+        generator = self.async_generator
+        if active._blocks or self._inside or (generator is not None and not chain.task):
             frame = active.caller(1)
-            if frame is not None and self.asynchronous and not chain.task:
-                # Outside a task nobody knows who runs while a step awaits: active with its frame only.
-                active.place_in_frame(self.entry, chain, frame)
+            own_frame: FrameType | None = None if generator is None or chain.task else generator.ag_frame
+            if own_frame is not None:
+                # Outside a task nobody knows who runs while a step awaits.
+                active.step_into_frame(self.entry, chain, own_frame, frame)
                 return
-            active.step_in(self.entry, chain, frame, clock_ns)
+            active.step_in(self.entry, chain, frame, clock_ns, self._inside)
         else:
             # Most steps come here, and a frame object or a call would cost as much as all of this.
             self.entry._within = None
             chain.spans.append(self.entry)
         self._spans = chain.spans
 
-    def leave(self) -> None:
-        """After each step, however it ended."""
-        spans, self._spans = self._spans, None
+    def leave(self, spans: list[Active] | None = None) -> bool:
+        """After each step, however it ended; with `spans` after one that was not entered by `enter`. Whether
+        it left something open that was opened inside it.
+        """
+        if spans is None:
+            spans, self._spans = self._spans, None
         if spans is not None:
-            active.step_out(self.entry, spans)
+            self._inside = active.step_out(self.entry, spans)
         elif self.entry._blocks is not None:
             active.step_out_of_frame(self.entry)
+        return bool(self._inside)
 
     def first(self, item: object) -> Keep | None:
         """What the first step yielded. The answer is called with the next item, and answers likewise."""
@@ -82,6 +90,7 @@ def run_generator(inner: Generator[Any, Any, Any], steps: Steps) -> Generator[An
         recorded = False
     keep: Keep | None = steps.first if recorded else None
     value: Any = None
+    is_left_open = False
     # A list, so that no local of this frame refers to an exception that leaves it.
     thrown: list[BaseException] = []
     try:
@@ -89,7 +98,7 @@ def run_generator(inner: Generator[Any, Any, Any], steps: Steps) -> Generator[An
             spans = None
             if recorded:
                 try:
-                    if active._blocks:
+                    if active._blocks or is_left_open:
                         steps.enter()
                     else:
                         # What `enter` and `leave` come to for most, without the calls (30 ns each).
@@ -106,10 +115,7 @@ def run_generator(inner: Generator[Any, Any, Any], steps: Steps) -> Generator[An
                     spans.pop()
                 elif recorded:
                     try:
-                        if spans is None:
-                            steps.leave()
-                        else:
-                            active.step_out(steps.entry, spans)
+                        is_left_open = steps.leave(spans)
                     except Exception as fault:
                         slot.fault(fault)
             if keep is not None:
@@ -133,6 +139,7 @@ def run_generator(inner: Generator[Any, Any, Any], steps: Steps) -> Generator[An
                 lost(steps.entry, fault)
         return stop.value
     except BaseException as error:
+        value = None  # an exception that was sent would hold itself, by its traceback
         if recorded:
             try:
                 steps.finish(error)
@@ -152,7 +159,7 @@ run_iterable_coroutine = _iterable_coroutine(run_generator)
 
 async def run_async_generator(inner: AsyncGenerator[Any, Any], steps: Steps) -> AsyncGenerator[Any, Any]:
     """The same for an async generator; `send`, `throw` and `close` reach the user's."""
-    steps.asynchronous = True
+    steps.async_generator = inner
     try:
         recorded = steps.begin()
     except Exception as fault:
@@ -186,7 +193,7 @@ async def run_async_generator(inner: AsyncGenerator[Any, Any], steps: Steps) -> 
                     keep = keep(item)
                 except Exception as fault:
                     slot.fault(fault)
-            step = value = None
+            step = None
             try:
                 value = yield item
             except BaseException as error:
@@ -195,6 +202,7 @@ async def run_async_generator(inner: AsyncGenerator[Any, Any], steps: Steps) -> 
                 thrown.append(error)
             item = None
             step = inner.athrow(thrown.pop()) if thrown else inner.asend(value)
+            value = None
     except StopAsyncIteration:
         if recorded:
             try:
@@ -203,6 +211,7 @@ async def run_async_generator(inner: AsyncGenerator[Any, Any], steps: Steps) -> 
                 lost(steps.entry, fault)
         return
     except BaseException as error:
+        step = value = None  # as above
         if recorded:
             try:
                 steps.finish(error)

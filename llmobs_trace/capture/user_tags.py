@@ -1,4 +1,4 @@
-"""A mapping in, `key:value` strings out, as the wire has tags. User's thread."""
+"""Turns a mapping into tags as the wire has them, `key:value` strings. User's thread."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import msgspec
 
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.encode import Redactor, encode, encode_text
-from llmobs_trace.wire import KIND_TAG, PARENT_TAG
-
-# What the wire has no field for travels as tags of ours; a user's tag of that name would be taken for it.
-RESERVED = frozenset({PARENT_TAG, KIND_TAG})
+from llmobs_trace.wire import RESERVED
 
 _decode = msgspec.json.Decoder().decode
+_to_json = msgspec.json.Encoder().encode
+_SHORT_BYTES = 1024
 
 
 def plain_tags(tags: Mapping[str, object] | None) -> dict[str, object]:
@@ -49,7 +48,22 @@ def encoded_tags(plain: dict[str, object], redactor: Redactor | None) -> list[by
         # What a redactor puts in place of the mapping, a marker where it fails, is a tag with a key too; and
         # it has no more right to the library's own names than its user.
         plain = plain_tags(redacted if isinstance(redacted, dict) else {"tags": redacted})
-    return [encode_text(f"{key}:{tag_text(value)}") for key, value in plain.items()]
+    return [encode_text(_tag(key, value)) for key, value in plain.items()]
+
+
+def written_tags(tags: dict[str, object]) -> bytes:
+    """Tags of the library's as JSON, joined; nothing where they are too long, or no JSON as they are: then
+    they go the way of a user's.
+    """
+    try:
+        written = _to_json([_tag(name, value) for name, value in tags.items()])
+    except UnicodeEncodeError:  # a lone surrogate
+        return b""
+    return written[1:-1] if len(written) <= _SHORT_BYTES else b""
+
+
+def _tag(key: str, value: object) -> str:
+    return f"{key}:{value if type(value) is str or type(value) is int else tag_text(value)}"
 
 
 def tag_text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What a signal handler records while the library is being set up; kept until it is. The thread that sets up.
+"""Keeps what a signal handler records while the library is being set up. The thread that sets up.
 
 Setting up takes some milliseconds, imports above all. A handler's span that came in meanwhile would begin it
 once more, within itself, and again with each further signal.
@@ -20,10 +20,15 @@ class Early:
         self._lines: list[bytes] = []
         self.recorder = Recorder(self._lines.append, Scope(*self._ids))
 
+    @property
+    def has_records(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._lines)
+
     def hand_over(self, recorder: Recorder) -> None:
         """From now on everything goes there, and so does what came until now."""
-        known = (recorder.scope.experiment_id, recorder.scope.project_id, recorder.scope.dataset_id)
-        names = [(encode_text(mine), encode_text(its)) for mine, its in zip(self._ids, known, strict=True)]
+        ids = zip(self._ids, recorder.scope.ids, strict=True)
+        names = [(encode_text(mine), encode_text(its)) for mine, its in ids]
 
         def append(line: bytes) -> None:
             for mine, its in names:

@@ -1,22 +1,16 @@
-"""What a user says of a span before it begins, checked at once: a decorator's arguments and a block's.
-User's thread.
-"""
+"""Checks what a user says of a span before it begins: a decorator's and a block's arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
-from llmobs_trace.capture import event
 from llmobs_trace.capture import recorder as slot
-from llmobs_trace.capture.details import details_of
-from llmobs_trace.capture.tags import plain_tags
 from llmobs_trace.encode import one_of
-from llmobs_trace.errors import ConfigurationError
+from llmobs_trace.errors import ConfigurationError, did_you_mean
+from llmobs_trace.not_errors import NONE, TAKES, NotErrors, Unfit
 from llmobs_trace.wire import KINDS, Kind, id_problem
-
-if TYPE_CHECKING:
-    from llmobs_trace.capture.span import Span
 
 
 class _Unset:
@@ -45,6 +39,8 @@ class SpanOptions:
     scope_ids: tuple[str | None, str | None, str | None] | None = None
     capture_input: bool | None = None
     capture_output: bool | None = None
+    collect: Callable[[Any], object] | None = None
+    not_errors: NotErrors = NONE
 
     def __init__(
         self, name: str | None = None, kind: Kind | None = None, given_input: object = UNSET
@@ -57,12 +53,13 @@ class SpanOptions:
         self.name = name
         self.kind = kind
         self.given_input = given_input
-        # Nothing for `apply` to do: the common case costs one look.
-        self.plain = given_input is UNSET
-        self._more = False
+        # Nothing to record at the span's beginning: the common case costs one look.
+        self.plain: bool = given_input is UNSET
+        self.more: bool = False
 
     def say_more(
         self,
+        *,
         expected_output: object = UNSET,
         tags: Mapping[str, object] | None = None,
         row_id: str | None = None,
@@ -71,8 +68,11 @@ class SpanOptions:
         dataset_id: str | None = None,
         capture_input: bool | None = None,
         capture_output: bool | None = None,
-    ) -> None:
-        """What is said of few spans."""
+        collect: Callable[[Any], object] | None = None,
+        not_errors: object = None,
+        **unknown: object,
+    ) -> str | None:
+        """What is said of few spans. The answer is an argument that there is not, if one was given."""
         if tags is not None and not isinstance(tags, Mapping):
             tags = self._refuse("tags", tags, 'a mapping of names to values, such as {"model": "small"}')
         if row_id is not None and id_problem(row_id):
@@ -100,53 +100,88 @@ class SpanOptions:
         self.scope_ids = ids if any(ids) else None
         self.capture_input = capture_input
         self.capture_output = capture_output
-        self._more = (
+        if not_errors is not None:
+            try:
+                self.not_errors = NotErrors.of(not_errors)
+            except Unfit as unfit:
+                self._refuse("not_errors", unfit.given, TAKES)
+        if collect is not None:
+            if _is_collector(collect):
+                self.collect = collect
+                self.problem = self.problem or _A_BLOCK_HAS_NO_ITEMS
+            else:
+                self._refuse("collect", collect, _COLLECTOR)
+        self.more = (
             expected_output is not UNSET
             or self.tags is not None
             or row_id is not None
             or self.scope_ids is not None
         )
-        self.plain = self.plain and not self._more
+        self.plain = self.plain and not self.more
+        return next(iter(unknown), None)
 
-    def apply(self, span: Span) -> None:
-        """Record on a span that has just begun what was said of it beforehand."""
-        recorder = span._recorder
-        if self.given_input is not UNSET:
-            span._input = event.captured(recorder, "input", self.given_input)
-        if not self._more:
-            return
-        if self.expected_output is not UNSET:
-            details_of(span).expected = event.captured(recorder, "expected_output", self.expected_output)
-        if self.tags is not None:
-            details_of(span).tags = plain_tags(self.tags)
-        if self.scope_ids is not None and span.parent_id is not None:
-            scope = span.scope
-            theirs = (scope.experiment_id, scope.project_id, scope.dataset_id)
-            if any(mine not in (None, his) for mine, his in zip(self.scope_ids, theirs, strict=True)):
-                # As where the loop over the dataset is a span too: everything within is of its experiment.
-                what = "experiment_id, project_id and dataset_id are a root span's: left out within another"
-                slot.misuse(what, slot.shown("name", span.name))
-        if self.row_id is not None:
-            if span.parent_id is None and span.kind == "experiment":
-                details_of(span).row_id = self.row_id
-            else:
-                # As where the function that goes through the dataset is a span too: then all of it is a row.
-                where = "within another span" if span.parent_id is not None else f"of kind {span.kind}"
-                slot.misuse("row_id names a row, a root span of kind experiment: left out of one", where)
+    def check_decorating(self) -> None:
+        """Raise what is wrong with these as a decorator's."""
+        if self.problem is not None and self.problem is not _A_BLOCK_HAS_NO_ITEMS:
+            raise self._refusal()
 
     def _refuse(self, option: str, given: object, expected: str) -> Any:
         """Keep the first problem; the option is as if it had not been given."""
         self.problem = self.problem or (option, given, expected)
 
-    def refusal(self) -> ConfigurationError:
-        """The problem as an error."""
+    def refuse_unknown(self, argument: str, known: Iterable[str]) -> None:
+        """Keep that there is no such argument; what it was given may be anything, and is not shown."""
+        known = tuple(known)
+        near = did_you_mean(argument, known) or f" (the arguments are: {', '.join(known)})"
+        self._refuse(argument[:80], UNSET, near)
+
+    def misuse(self) -> tuple[str, str]:
+        """The problem as a block's log line tells it, and what was given."""
         assert self.problem is not None
         option, given, expected = self.problem
+        if self.problem is _A_BLOCK_HAS_NO_ITEMS:
+            return f"experiment_span: {option} {expected}: left out", ""
+        if given is UNSET:
+            return f"experiment_span has no argument {option}{expected}: left out", ""
+        return f"experiment_span: {option} takes {expected}: left out", slot.shown(option, given)
+
+    def _refusal(self) -> ConfigurationError:
+        """The problem as a decorator's error."""
+        assert self.problem is not None
+        option, given, expected = self.problem
+        if given is UNSET:
+            return ConfigurationError(f"experiment_span has no argument {option}{expected}")
         shown = f"a {type(given).__name__}"
         if isinstance(given, (str, int, float, bool)):
             shown = repr(given)[:100]
+        elif isinstance(given, type):
+            shown = f"the class {given.__qualname__}"
         return ConfigurationError(f"experiment_span: {option} is {shown}; it takes {expected}")
 
 
+def _is_collector(given: object) -> bool:
+    """Whether it can be called with the items, and gives a value rather than a promise of one."""
+    for called in (given, type(given).__call__ if callable(given) else None):
+        if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
+            return False
+    if not callable(given):
+        return False
+    try:
+        signature = inspect.signature(given)
+    except (ValueError, TypeError):  # some builtins don't say
+        return True
+    try:
+        signature.bind([])
+    except TypeError:
+        return False
+    return True
+
+
+_A_BLOCK_HAS_NO_ITEMS: Final = (
+    "collect",
+    UNSET,
+    "makes a value of the items of a decorated generator, and a block has none",
+)
+_COLLECTOR = "a plain function from an iterable of what a generator yields to a value"
 _NAME = "a string, or nothing to take the function's own name"
 _TRUTH = "True, False, or None for what `configure` says"

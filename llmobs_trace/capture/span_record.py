@@ -1,4 +1,5 @@
-"""A span that ended in, its record out: one line of JSON as it is journalled and sent. User's thread.
+"""Turns a finished span into its journal record: one line of JSON, as it is journalled and sent. User's
+thread.
 
 Nothing is encoded twice: input and output come as bytes from when they were given, the constant parts as
 bytes from the scope, and the event is joined around them. The record is `{"experiment":…,"span":{…}}`, the
@@ -11,46 +12,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from llmobs_trace.capture import row
-from llmobs_trace.capture.details import NO_DETAILS
+from llmobs_trace.capture import model_sums, row_ids
+from llmobs_trace.capture.details import NO_DETAILS, Details
 from llmobs_trace.capture.recorder import Recorder
-from llmobs_trace.capture.tags import encoded_tags
-from llmobs_trace.encode import Redactor, encode, encode_text, fit, is_in_shape, shape_expected, shape_io
-from llmobs_trace.wire import ROW_TAG
+from llmobs_trace.capture.user_tags import encoded_tags, tag_text
+from llmobs_trace.capture.values import redacted_text
+from llmobs_trace.encode import Redactor, encode, encode_text, fit
+from llmobs_trace.wire import KIND_TAG, PARENT_TAG, ROW_TAG
 
 if TYPE_CHECKING:
     from llmobs_trace.capture.span import Span
 
 _decode = msgspec.json.Decoder().decode
-_SHAPES = {"input": shape_io, "output": shape_io, "expected_output": shape_expected}
-# An object or a string needs no other shape as input or output, which its first byte tells: but for the
-# empty ones, which are two bytes long.
-IN_SHAPE = b'{"'
-REMOVED = encode_text("[removed by the redactor]")
 _VALUES = ("input", "output", "expected_output")
-
-
-def captured(recorder: Recorder, field: str, value: object) -> bytes | None:
-    """A user's value as it is now, redacted, in the shape the wire takes; None is left out."""
-    if value is None:
-        return None
-    encoded = encode(value)
-    if (
-        recorder.redactor is None
-        and field != "expected_output"
-        and ((encoded[0] in IN_SHAPE and len(encoded) > 2) or is_in_shape(value))
-    ):
-        return encoded  # without the two calls that would give it back
-    return captured_bytes(recorder, field, encoded)
-
-
-def captured_bytes(recorder: Recorder, field: str, encoded: bytes) -> bytes | None:
-    """The same for a value that is encoded already."""
-    if recorder.redactor is not None:
-        encoded = recorder.redactor.apply(field, encoded)
-        if encoded == b"null":
-            return None
-    return _SHAPES[field](encoded)
 
 
 def span_record(span: Span, recorder: Recorder, duration_ns: int) -> bytes:
@@ -63,7 +37,7 @@ def span_record(span: Span, recorder: Recorder, duration_ns: int) -> bytes:
             f'"span_id":"{span.span_id}","trace_id":"{span.trace_id}",'
             f'"start_ns":{span.start_ns},"duration":{duration_ns}}}}}\n'
         ).encode()
-        scope, name = span.scope, span.name
+        scope, name = span._scope, span.name
         head = scope.span_heads.get(name) or scope.span_head(name)
         if not output:
             record = b"".join((head, b'"input":', given, tail)) if given else head + tail
@@ -127,7 +101,15 @@ def _fields(span: Span, recorder: Recorder) -> dict[str, bytes]:
         fields["error.type"] = encode_text(failure.type)
         fields["error.message"] = _text(recorder, "error.message", failure.message)
         fields["error.stack"] = _text(recorder, "error.stack", failure.stack)
-    tags = encoded_tags(details.tags, recorder.redactor) if details.tags else []
+    given = details.tags
+    if given and span.kind in model_sums.COUNTED_KINDS:
+        model_sums.count(span.trace_id, span.span_id, span.parent_id, given)
+    if span.parent_id is None and model_sums.by_trace and (sums := model_sums.take(span.trace_id)):
+        details = span._details = span._details or Details()
+        details.own_tags = (*details.own_tags, *[f"{name}:{tag_text(value)}" for name, value in sums.items()])
+        # A root that is a call itself, or was told a total, says each name once.
+        given = {name: value for name, value in (given or {}).items() if name not in sums}
+    tags = encoded_tags(given, recorder.redactor) if given else []
     for number, tag in enumerate(tags):
         fields[f"tags.{number}"] = tag
     if (
@@ -139,7 +121,7 @@ def _fields(span: Span, recorder: Recorder) -> dict[str, bytes]:
         row_id = details.row_id
         if row_id is not None and recorder.redactor is not None:
             row_id = _seen_row_id(recorder.redactor, row_id)
-        row_id = row_id or row.row_id(span.scope.experiment_id, identity)
+        row_id = row_id or row_ids.row_id(span._scope.experiment_id, identity)
         fields[_ROW] = encode_text(f"{ROW_TAG}:{row_id}")
     return fields
 
@@ -156,23 +138,14 @@ def _text(recorder: Recorder, field: str, text: str) -> bytes:
     return encoded if recorder.redactor is None else redacted_text(recorder.redactor, field, encoded)
 
 
-def redacted_text(redactor: Redactor, field: str, encoded: bytes) -> bytes:
-    """What a redactor leaves of a text that an event can't be without; a marker where that is nothing."""
-    left = redactor.apply(field, encoded)
-    return REMOVED if left == b"null" else as_text(left)
-
-
-def as_text(encoded: bytes) -> bytes:
-    """A JSON string stays; what a redactor made of one otherwise becomes the text of it."""
-    return encoded if encoded.startswith(b'"') else encode_text(encoded.decode())
-
-
 def _join(span: Span, duration_ns: int, fields: dict[str, bytes]) -> bytes:
-    tags = [f'"parent_id:{span.parent_id}"'.encode()] if span.parent_id is not None else []
-    tags.append(f'"span_kind:{span.kind}"'.encode())
+    tags = [f'"{PARENT_TAG}:{span.parent_id}"'.encode()] if span.parent_id is not None else []
+    tags.append(f'"{KIND_TAG}:{span.kind}"'.encode())
     tags += [encoded for name, encoded in fields.items() if name.startswith("tags.")]
     if span._details is not None:
-        tags += [f'"{own}"'.encode() for own in span._details.own_tags]
+        tags += [encode_text(own) for own in span._details.own_tags]
+        if span._details.written_tags:
+            tags.append(span._details.written_tags)
     meta = [b'"%b":%b' % (name.encode(), fields[name]) for name in _VALUES if name in fields]
     status = b"ok"
     if "error.type" in fields:
@@ -184,7 +157,7 @@ def _join(span: Span, duration_ns: int, fields: dict[str, bytes]) -> bytes:
     return (
         b'%b%b},"status":"%b","tags":[%b],"span_id":"%b","trace_id":"%b","start_ns":%d,"duration":%d}}\n'
         % (
-            span.scope.span_head_of(fields["name"]),
+            span._scope.span_head_of(fields["name"]),
             b",".join(meta),
             status,
             b",".join(tags),
