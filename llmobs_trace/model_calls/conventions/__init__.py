@@ -1,0 +1,9 @@
+"""Reads the attributes that OpenTelemetry's instrumentations give their spans, whichever convention they
+follow.
+
+- `reading`: what is taken out of a span's attributes, and what is left
+- `chat`: messages in the plain chat shape
+- `genai`: OpenTelemetry's own GenAI conventions, old and new
+- `openinference`, `openllmetry`: the two that are most widely spread beside them
+- `describe`: a whole span of OpenTelemetry's, told to ours
+"""
