@@ -1,0 +1,13 @@
+"""Runs experiments: a task over a dataset, scored by evaluators, whatever happens on the way.
+
+- what runs: ``dataset`` and ``rows``, what functions ask for (``parameters``), ``evaluators``, and all of it
+  checked (``definition``), as users make it (``experiment``); ``rerun`` is what another run leaves to it
+- one call of `run`: ``session`` goes on with the ``steps`` of a run that was begun, if ``taking_up`` says
+  so, from where ``states`` finds it; ``fingerprints`` and ``made_ids`` are the same in each process
+- the work: ``run`` hands rows to threads, which share ``work``; ``task_steps`` and ``evaluator_steps`` bring
+  each step to its end by ``calling`` users' functions, an ``attempt`` here or ``remote``; ``throttle``,
+  ``limits`` and ``retrying`` hold it back; ``routing`` looks at what is recorded meanwhile
+- what comes of it: a ``score`` makes metrics, ``counts`` and ``summing_up`` sum them up, ``progress`` shows
+  how far it is; ``result``, ``gate``, ``baseline`` and ``interrupted`` are what users get, ``unfinished``
+  what is left of all
+"""

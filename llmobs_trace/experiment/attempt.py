@@ -1,0 +1,116 @@
+"""Runs a task once for one row, as the row's root span, and says what came of it. Where the task runs: a
+thread of the run's, its event loop, or an executor's worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from llmobs_trace.capture.recorder import Recorder, Scope
+from llmobs_trace.capture.row_root import MadeSpan
+from llmobs_trace.experiment.parameters import Callee
+from llmobs_trace.experiment.rows import Row
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which attempt at which row it is, and the ids that were made for it."""
+
+    row_id: str
+    repeat: int
+    attempt: int
+    trace_id: str
+    span_id: str
+    last_span_id: str  # stands for the last attempt's, which nobody knows yet
+    name: str
+    tags: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass
+class Outcome:
+    """What came of an attempt. `record` is the root span's, b"" where nothing is recorded; `as_attempt` is
+    the same as a task below the row, which it is if another attempt follows; `children` are the records of
+    what ran below it, where these come home with it.
+    """
+
+    output: Any = None
+    error: BaseException | None = None
+    start_ns: int = 0
+    duration_ns: int = 0
+    record: bytes = b""
+    as_attempt: bytes = b""
+    children: list[bytes] = field(default_factory=list)
+
+
+def root(recorder: Recorder, scope: Scope, place: Place, row: Row) -> MadeSpan:
+    """The span of an attempt, while it may be the last: the row's root."""
+    return MadeSpan(
+        recorder,
+        scope,
+        place.name,
+        place.trace_id,
+        place.span_id,
+        row_id=place.row_id,
+        input=row.input,
+        expected_output=row.expected_output,
+        tags=place.tags,
+    )
+
+
+def run(callee: Callee, known: Mapping[str, Any], place: Place, span: MadeSpan | None) -> Outcome:
+    """Call a task; whatever it raises is its outcome, but for an interrupt of the program."""
+    outcome = Outcome()
+    try:
+        if span is None:
+            outcome.output = callee(known)
+        else:
+            with span as opened:
+                outcome.output = callee(known)
+                opened.set_output(outcome.output)
+    except (Exception, SystemExit) as error:
+        outcome.error = error
+    return _timed(outcome, place, span)
+
+
+async def run_async(callee: Callee, known: Mapping[str, Any], place: Place, span: MadeSpan | None) -> Outcome:
+    """The same for a coroutine function. A cancellation goes on: it is the run's own."""
+    outcome = Outcome()
+    try:
+        if span is None:
+            outcome.output = await callee(known)
+        else:
+            async with span as opened:
+                outcome.output = await callee(known)
+                opened.set_output(outcome.output)
+    except (Exception, SystemExit) as error:
+        outcome.error = error
+    return _timed(outcome, place, span)
+
+
+def _timed(outcome: Outcome, place: Place, span: MadeSpan | None) -> Outcome:
+    if span is not None:
+        outcome.start_ns, outcome.duration_ns, outcome.record = (
+            span.span.start_ns,
+            span.duration_ns,
+            span.record,
+        )
+        if outcome.error is not None:
+            outcome.as_attempt = span.as_attempt(f"attempt {place.attempt}", place.last_span_id)
+    return outcome
+
+
+def failed(
+    recorder: Recorder, scope: Scope, place: Place, row: Row, error: BaseException, took_ns: int = 0
+) -> Outcome:
+    """An attempt of which nothing but its failure is known: it took too long, or its process died."""
+    span = root(recorder, scope, place, row) if recorder.enabled else None
+    if span is not None:
+        with suppress(type(error)), span as opened:
+            opened.start_ns -= took_ns
+            opened._opened_ns -= took_ns
+            raise error
+        error.__traceback__ = None
+    return _timed(Outcome(error=error), place, span)

@@ -1,0 +1,164 @@
+"""Counts what came of the steps, so that no denominator shrinks: for each label, rows x repeats = scored +
+failed + missing + those it does not apply to. Used under the run's lock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from llmobs_trace.experiment.steps import Ended, Kept
+
+
+@dataclass(frozen=True)
+class ScoreSummary:
+    """What an experiment's rows came to in one label. All counts are of rows x repeats.
+
+    >>> from llmobs_trace.evaluators import exact_match
+    >>> sums = Experiment("sums", dataset=[("4", "4"), ("5", "6")], task=str.strip, evaluators=[exact_match])
+    >>> print(sums.run(progress=False).scores["exact_match"])
+    scored 2 · mean 0.5
+
+    - `scored`, `failed` (the evaluator raised), `missing` (it did not run: the task raised, or the row is
+      left), `not_applicable` (it said None)
+    - `mean`: of the scored ones' numbers; of truth values the share that is true; None of categories
+    - `passed`: how many were assessed as a pass; None where none was assessed
+    - `worst`, `best`: the mean, if all that failed or are missing had come to the least or the greatest
+      value; None where these are not known
+    - `categories`: how often each was given
+    """
+
+    label: str
+    scored: int
+    failed: int
+    missing: int
+    not_applicable: int
+    mean: float | None = None
+    passed: int | None = None
+    worst: float | None = None
+    best: float | None = None
+    categories: Mapping[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        parts = [f"scored {self.scored:,}"]
+        parts += [
+            f"{name} {count:,}"
+            for name, count in (
+                ("failed", self.failed),
+                ("missing", self.missing),
+                ("does not apply", self.not_applicable),
+            )
+            if count
+        ]
+        if self.mean is not None:
+            whatever = self.worst is not None and self.worst != self.best
+            spread = f" ({self.worst:.3g} to {self.best:.3g} whatever those had been)" if whatever else ""
+            parts.append(f"mean {self.mean:.3g}{spread}")
+        return " · ".join(parts)
+
+
+@dataclass
+class _Label:
+    evaluator: str | None
+    scored: int = 0
+    failed: int = 0
+    numbers: int = 0
+    total: float = 0.0
+    are_booleans: bool = True
+    passed: int = 0
+    assessed: int = 0
+    categories: Counter[str] = field(default_factory=Counter)
+
+
+class Counts:
+    """Sums over the steps of a run, kept as they end."""
+
+    def __init__(self, bounds: Mapping[str, tuple[float, float]] | None = None) -> None:
+        self.ended = 0
+        self.raised = 0
+        self._evaluated: Counter[str] = Counter()
+        self._labels: dict[str, _Label] = {}
+        self._bounds = bounds or {}
+        # The commonest errors, each with a row that had it; of texts without end the first are kept.
+        self.errors: Counter[str] = Counter()
+        self.error_rows: dict[str, str] = {}
+
+    def task(self, ended: Ended) -> None:
+        """A row's task came to its end."""
+        self.ended += 1
+        if ended.error is not None:
+            self.raised += 1
+            self._error(f"{ended.error.type}: {ended.error.message}", ended.row)
+
+    def evaluator(self, evaluator: str, metrics: Iterable[Kept], row: str) -> None:
+        """An evaluator came to its end on a row."""
+        self._evaluated[evaluator] += 1
+        for kept in metrics:
+            label = self._labels.setdefault(kept.label, _Label(evaluator))
+            if kept.error is not None:
+                label.failed += 1
+                self._error(f"{kept.label}: {kept.error}", row)
+            else:
+                _add(label, kept)
+
+    def _error(self, text: str, row: str) -> None:
+        short = text.partition("\n")[0][:200]
+        if short in self.errors or len(self.errors) < 1000:
+            self.errors[short] += 1
+            self.error_rows.setdefault(short, row)
+
+    def scores(self, units: int, evaluators: Sequence[str]) -> dict[str, ScoreSummary]:
+        """By label; `units` is how many rows x repeats there are."""
+        found: dict[str, ScoreSummary] = {}
+        given = {label.evaluator for label in self._labels.values()}
+        for evaluator in evaluators:
+            # One that gives labels of its own has none of its name.
+            if evaluator not in self._labels and evaluator not in given:
+                not_applicable = self._evaluated[evaluator]
+                found[evaluator] = ScoreSummary(evaluator, 0, 0, units - not_applicable, not_applicable)
+            for name, label in self._labels.items():
+                if label.evaluator == evaluator:
+                    found[name] = self._summary(name, label, units)
+        return found
+
+    def _summary(self, name: str, label: _Label, units: int) -> ScoreSummary:
+        ended = self._evaluated[label.evaluator or ""]
+        missing = units - ended
+        mean = label.total / label.numbers if label.numbers else None
+        bounds = (
+            (0.0, 1.0) if label.numbers and label.are_booleans else self._bounds.get(label.evaluator or "")
+        )
+        worst = best = None
+        unknown = label.failed + missing
+        if bounds is not None and label.numbers + unknown:
+            worst, best = ((label.total + unknown * bound) / (label.numbers + unknown) for bound in bounds)
+        elif mean is not None and not unknown:
+            worst = best = mean
+        return ScoreSummary(
+            name,
+            label.scored,
+            label.failed,
+            missing,
+            ended - label.scored - label.failed,
+            mean,
+            label.passed if label.assessed else None,
+            worst,
+            best,
+            dict(label.categories),
+        )
+
+
+def _add(label: _Label, kept: Kept) -> None:
+    label.scored += 1
+    value: Any = kept.value
+    if isinstance(value, (bool, int, float)):
+        label.numbers += 1
+        label.total += float(value)
+        label.are_booleans = label.are_booleans and isinstance(value, bool)
+    elif isinstance(value, str) and (value in label.categories or len(label.categories) < 1000):
+        label.categories[value] += 1
+    if kept.assessment is not None:
+        label.assessed += 1
+        label.passed += kept.assessment == "pass"

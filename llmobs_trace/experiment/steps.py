@@ -1,0 +1,400 @@
+"""Keeps each step of a run on disk the moment it ends, and reads them back. Any thread.
+
+    <state>/runs/<experiment id>/
+        run.json        the manifest: what runs; written once, before the first row
+        steps.jsonl     one line a step, appended by one `write` each: it survives the process; `sync`, once a
+                        second, has it survive the machine
+        blobs/<sha256>  outputs that are too long for a line
+        lock            held by the process that runs
+
+A process may be killed within a line: what follows the last newline is cut off by whoever goes on. A line in
+the middle that can't be read is a step that did not end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import threading
+import weakref
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from llmobs_trace import directories
+from llmobs_trace.errors import ConfigurationError
+from llmobs_trace.journal.lock import exclusive
+
+FORMAT = 1
+# Longer outputs stand in files of their own, named by their hash.
+LONGEST_IN_A_LINE_BYTES = 1 << 20
+_log = logging.getLogger("llmobs_trace")
+
+
+class Code(msgspec.Struct, frozen=True):
+    """A task or an evaluator as the manifest knows it."""
+
+    name: str
+    fingerprint: str
+    version: str | None = None
+
+
+class Manifest(msgspec.Struct, kw_only=True):
+    """What runs. `selected` are the rows' ids in order."""
+
+    format: int = FORMAT
+    library: str
+    run: str  # the run's own mark
+    experiment_id: str
+    project_id: str
+    dataset_id: str
+    name: str
+    dataset_name: str
+    fingerprint: str
+    selected: list[str]
+    repeats: int
+    config: msgspec.Raw
+    task: Code
+    evaluators: list[Code]
+    summary_evaluators: list[Code] = []
+    description: str | None = None
+    tags: dict[str, str] = {}
+    parent_experiment_id: str | None = None
+    git_commit: str | None = None
+    host: str
+    made_ns: int
+
+
+class TaskError(msgspec.Struct, frozen=True):
+    """Why a task has no output: the `type` and the `message` of what it raised.
+
+    >>> numbers = Experiment("numbers", dataset=[("x", 1)], task=lambda text: int(text))
+    >>> result = numbers.run(progress=False)
+    >>> [(row.error.type, row.error.message) for row in result.rows]
+    [('ValueError', "invalid literal for int() with base 10: 'x'")]
+    """
+
+    type: str
+    message: str
+
+
+class Started(msgspec.Struct, tag_field="step", tag="started"):
+    """A process took the run up. `to` is where its events go: the store's file, or an address."""
+
+    pid: int
+    at_ns: int
+    to: str
+
+
+class Begin(msgspec.Struct, tag_field="step", tag="begin"):
+    """An attempt at a row begins. Without an `ended` or `tried` of the same attempt the process died in
+    it.
+    """
+
+    row: str
+    repeat: int
+    attempt: int
+    at_ns: int
+
+
+class Tried(msgspec.Struct, tag_field="step", tag="tried"):
+    """An attempt failed, and there is another one. `record` is its span, below a row that is not known
+    yet.
+    """
+
+    row: str
+    repeat: int
+    attempt: int
+    record: msgspec.Raw
+
+
+class Ended(msgspec.Struct, tag_field="step", tag="ended", omit_defaults=True):
+    """A row's task came to its end: its output, or its error. `records` are its spans, the row's last."""
+
+    row: str
+    repeat: int
+    attempt: int
+    start_ns: int
+    duration_ns: int
+    span_id: str
+    records: list[msgspec.Raw]
+    output: msgspec.Raw = msgspec.Raw()
+    blob: str | None = None
+    error: TaskError | None = None
+    retries: int = 0
+    waited_ms: int = 0
+
+
+class Kept(msgspec.Struct, omit_defaults=True):
+    """A metric's members, for counting without its record."""
+
+    label: str
+    value: Any = None
+    error: str | None = None
+    assessment: str | None = None
+    reasoning: str | None = None
+
+
+class Evaluated(msgspec.Struct, tag_field="step", tag="evaluated"):
+    """An evaluator came to its end: `metrics` says what it gave, none where it does not apply."""
+
+    row: str
+    repeat: int
+    evaluator: str
+    metrics: list[Kept]
+    records: list[msgspec.Raw]
+
+
+class Sent(msgspec.Struct, tag_field="step", tag="sent"):
+    """All of a row's records are in the journal; `durably` where that outlives this process."""
+
+    row: str
+    repeat: int
+    durably: bool
+
+
+class Summarised(msgspec.Struct, tag_field="step", tag="summarised"):
+    """The summary evaluators came to their end."""
+
+    metrics: list[Kept]
+    records: list[msgspec.Raw]
+
+
+class Stopped(msgspec.Struct, tag_field="step", tag="stopped"):
+    """The run stopped in order before its end: what was in flight did not die."""
+
+    why: str
+
+
+class Finished(msgspec.Struct, tag_field="step", tag="finished"):
+    """The run is whole; nothing follows."""
+
+    status: str
+    rows: int
+    failed: int
+
+
+Step: TypeAlias = Started | Begin | Tried | Ended | Evaluated | Sent | Summarised | Stopped | Finished
+# A forked child must not hold what its parent has locked: a pool's worker may outlive it.
+_open: weakref.WeakSet[Steps] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for steps in list(_open):
+        steps.after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Step).decode
+_decode_manifest = msgspec.json.Decoder(Manifest).decode
+
+
+class Steps:
+    """One run's directory. Made by `make` or `open_existing`; `lock` is for who goes on with it."""
+
+    def __init__(self, directory: Path, manifest: Manifest) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self._lock = threading.Lock()  # guards `_file`'s end, so that lines stand one after the other
+        self._file = -1
+        self._locked = -1
+        self._is_dirty = False
+
+    @property
+    def path(self) -> Path:
+        return self.directory / "steps.jsonl"
+
+    @classmethod
+    def make(cls, runs: Path, manifest: Manifest, kept: Iterable[Step] = ()) -> Steps:
+        """A new run's directory, locked, with what it takes over, and then its manifest: before
+        that it is no run.
+        """
+        steps = cls(runs / _as_file_name(manifest.experiment_id), manifest)
+        directories.make(steps.directory)
+        steps.lock()
+        for step in kept:
+            steps.write(step)
+        steps.sync()
+        steps.write_manifest()
+        return steps
+
+    @classmethod
+    def open_existing(cls, directory: Path) -> Steps:
+        """A run that was begun; raises `ConfigurationError` where the directory holds none."""
+        try:
+            manifest = _decode_manifest((directory / "run.json").read_bytes())
+        except (OSError, msgspec.MsgspecError) as error:
+            raise ConfigurationError(f"{directory} holds no run: {error}") from None
+        if manifest.format > FORMAT:
+            raise ConfigurationError(f"{directory} was written by a newer version of the library")
+        return cls(directory, manifest)
+
+    def write_manifest(self) -> None:
+        """Put the manifest in its place, whole or not at all."""
+        waiting = self.directory / "run.json.new"
+        with os.fdopen(os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(_encode(self.manifest))
+            file.flush()
+            os.fsync(file.fileno())
+        waiting.replace(self.directory / "run.json")
+
+    def lock(self) -> None:
+        """Take the run for this process alone; raises `ConfigurationError` where a living one has it."""
+        file = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            exclusive(file)
+        except OSError:
+            holder = os.pread(file, 32, 0).decode("ascii", "replace").strip()
+            os.close(file)
+            raise ConfigurationError(
+                f"the run {self.manifest.experiment_id} of {self.manifest.name!r} is at work"
+                f"{f' in process {holder}' if holder else ''}"
+            ) from None
+        os.ftruncate(file, 0)
+        os.pwrite(file, b"%d\n" % os.getpid(), 0)
+        self._locked = file
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._cut_torn_line()
+        _open.add(self)
+
+    def write(self, step: Step) -> None:
+        """Append a step's line; it is there whatever becomes of the process. Raises OSError."""
+        line = _encode(step) + b"\n"
+        with self._lock:
+            if self._file < 0:
+                return
+            written = os.write(self._file, line)
+            while written < len(line):  # a disk that is nearly full takes a part
+                written += os.write(self._file, line[written:])
+            self._is_dirty = True
+
+    def sync(self) -> None:
+        """Have what was written survive the machine too."""
+        with self._lock:
+            if self._is_dirty and self._file >= 0:
+                self._is_dirty = False
+                getattr(os, "fdatasync", os.fsync)(self._file)
+
+    def read(self) -> Iterator[Step]:
+        """All steps, in the order in which they ended."""
+        unread = 0
+        try:
+            with open(self.path, "rb") as lines:
+                for line in lines:
+                    if not line.endswith(b"\n"):
+                        break
+                    try:
+                        step = _decode(line)
+                    except msgspec.MsgspecError:
+                        unread += 1
+                        continue
+                    yield step
+        except FileNotFoundError:
+            return
+        if unread:
+            _log.warning("%d lines of %s can't be read: these steps are taken again", unread, self.path)
+
+    def keep_output(self, encoded: bytes) -> tuple[msgspec.Raw, str | None]:
+        """An output as a line holds it: itself, or the name of the file that does."""
+        if len(encoded) <= LONGEST_IN_A_LINE_BYTES:
+            return msgspec.Raw(encoded), None
+        name = hashlib.sha256(encoded).hexdigest()
+        place = self.directory / "blobs" / name
+        if not place.exists():
+            directories.make(place.parent)
+            waiting = place.with_suffix(f".{threading.get_ident()}")
+            with os.fdopen(os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+                file.write(encoded)
+                file.flush()
+                os.fsync(file.fileno())
+            waiting.replace(place)
+        return msgspec.Raw(), name
+
+    def output_of(self, ended: Ended) -> Any:
+        """The output as it was kept: plain JSON."""
+        if bytes(ended.output):
+            return msgspec.json.decode(ended.output)
+        if ended.blob is not None:
+            return msgspec.json.decode((self.directory / "blobs" / ended.blob).read_bytes())
+        return None
+
+    def finished(self) -> Finished | None:
+        """The last line, where it says that the run is whole."""
+        with contextlib.suppress(OSError), open(self.path, "rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(file.tell() - 4096, 0))
+            lines = file.read().splitlines()
+            if lines:
+                with contextlib.suppress(msgspec.MsgspecError):
+                    last = _decode(lines[-1])
+                    return last if isinstance(last, Finished) else None
+        return None
+
+    def is_at_work(self) -> bool:
+        """Whether a living process holds the run."""
+        try:
+            file = os.open(self.directory / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return False
+        try:
+            exclusive(file)
+        except OSError:
+            return True
+        finally:
+            os.close(file)
+        return False
+
+    def close(self) -> None:
+        """Let go of the run; another process may go on with it."""
+        self.sync()
+        self.let_go()
+
+    def after_fork_in_child(self) -> None:
+        """The lock may have been held by a thread that is not here."""
+        self._lock = threading.Lock()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close what is open, without a word to the disk."""
+        with self._lock:
+            for file in (self._file, self._locked):
+                if file >= 0:
+                    os.close(file)
+            self._file = self._locked = -1
+
+    def _cut_torn_line(self) -> None:
+        size = os.fstat(self._file).st_size
+        end = size
+        while end > 0:
+            begin = max(end - 65536, 0)
+            found = os.pread(self._file, end - begin, begin).rfind(b"\n")
+            if found >= 0:
+                end = begin + found + 1
+                break
+            end = begin
+        if end < size:
+            os.ftruncate(self._file, end)
+
+
+def all_runs(runs: Path) -> Iterator[Steps]:
+    """Every run that is kept, the newest first."""
+    found: list[Steps] = []
+    with contextlib.suppress(OSError):
+        for directory in runs.iterdir():
+            with contextlib.suppress(ConfigurationError):
+                found.append(Steps.open_existing(directory))
+    yield from sorted(found, key=lambda steps: steps.manifest.made_ns, reverse=True)
+
+
+def _as_file_name(experiment_id: str) -> str:
+    """An id is a directory's name where it has only signs that any file system takes; else its hash."""
+    if experiment_id.isascii() and experiment_id.replace("-", "").replace("_", "").isalnum():
+        return experiment_id[:100]
+    return hashlib.sha256(experiment_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]

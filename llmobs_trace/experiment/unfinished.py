@@ -1,0 +1,49 @@
+"""Lists the runs whose steps are kept, and how far each is. The calling thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from llmobs_trace.experiment.session import runs
+from llmobs_trace.experiment.steps import Ended, all_runs
+
+
+class KeptRun(Struct, frozen=True):
+    """One run: `rows` are rows x repeats; `at work` says that a living process holds it."""
+
+    id: str
+    name: str
+    begun_ns: int
+    rows: int
+    done: int
+    left: int
+    failed: int
+    state: Literal["at work", "interrupted", "finished"]
+
+
+def listed() -> Iterator[KeptRun]:
+    """All of them, the newest first."""
+    for steps in all_runs(runs()):
+        ended = {
+            (step.row, step.repeat): step.error is not None
+            for step in steps.read()
+            if isinstance(step, Ended)
+        }
+        units = len(steps.manifest.selected) * steps.manifest.repeats
+        if steps.finished() is not None:
+            state: Literal["at work", "interrupted", "finished"] = "finished"
+        else:
+            state = "at work" if steps.is_at_work() else "interrupted"
+        yield KeptRun(
+            steps.manifest.experiment_id,
+            steps.manifest.name,
+            steps.manifest.made_ns,
+            units,
+            len(ended),
+            units - len(ended),
+            sum(ended.values()),
+            state,
+        )

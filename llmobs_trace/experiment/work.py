@@ -1,0 +1,88 @@
+"""Holds what the threads of a run share: its steps, its counts, where records go, and whether it ends. The
+calling thread, and the run's own.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any
+
+from llmobs_trace.capture.recorder import Recorder, Scope
+from llmobs_trace.experiment.counts import Counts
+from llmobs_trace.experiment.limits import RetryOn
+from llmobs_trace.experiment.routing import Router
+from llmobs_trace.experiment.steps import Steps
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments of `Experiment.run` that say how, not what."""
+
+    jobs: int = 8
+    executor: Executor | Callable[[], Executor] | None = None
+    timeout: float | None = None
+    retries: int = 5
+    retry_on: RetryOn | None = None
+    max_wait: float = 600.0
+    raise_errors: bool = False
+    max_failures: float | None = None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Why a run ends before its rows do. `at_once` leaves rows in the middle."""
+
+    status: str  # interrupted, failed
+    why: str
+    exit_code: int
+    at_once: bool = False
+    error: BaseException | None = None
+
+
+class Work:
+    """One run at work."""
+
+    def __init__(
+        self,
+        steps: Steps,
+        recorder: Recorder,
+        scope: Scope,
+        config: Any,
+        options: Options,
+        counts: Counts,
+        say: Callable[[str], None],
+    ) -> None:
+        self.steps = steps
+        self.recorder = recorder
+        self.scope = scope
+        self.config = config
+        self.options = options
+        self.counts = counts
+        self.say = say
+        self.changed = threading.Condition()  # guards all that changes below, the counts and the throttles
+        self.stop: Stop | None = None
+        self.in_flight = 0
+        # None where nothing is recorded; set while the run is at work.
+        self.router: Router | None = None
+
+    def stops(self) -> bool:
+        """Whether the run ends before its rows do."""
+        return self.stop is not None
+
+    def end(self, stop: Stop) -> None:
+        """End the run before its rows do; the first reason counts, but for one that is at once. Any thread,
+        and signal handlers.
+        """
+        with self.changed:
+            if self.stop is None or (stop.at_once and not self.stop.at_once):
+                self.stop = stop
+            self.changed.notify_all()
+
+    def send(self, records: Iterable[bytes]) -> None:
+        """Hand records to the journal as they are, each without its newline."""
+        if self.router is not None:
+            for record in records:
+                self.router.onwards(bytes(record) + b"\n")

@@ -1,0 +1,122 @@
+"""A run killed after any single write to its steps, or in the middle of one, ends as if nothing had been.
+
+Every point is a process of its own that really dies there, and another one that runs the same command again.
+"""
+
+from __future__ import annotations
+
+import pytest
+from support.machine import Machine
+
+# Rows that pass, one that raises, one that passes at its second attempt; two evaluators, one of which asks
+# for errors; repeats; a summary. All of it counts its calls in a file.
+PROGRAM = """
+import contextlib, io, json, os, signal, sqlite3, sys
+from collections import Counter
+from pathlib import Path
+from llmobs_trace import *
+from llmobs_trace.cli import main
+from llmobs_trace.experiment import limits, steps
+limits._SHORTEST_SECONDS = 0.0
+class Busy(Exception): status_code = 503
+UNIT = ("dataset_record_id", "run_iteration")
+def called(what):
+    with open("calls", "a") as file: file.write(what + "\\n")
+def answer(n):
+    called(f"task {n}")
+    with experiment_span("model", kind="llm"): pass
+    if n == 1: raise ValueError("one")
+    if n == 2 and not os.path.exists("seen-2"):
+        open("seen-2", "w").close()
+        raise Busy("later")
+    return {"n": n}
+def score(output):
+    called(f"score {output['n']}")
+    return output["n"] / 10
+@evaluator(label="graceful")
+def on_error(error): return None if error is None else True
+def run():
+    configure(database="store.db")
+    experiment = Experiment("points", dataset=[(n, n) for n in range(3)], task=answer, repeats=REPEATS,
+                            evaluators=[score, on_error], summary_evaluators=[lambda rows: len(list(rows))])
+    return experiment.run(jobs=1, progress=False)
+def shown(result):
+    tags = lambda span: dict(tag.split(":", 1) for tag in span["tags"])
+    with sqlite3.connect("store.db") as store:
+        spans, metrics = ([json.loads(event) for event, in store.execute(f"SELECT event FROM {table}")]
+                          for table in ("span_event", "metric"))
+    ids = {span["span_id"] for span in spans}
+    # Of an attempt that was cut off, the children are below a span that is not there. Which attempt was the
+    # one that failed in passing depends on the kill.
+    whole = [span for span in spans if tags(span).get("parent_id", span["span_id"]) in ids]
+    late = {span["span_id"] for span in whole if span["name"].startswith("attempt")}
+    whole = [span for span in whole if not {span["span_id"], tags(span).get("parent_id")} & late]
+    return {
+        "spans": sorted(Counter((s["name"], s["status"], *map(tags(s).get, UNIT)) for s in whole).items(),
+                        key=str),
+        "metrics": sorted(Counter((m["label"], str(m.get("score_value", m.get("boolean_value"))),
+                                   str(m.get("tags"))) for m in metrics).items()),
+        "scores": {label: str(each) for label, each in result.scores.items()},
+        "summary": list(result.summary.values()), "status": result.status, "failed": result.failed,
+        "rows": [[row.row_id, row.run_iteration, row.output, row.error and row.error.message,
+                  sorted(row.scores)] for row in result.rows],
+    }
+def in_child(home, work):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.makedirs(home, exist_ok=True)
+            os.chdir(home)
+            os.environ["XDG_STATE_HOME"] = os.getcwd()
+            work()
+            os._exit(0)
+        except BaseException:
+            import traceback; traceback.print_exc()
+            os._exit(1)
+    return os.waitpid(pid, 0)[1]
+def killed_at(point, is_torn):
+    written, write = 0, steps.Steps.write
+    def counting(self, step):
+        nonlocal written
+        written += 1
+        if written == point and is_torn:
+            line = steps._encode(step)
+            os.write(self._file, line[:len(line) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+        write(self, step)
+        if written == point: os.kill(os.getpid(), signal.SIGKILL)
+    steps.Steps.write = counting
+    run()
+def whole():
+    result = run()
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        main(["resend"])  # what the killed process had left
+    print(json.dumps(shown(result)), file=open("shown.json", "w"))
+def read(home): return json.loads(Path(home, "shown.json").read_text())
+def calls(home): return Counter(Path(home, "calls").read_text().splitlines())
+assert in_child("whole", whole) == 0
+points = sum(1 for _ in next(Path("whole").rglob("steps.jsonl")).open())
+wrong = []
+for point in range(1, points + 1):
+    for is_torn in (False, True):
+        home = f"{point}-{is_torn}"
+        status = in_child(home, lambda: killed_at(point, is_torn))
+        assert status == signal.SIGKILL, (point, status)
+        if point == points and not is_torn:
+            continue  # the run was whole
+        assert in_child(home, whole) == 0
+        more = sum((calls(home) - calls("whole")).values())
+        found, expected = read(home), read("whole")
+        different = {name: [found[name], expected[name]] for name in found if found[name] != expected[name]}
+        if different or more > 2: wrong.append([point, is_torn, more, different])
+print(json.dumps([points, wrong]))
+"""
+
+
+@pytest.mark.parametrize("repeats", [1, 2])
+def test_killed_after_any_write_or_within_it_a_run_ends_as_an_uninterrupted_one(
+    repeats: int, machine: Machine
+) -> None:
+    points, wrong = machine.run(PROGRAM.replace("REPEATS", str(repeats)), timeout=120).told[-1]
+    assert points >= 16 * repeats
+    assert wrong == []
