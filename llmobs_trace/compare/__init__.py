@@ -1,8 +1,9 @@
-"""Two experiments come in, four verdicts go out: better, worse, no different, or cannot tell. The way of a
-comparison:
+"""Compares two experiments, with one of four verdicts a metric: better, worse, no different, or cannot
+tell; none of what nobody said is better high or low. The way of a comparison:
 
     pairs       a store → rows side by side, and what each came to under each label
     measure     the outcomes of one label → comparable pairs of numbers
+      direction   a label, and what is said of it → which of its values are better
     builtin     the rows themselves → the same: whether they raised, how long they took
     evidence    pairs of numbers → test and intervals, failed rows at their worst and at their best
       signflip    the exact paired test
@@ -12,16 +13,25 @@ comparison:
     verdict     evidence → a verdict, why, and how many rows would settle it
       power       rows that settle a question
     categories  pairs of categories → what changed
-    summary     all of that → one `Metric`
+    summary     all of that → one `MetricResult`
     results     what a comparison says, as types
-    comparing   the whole way
+    comparison  the whole way
 
 Nothing here draws a random number: the same two experiments give the same answer, to the last digit.
 """
 
 from __future__ import annotations
 
-from llmobs_trace.compare.comparing import DEFAULT_MARGIN, Options, UnknownLabel, compare
-from llmobs_trace.compare.results import Comparison, Metric, Verdict
+from llmobs_trace.compare.comparison import DEFAULT_MARGIN, OPTION_OF, Options, UnknownLabel, compare
+from llmobs_trace.compare.results import Comparison, MetricResult, Verdict
 
-__all__ = ["DEFAULT_MARGIN", "Comparison", "Metric", "Options", "UnknownLabel", "Verdict", "compare"]
+__all__ = [
+    "DEFAULT_MARGIN",
+    "OPTION_OF",
+    "Comparison",
+    "MetricResult",
+    "Options",
+    "UnknownLabel",
+    "Verdict",
+    "compare",
+]

@@ -1,34 +1,74 @@
-"""Rows side by side come in, what is measured of every experiment goes out: whether rows raised, how long
-they took; pure.
+"""Measures what every experiment has: whether its rows raised, how long they took, and what their model calls
+took, where they have some. Pure.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
+from llmobs_trace.compare.direction import Direction
 from llmobs_trace.compare.measure import Measured, Pair, State
-from llmobs_trace.compare.pairs import Row, RowPair
-from llmobs_trace.compare.results import ROW_ERRORS, ROW_LATENCY
+from llmobs_trace.compare.pairs import RowPair, ScoredRow
+from llmobs_trace.compare.results import (
+    COST,
+    INPUT_TOKENS,
+    OUTPUT_TOKENS,
+    ROW,
+    ROW_ERRORS,
+    ROW_LATENCY,
+    Kind,
+)
+
+_LOWER = Direction("lower", None)
 
 
 def row_errors(rows: Sequence[RowPair]) -> Measured:
     """The share of rows whose span has the status `error`."""
     pairs = [Pair(row.dataset_row, float(row.a.is_error), float(row.b.is_error)) for row in rows]
-    return Measured(ROW_ERRORS, "errors", "lower", 0.0, 1.0, pairs, builtin=True)
+    return Measured(ROW_ERRORS, "errors", _LOWER, 0.0, 1.0, pairs, builtin=True)
 
 
-def row_latency(rows: Sequence[RowPair]) -> Measured:
-    """Logarithms of the durations: what is compared is by which factor rows take longer."""
+def row_amounts(rows: Sequence[RowPair], recorded: Collection[str]) -> list[Measured]:
+    """How long rows took; and how many tokens and what cost, where any row says so. `recorded` are labels."""
+    return [
+        _amount(ROW_LATENCY, "latency", rows, lambda row: row.duration_ns, 1),
+        *(
+            _amount(ROW + label if label in recorded else label, kind, rows, read, _least(rows, read, unit))
+            for label, kind, read, unit in _OF_CALLS
+            if any(read(row) is not None for pair in rows for row in (pair.a, pair.b))
+        ),
+    ]
+
+
+_Read = Callable[[ScoredRow], "float | None"]
+# Last what a row counts as at the most that took nothing, of which there is no logarithm.
+_OF_CALLS: Sequence[tuple[str, Kind, _Read, float]] = (
+    (INPUT_TOKENS, "tokens", lambda row: row.input_tokens, 0.5),
+    (OUTPUT_TOKENS, "tokens", lambda row: row.output_tokens, 0.5),
+    (COST, "cost", lambda row: row.cost_usd, 1e-6),
+)
+
+
+def _least(rows: Sequence[RowPair], read: _Read, unit: float) -> float:
+    amounts = [read(row) or unit for pair in rows for row in (pair.a, pair.b)]
+    return max(1e-300, min(unit, *(amount / 2 for amount in amounts)))  # less than any other
+
+
+def _amount(label: str, kind: Kind, rows: Sequence[RowPair], read: _Read, least: float) -> Measured:
+    """Logarithms: what is compared is by which factor rows take more."""
+
+    def logarithm(row: ScoredRow) -> tuple[float | None, State]:
+        # A row that raised may have been quick to: how much it would have taken isn't known.
+        if row.is_error:
+            return None, "failed"
+        amount = read(row)
+        return (None, "missing") if amount is None else (math.log(max(least, amount)), "scored")
+
     pairs = []
     for row in rows:
-        (number_a, state_a), (number_b, state_b) = _log_duration(row.a), _log_duration(row.b)
+        (number_a, state_a), (number_b, state_b) = logarithm(row.a), logarithm(row.b)
         pairs.append(Pair(row.dataset_row, number_a, number_b, state_a, state_b))
     numbers = [number for pair in pairs for number in (pair.a, pair.b) if number is not None]
     lowest, highest = min(numbers, default=0.0), max(numbers, default=1.0)
-    return Measured(ROW_LATENCY, "latency", "lower", lowest, highest, pairs, builtin=True)
-
-
-def _log_duration(row: Row) -> tuple[float | None, State]:
-    # A row that raised may have been quick to: how long it would have taken isn't known.
-    return (None, "failed") if row.is_error else (math.log(max(1, row.duration_ns)), "scored")
+    return Measured(label, kind, _LOWER, lowest, highest, pairs, builtin=True)

@@ -1,4 +1,4 @@
-"""Pairs of categories come in, whether they are distributed alike goes out; pure.
+"""Tests whether pairs of categories are distributed alike. Pure.
 
 The test is of symmetry (Bowker, J. Am. Statist. Ass. 43, 1948): whether as many rows went from one category
 to another as came back. It says that something changed, not that it got better.

@@ -1,4 +1,4 @@
-"""The p of several metrics come in, those that hold for all of them together go out; pure.
+"""Corrects the p values of several metrics for their number. Pure.
 
 Holm's step-down method (Scand. J. Statist. 6, 1979): the chance of even one false alarm in the family stays
 at the level, however the metrics depend on each other; as metrics of the same rows, they do. (Benjamini and

@@ -1,4 +1,4 @@
-"""Pairs of numbers come in, what they say of the mean difference goes out: test, intervals; pure.
+"""Works out what pairs of numbers say of their mean difference: a test and intervals. Pure.
 
 Failed and missing rows weigh: beside the rows scored on both sides, the question is asked twice more, with
 every row that one side alone has no score for at the worst for B, and at the best (Manski's bounds: Am. Econ.

@@ -1,4 +1,4 @@
-"""Differences of pairs come in, an interval of their mean goes out; pure, without random numbers.
+"""Works out an interval of the mean difference of pairs. Pure, without random numbers.
 
 Bootstrap (scores): BCa (Efron, "Better Bootstrap Confidence Intervals", J. Am. Statist. Ass. 82, 1987), of
 the bootstrap distribution itself, as it would be with resamples without end, by its saddlepoint approximation

@@ -1,13 +1,14 @@
-"""The outcomes of one label on both sides come in, comparable pairs of numbers go out; pure.
+"""Turns the outcomes of one label on both sides into comparable pairs of numbers. Pure.
 
 What is compared of a label:
 
-    score                     the numbers; higher is better unless told otherwise, or unless all that passed
-                              are below all that failed
-    boolean                   the share of true, which is better
+    score                     the numbers
+    boolean                   the share of true
     boolean with assessments  the share of pass
     category, JSON            the share of pass where there are assessments; else which category, and none is
                               better
+
+Which of these is better, `direction` says.
 """
 
 from __future__ import annotations
@@ -18,12 +19,11 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from llmobs_trace.compare.direction import NEITHER, Direction, Recorded, Told, direction
 from llmobs_trace.compare.pairs import Outcome, RowPair, Side
-from llmobs_trace.compare.results import Kind
+from llmobs_trace.compare.results import Better, Kind
 
 State = Literal["scored", "failed", "missing"]
-Direction = Literal["higher", "lower"]
-
 _Read = Callable[[Outcome], "float | None"]
 
 
@@ -42,14 +42,13 @@ class Measured(Struct, frozen=True):
 
     label: str
     kind: Kind
-    direction: Direction | None
+    direction: Direction
     lowest: float  # the scale, on which a failed row could have come anywhere
     highest: float
     pairs: list[Pair]
     categories: Sequence[tuple[str, str]] = ()  # of the pairs scored on both sides
     passed_a: int | None = None
     passed_b: int | None = None
-    inferred: bool = False  # the direction was read off the assessments
     builtin: bool = False
 
 
@@ -81,8 +80,8 @@ def kind_of(types: Mapping[str, int], has_numbers: bool, assessed: int, scored: 
     return "json" if types.get("json") else "score"
 
 
-def measure(label: str, rows: Sequence[RowPair], a: Side, b: Side, *, lower_is_better: bool) -> Measured:
-    """One label over the rows that both experiments have."""
+def measure(label: str, rows: Sequence[RowPair], a: Side, b: Side, told: Told | None = None) -> Measured:
+    """One label over the rows that both experiments have; `told` is what whoever asks says is better."""
     of_a, of_b = a.outcomes.get(label, {}), b.outcomes.get(label, {})
     both = [(row.dataset_row, of_a.get(row.a.key), of_b.get(row.b.key)) for row in rows]
     found = [each for _, *sides in both for each in sides if each is not None and not each.failed]
@@ -92,28 +91,24 @@ def measure(label: str, rows: Sequence[RowPair], a: Side, b: Side, *, lower_is_b
             types[name] = types.get(name, 0) + count
     assessed = sum(outcome.assessed > 0 for outcome in found)
     kind = kind_of(types, any(outcome.numbers for outcome in found), assessed, len(found))
-    if kind == "assessment" and lower_is_better and any(outcome.numbers for outcome in found):
+    of_records = [side.directions.get(label, Recorded()) for side in (a, b)]
+    is_told = told in ("higher", "lower") or any(each.lower or each.higher for each in of_records)
+    if kind == "assessment" and is_told and any(outcome.numbers for outcome in found):
         kind = "boolean"  # told what to make of the values
     read = _READERS[kind]
     pairs = [_pair(name, outcome_a, outcome_b, read) for name, outcome_a, outcome_b in both]
     numbers = [each for pair in pairs for each in (pair.a, pair.b) if each is not None]
     lowest, highest = _scale(numbers) if kind == "score" else (0.0, 1.0)
-    direction: Direction | None = None
-    inferred = False
-    if kind in ("score", "boolean", "assessment"):
-        inferred = kind == "score" and not lower_is_better and _passes_low(found)
-        direction = "lower" if lower_is_better or inferred else "higher"
     return Measured(
         label=label,
         kind=kind,
-        direction=direction,
+        direction=_direction(label, kind, told, of_records, found),
         lowest=lowest,
         highest=highest,
         pairs=pairs,
         categories=list(_categories(both)) if kind == "category" else [],
         passed_a=_passed(outcome for _, outcome, _ in both) if assessed else None,
         passed_b=_passed(outcome for _, _, outcome in both) if assessed else None,
-        inferred=inferred,
     )
 
 
@@ -173,14 +168,28 @@ def _scale(numbers: Sequence[float]) -> tuple[float, float]:
     return (lowest, highest) if lowest < highest else (min(lowest, 0.0), max(highest, 0.0))
 
 
-def _passes_low(outcomes: Sequence[Outcome]) -> bool:
+def _direction(
+    label: str, kind: Kind, told: Told | None, of_records: Sequence[Recorded], outcomes: Sequence[Outcome]
+) -> Direction:
+    if kind in ("score", "boolean"):
+        of_a, of_b = of_records
+        return direction(label, told, of_a, of_b, _passing(outcomes) if kind == "score" else None)
+    if kind != "assessment":
+        return NEITHER
+    return direction(label, told, Recorded(), Recorded(), "higher")  # the share of pass
+
+
+def _passing(outcomes: Sequence[Outcome]) -> Better | None:
+    """Where all that passed are on one side of all that failed, which."""
     passing = [
         outcome.number for outcome in outcomes if outcome.pass_share == 1 and outcome.number is not None
     ]
     failing = [
         outcome.number for outcome in outcomes if outcome.pass_share == 0 and outcome.number is not None
     ]
-    return bool(passing and failing) and max(passing) < min(failing)
+    if not passing or not failing:
+        return None
+    return "lower" if max(passing) < min(failing) else "higher" if max(failing) < min(passing) else None
 
 
 def _passed(outcomes: Iterable[Outcome | None]) -> int:

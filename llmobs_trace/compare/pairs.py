@@ -1,4 +1,4 @@
-"""Two experiments in a store come in, their rows side by side go out; the thread that opened the store.
+"""Puts the rows of two experiments in a store side by side. The thread that opened the store.
 
 A row is a root span of kind `experiment`. It is known by its row id, and where that comes again within one
 experiment, by its ordinal: the second of A is paired with the second of B. A row whose client named none is
@@ -17,7 +17,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from llmobs_trace.local.store import Store
+from llmobs_trace.compare.direction import Recorded
+from llmobs_trace.store.store import Store
 
 # (the dataset's row, its ordinal)
 Key = tuple[str, int]
@@ -26,12 +27,17 @@ Watch = Callable[[Iterable[tuple[Any, ...]]], Iterable[tuple[Any, ...]]]
 
 _OF: Final = "experiment = (SELECT key FROM experiment WHERE id = ?)"
 _ROWS: Final = (
-    f"SELECT key, span_id, row_id, duration_ns, status FROM span WHERE {_OF} AND in_row = key"
+    "SELECT key, row_id, span_id, duration_ns, status = 'error', input_tokens, output_tokens, cost_usd"
+    f" FROM span WHERE {_OF} AND in_row = key"
     " ORDER BY start_ns, duration_ns DESC, span_id"
 )
 _METRICS: Final = (
     "SELECT in_row, label, metric_type, score_value, boolean_value, categorical_value, assessment, failed"
     f" FROM metric WHERE {_OF} ORDER BY key"
+)
+_DIRECTIONS: Final = (
+    f"SELECT label, sum(says_lower), sum(says_higher) FROM label WHERE {_OF} GROUP BY label"
+    " HAVING sum(says_lower) OR sum(says_higher)"
 )
 _EVENT: Final = "SELECT CAST(event AS BLOB) FROM span_event WHERE key = ?"
 # As capture names the repeats of a row that nobody named: the hash of its input, and an ordinal.
@@ -62,29 +68,33 @@ class Outcome(Struct, gc=False):
         return " + ".join(sorted({*self.categories})) if self.categories else None
 
 
-class Row(Struct, frozen=True, gc=False):
+class ScoredRow(Struct, frozen=True, gc=False):
     """One row of one experiment."""
 
     key: int  # the store's
     span_id: str
     duration_ns: int
     is_error: bool
+    input_tokens: int | None = None  # None where it is not known
+    output_tokens: int | None = None
+    cost_usd: float | None = None
 
 
 class Side(Struct, frozen=True):
     """One experiment: its rows, and by label what they came to. `types` counts metrics that didn't fail."""
 
-    rows: dict[Key, Row]
+    rows: dict[Key, ScoredRow]
     outcomes: dict[str, dict[int, Outcome]]  # by the row's key in the store
     types: dict[str, dict[str, int]]
+    directions: dict[str, Recorded] = {}  # of the labels whose metrics say which values are better
 
 
 class RowPair(Struct, frozen=True, gc=False):
     """A row that both experiments have."""
 
     dataset_row: str  # repeats share it
-    a: Row
-    b: Row
+    a: ScoredRow
+    b: ScoredRow
 
 
 def read_side(store: Store, experiment_id: str, watch: Watch | None = None) -> Side:
@@ -120,7 +130,8 @@ def read_side(store: Store, experiment_id: str, watch: Watch | None = None) -> S
         if assessment is not None:
             outcome.assessed += 1
             outcome.passed += assessment == "pass"
-    return Side(rows, outcomes, types)
+    said = store.select(_DIRECTIONS, (experiment_id,))
+    return Side(rows, outcomes, types, {label: Recorded(*counts) for label, *counts in said})
 
 
 def row_pairs(a: Side, b: Side) -> list[RowPair]:
@@ -142,13 +153,13 @@ def _dataset_row(key: Key) -> str:
     return repeat[1] if repeat is not None and ordinal == 1 else name
 
 
-def keyed_rows(store: Store, experiment_id: str) -> Iterator[tuple[Key, Row]]:
+def keyed_rows(store: Store, experiment_id: str) -> Iterator[tuple[Key, ScoredRow]]:
     """An experiment's rows, each with how it is known to a comparison; by start."""
     seen: dict[str, int] = {}
-    for stored_key, span_id, row_id, duration_ns, status in store.select(_ROWS, (experiment_id,)):
+    for stored_key, row_id, span_id, duration_ns, is_error, *amounts in store.select(_ROWS, (experiment_id,)):
         name = row_id if row_id is not None else _input_hash(next(store.select(_EVENT, (stored_key,)))[0])
         ordinal = seen[name] = seen.get(name, 0) + 1
-        yield (name, ordinal), Row(stored_key, span_id, duration_ns, status == "error")
+        yield (name, ordinal), ScoredRow(stored_key, span_id, duration_ns, bool(is_error), *amounts)
 
 
 class _Meta(Struct):

@@ -1,4 +1,4 @@
-"""What was seen comes in, how many rows would settle the question goes out; pure.
+"""Estimates how many rows would settle a question, from what was seen. Pure.
 
 Two ways to settle it: enough rows to find a difference as large as the one that was seen, or enough to show
 that what there is stays within the margin. Whichever needs fewer is the answer, at the stated power, if

@@ -1,8 +1,9 @@
-"""What a comparison says, as types: the JSON of the command line and of the viewer; pure.
+"""Defines what a comparison says, as types: the JSON of the command line and of the viewer. Pure.
 
 Comparison ─┬─ a, b          the two experiments
             ├─ rows          how many are in both, and in one alone
-            └─ metrics       one a label, and two of our own: `row errors` and `row latency`
+            └─ metrics       one a label, and our own: `row errors`, `row latency`, and tokens and cost where
+                             any row says them
 """
 
 from __future__ import annotations
@@ -11,19 +12,31 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-Verdict = Literal["better", "worse", "no different", "cannot tell"]
+Verdict = Literal["better", "worse", "no different", "cannot tell", "not judged"]
 BETTER: Final = "better"
 WORSE: Final = "worse"
 NO_DIFFERENT: Final = "no different"
 CANNOT_TELL: Final = "cannot tell"
+NOT_JUDGED: Final = "not judged"
 
-Kind = Literal["score", "boolean", "assessment", "category", "json", "errors", "latency"]
+Better = Literal["higher", "lower"]
+# Who says which is better: see `direction`.
+Source = Literal["said", "recorded", "assessments", "assumed"]
+
+Kind = Literal["score", "boolean", "assessment", "category", "json", "errors", "latency", "tokens", "cost"]
+# What rows took: compared by factors, and deciding nothing unless somebody asks.
+AMOUNTS: Final[frozenset[Kind]] = frozenset({"latency", "tokens", "cost"})
 
 ROW_ERRORS: Final = "row errors"
 ROW_LATENCY: Final = "row latency"
+INPUT_TOKENS: Final = "input_tokens"
+OUTPUT_TOKENS: Final = "output_tokens"
+COST: Final = "cost_usd"
+# Before the label of one of ours where it is also that of a recorded metric.
+ROW: Final = "row "
 
 
-class Experiment(Struct, frozen=True):
+class ComparedExperiment(Struct, frozen=True):
     """One of the two."""
 
     id: str
@@ -31,7 +44,7 @@ class Experiment(Struct, frozen=True):
     rows: int
 
 
-class Rows(Struct, frozen=True):
+class RowCounts(Struct, frozen=True):
     """Which rows there are to compare."""
 
     paired: int  # in both
@@ -42,7 +55,7 @@ class Rows(Struct, frozen=True):
     repeats_b: int = 0
 
 
-class Metric(Struct, frozen=True, kw_only=True):
+class MetricResult(Struct, frozen=True, kw_only=True):
     """One label, or one of our own measures. Everything is B against A: a `difference` above zero is B's
     being higher, and `better` is B's being better.
 
@@ -53,7 +66,8 @@ class Metric(Struct, frozen=True, kw_only=True):
     label: str
     builtin: bool
     kind: Kind
-    direction: Literal["higher", "lower"] | None  # which is better; None where neither is
+    direction: Better | None  # which is better; None where neither is, or nobody said which
+    direction_from: Source | None  # who says so; None where nobody does, and of our own measures
     decides: bool  # whether its verdict goes into the whole's
     n: int
     failed: int
@@ -63,9 +77,13 @@ class Metric(Struct, frozen=True, kw_only=True):
     missing_a: int
     missing_b: int
     dataset_rows: int  # distinct ones among the n: repeats of a row count once, as their mean
-    mean_a: float | None = None  # of scores; the share of true or of pass; latency: the geometric mean, in ns
+    mean_a: float | None = (
+        None  # of scores; the share of true or of pass; of amounts the geometric mean, of latency in ns
+    )
     mean_b: float | None = None
-    difference: float | None = None  # latency: relative, 0.1 for 10% longer
+    total_a: float | None = None  # of tokens and cost, over the rows scored on both sides
+    total_b: float | None = None
+    difference: float | None = None  # of amounts: relative, 0.1 for 10% more
     interval: tuple[float, float] | None = None  # of the difference, at the comparison's `confidence`
     interval_method: str | None = None
     bounds: tuple[float, float] | None = (
@@ -75,7 +93,9 @@ class Metric(Struct, frozen=True, kw_only=True):
     p: float | None = None  # of the rows scored on both sides
     p_adjusted: float | None = None  # with failed rows at their worst, and corrected over the metrics
     test: str | None = None
-    wins: int = 0  # dataset rows where B is better; of a category, where it differs
+    # Dataset rows where B is better; where it is higher, if neither is better; of a category, where it
+    # differs.
+    wins: int = 0
     losses: int = 0
     ties: int = 0
     passed_a: int | None = None  # rows that were assessed to pass, whatever the verdict goes by
@@ -83,7 +103,8 @@ class Metric(Struct, frozen=True, kw_only=True):
     agreement: float | None = None  # of a category: the share of rows with the same one
     categories: list[tuple[str, int, int]] | None = None  # (category, rows of A, rows of B)
     flips: list[tuple[str, str, int]] | None = None  # (A's, B's, rows), the most frequent first
-    # False where neither is better, and rows are not what lacks: `verdict` is then `cannot tell`.
+    # False where more rows would not help: nobody said which is better (`not judged`), or neither is, as of
+    # categories and JSON (`cannot tell`).
     judged: bool
     verdict: Verdict
     reason: str  # why, in a few words
@@ -91,20 +112,27 @@ class Metric(Struct, frozen=True, kw_only=True):
         None  # that would settle it, with a power of 80%, if further rows are like these
     )
 
+    @property
+    def weighs(self) -> bool:
+        """Whether it was recorded, or asked to decide: not to know it is not to know the whole."""
+        return not self.builtin or (self.decides and self.kind in AMOUNTS)
+
 
 class Comparison(Struct, frozen=True, kw_only=True):
     """B against A."""
 
-    a: Experiment
-    b: Experiment
-    rows: Rows
-    verdict: Verdict  # worse if any that decides is; else cannot tell if any is; else better if any is
+    a: ComparedExperiment
+    b: ComparedExperiment
+    rows: RowCounts
+    # Worse if any that decides is; else cannot tell if any is, or if no recorded one is judged; else better
+    # if any is.
+    verdict: Verdict
     alpha: float  # the chance of a false alarm, of all recorded metrics together
     confidence: float
     power: float
-    metrics: list[Metric]
+    metrics: list[MetricResult]
 
     @property
-    def recorded(self) -> list[Metric]:
+    def recorded(self) -> list[MetricResult]:
         """The metrics that the experiments recorded."""
         return [metric for metric in self.metrics if not metric.builtin]

@@ -1,4 +1,4 @@
-"""Differences of pairs come in, the p of the sign-flip test goes out; pure, without random numbers.
+"""Works out the p of the sign-flip test from the differences of pairs. Pure, without random numbers.
 
 The test (Fisher, "The Design of Experiments", 1935, section 21): if A and B are the same, each difference was
 as likely to have the other sign. p is the share of all 2ⁿ assignments of signs whose sum is at least as far

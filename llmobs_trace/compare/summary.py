@@ -1,10 +1,9 @@
-"""What was measured, what it says and what that means come in; one `Metric` for people and programs goes out;
-pure.
-"""
+"""Sums up one metric's measurement, evidence and verdict for people and programs. Pure."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -13,31 +12,33 @@ from llmobs_trace.compare import categories
 from llmobs_trace.compare.evidence import Evidence
 from llmobs_trace.compare.intervals import Interval, tango
 from llmobs_trace.compare.measure import Measured
-from llmobs_trace.compare.results import CANNOT_TELL, NO_DIFFERENT, Metric
+from llmobs_trace.compare.results import AMOUNTS, CANNOT_TELL, NO_DIFFERENT, NOT_JUDGED, MetricResult
 from llmobs_trace.compare.verdict import Judged
 
 _SHOWN: Final = 50  # categories, and ways from one to another
 
 
 def with_numbers(
-    measured: Measured, evidence: Evidence, p_adjusted: float, margin: float, judged: Judged
-) -> Metric:
-    """The metric of a label that has a verdict."""
+    measured: Measured, evidence: Evidence, p_adjusted: float | None, margin: float, judged: Judged
+) -> MetricResult:
+    """The metric of a label with numbers; `p_adjusted` is None where it is not judged."""
     counted = _counted(measured, judged)
     scored = evidence.scored
     if not scored.count:
         return counted
     wins, losses = scored.wins, scored.losses
-    if measured.direction == "lower":
+    if measured.direction.better == "lower":
         wins, losses = losses, wins
     both = [(pair.a, pair.b) for pair in measured.pairs if pair.a is not None and pair.b is not None]
     mean_a, mean_b = (sum(each[side] / len(both) for each in both) for side in (0, 1))
-    relative = measured.kind == "latency"
+    relative = measured.kind in AMOUNTS
     return msgspec.structs.replace(
         counted,
         dataset_rows=scored.count,
         mean_a=math.exp(mean_a) if relative else mean_a,
         mean_b=math.exp(mean_b) if relative else mean_b,
+        total_a=_total(measured, [a for a, _ in both]),
+        total_b=_total(measured, [b for _, b in both]),
         difference=math.expm1(scored.mean) if relative else scored.mean,
         interval=_shown(scored.interval, relative),
         interval_method=scored.interval_method,
@@ -52,7 +53,15 @@ def with_numbers(
     )
 
 
-def without_numbers(measured: Measured, alpha: float, share: float) -> Metric:
+def _total(measured: Measured, logarithms: Sequence[float]) -> float | None:
+    """Of tokens and cost, which add up over rows as time doesn't that may have been the same."""
+    if measured.kind not in ("tokens", "cost"):
+        return None
+    total = math.fsum(math.exp(each) for each in logarithms)
+    return float(round(total)) if measured.kind == "tokens" else total
+
+
+def without_numbers(measured: Measured, alpha: float, share: float) -> MetricResult:
     """The metric of a category or of JSON: what changed, and nothing that is better or worse."""
     pairs = measured.categories
     if measured.kind != "category":
@@ -62,13 +71,13 @@ def without_numbers(measured: Measured, alpha: float, share: float) -> Metric:
     changed = sum(a != b for a, b in pairs)
     most = tango(changed, 0, len(pairs), 1 - 2 * alpha)
     if most is not None and most[1] <= share:
-        judged = Judged(NO_DIFFERENT, "surely fewer rows changed than the margin's share")
+        judged = Judged(NO_DIFFERENT, "surely a smaller share of rows changed than the margin")
     elif changed:
         judged = Judged(
             CANNOT_TELL, "no category is better than another; with assessments there is a verdict"
         )
     else:
-        judged = Judged(CANNOT_TELL, "none changed, of too few rows to say that none would")
+        judged = Judged(CANNOT_TELL, "no row changed, but they are too few to say that none would")
     p, test = categories.symmetry(pairs)
     return msgspec.structs.replace(
         _counted(measured, judged),
@@ -84,17 +93,16 @@ def without_numbers(measured: Measured, alpha: float, share: float) -> Metric:
     )
 
 
-def _counted(measured: Measured, judged: Judged) -> Metric:
+def _counted(measured: Measured, judged: Judged) -> MetricResult:
     states = [(pair.state_a, pair.state_b) for pair in measured.pairs]
-    reason = judged.reason
-    if measured.inferred:
-        reason += "; lower is better, as its assessments say"
-    return Metric(
+    better = measured.direction.better
+    return MetricResult(
         label=measured.label,
         builtin=measured.builtin,
         kind=measured.kind,
-        direction=measured.direction,
-        decides=measured.direction is not None and measured.kind != "latency",
+        direction=better,
+        direction_from=measured.direction.source,
+        decides=better is not None,
         n=sum(state == ("scored", "scored") for state in states),
         failed=sum("failed" in state for state in states),
         missing=sum("missing" in state and "failed" not in state for state in states),
@@ -106,9 +114,9 @@ def _counted(measured: Measured, judged: Judged) -> Metric:
         passed_a=measured.passed_a,
         passed_b=measured.passed_b,
         # That surely nothing changed can be said of categories, too.
-        judged=measured.direction is not None or judged.verdict != CANNOT_TELL,
+        judged=judged.verdict != NOT_JUDGED and (better is not None or judged.verdict != CANNOT_TELL),
         verdict=judged.verdict,
-        reason=reason,
+        reason=judged.reason,
         rows_needed=judged.rows_needed,
     )
 

@@ -1,4 +1,4 @@
-"""Tail probabilities and quantiles that `statistics` doesn't have; pure.
+"""Computes tail probabilities and quantiles that `statistics` doesn't have. Pure.
 
 Each is exact to about ten digits; the tests hold them against SciPy's.
 """

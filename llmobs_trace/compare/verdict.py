@@ -1,4 +1,4 @@
-"""Evidence comes in, one of four verdicts goes out, with its reason and what would settle it; pure.
+"""Judges evidence: one of four verdicts, with its reason and what would settle it. Pure.
 
 What it goes by:
 
@@ -52,7 +52,7 @@ def judge(evidence: Evidence, p_adjusted: float, question: Question) -> Judged:
         return Judged(verdict, _why_none(scored))
     reason = f"p {_p(p_adjusted)}"
     if evidence.one_sided:
-        reason += f", whatever the {_rows(evidence.one_sided)} without a score had come to"
+        reason += f", whatever the {_rows(evidence.one_sided)} without a score would have scored"
     return Judged(verdict, reason)
 
 
@@ -77,7 +77,9 @@ def _undecided(evidence: Evidence, p_adjusted: float, question: Question) -> Jud
             )
     needed = _needed(scored, evidence.two_outcomes, question)
     reason = (
-        "too few rows for what they differ by" if scored.p < 1 else "too few rows to rule a difference out"
+        "too few rows to tell the difference from chance"
+        if scored.p < 1
+        else "too few rows to rule a difference out"
     )
     if evidence.one_sided:
         reason += f", and {_rows(evidence.one_sided)} without a score on one side"

@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
+from support.examples import examples
 
 from llmobs_trace.compare.correction import holm
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_the_adjusted_p_are_statsmodels_s(ps: list[float]) -> None:
     expected = multipletests(ps, method="holm")[1]

@@ -7,7 +7,7 @@ import pytest
 from support.events import START_NS, metric, span
 
 from llmobs_trace.compare.pairs import Side, alone, keyed_rows, read_side, row_pairs
-from llmobs_trace.local.store import Store
+from llmobs_trace.store.store import Store
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from support.examples import examples
 from support.sides import FAILED, Value, side
 
-from llmobs_trace.compare.comparing import Options, compare_sides, overall
-from llmobs_trace.compare.results import Metric
+from llmobs_trace.compare.comparison import Options, compare_sides, overall
+from llmobs_trace.compare.results import MetricResult
 
 OPPOSITE = {
     "better": "worse",
@@ -26,7 +27,7 @@ OPPOSITE = {
 
 def judged(
     a: Sequence[Value], b: Sequence[Value], options: Options | None = None, label: str = "m"
-) -> Metric:
+) -> MetricResult:
     """The metric of two lists of values, row by row."""
     rows = len(a)
     metrics = compare_sides(side({label: a}, rows=rows), side({label: b}, rows=rows), options or Options())
@@ -48,7 +49,7 @@ def test_what_chance_rarely_makes_is_better_or_worse() -> None:
 def test_lower_may_be_better() -> None:
     a, b = [0.1] * 20, [0.3] * 20
     assert judged(a, b).verdict == "better"
-    turned = judged(a, b, Options(lower_is_better=frozenset({"m"})))
+    turned = judged(a, b, Options(directions={"m": "lower"}))
     assert (turned.verdict, turned.direction) == ("worse", "lower")
     assert (turned.wins, turned.losses) == (0, 20)
     assert turned.difference == pytest.approx(0.2)
@@ -162,7 +163,7 @@ def test_a_label_that_only_one_side_has_can_not_be_told() -> None:
 # --- Several metrics ----------------------------------------------------------------------------------------
 
 
-def metrics_of(a: dict[str, Sequence[Value]], b: dict[str, Sequence[Value]]) -> dict[str, Metric]:
+def metrics_of(a: dict[str, Sequence[Value]], b: dict[str, Sequence[Value]]) -> dict[str, MetricResult]:
     return {metric.label: metric for metric in compare_sides(side(a), side(b), Options())}
 
 
@@ -234,7 +235,7 @@ def test_a_score_whose_low_values_pass_is_better_where_it_is_lower() -> None:
     b = side({"m": low}, passed={"m": [True] * 20})
     found = compare_sides(a, b, Options())[0]
     assert (found.kind, found.direction, found.verdict) == ("score", "lower", "better")
-    assert "lower is better, as its assessments say" in found.reason
+    assert (found.direction, found.direction_from) == ("lower", "assessments")
 
 
 # --- Repeats ------------------------------------------------------------------------------------------------
@@ -265,7 +266,7 @@ _value = st.one_of(
 _values = st.lists(st.tuples(_value, _value), max_size=12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(_values, st.sampled_from([None, 0.0, 0.1, 10.0]))
 def test_any_values_have_a_verdict_and_swapping_the_two_turns_it_round(
     pairs: list[tuple[Value, Value]], margin: float | None
