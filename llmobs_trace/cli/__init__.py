@@ -1,60 +1,30 @@
-"""A command line comes in, data goes out on stdout, talk on stderr, and an exit code back; the main thread.
+"""Runs the command that a command line names, and answers with its exit code; on the main thread.
 
-Exit codes: 0 done; 1 no (unknown id, a comparison that fails, events undelivered); 2 misuse; 3 can't tell (as
-with a store that can't be read). A command is a module of this package, imported when it is called, with
+Data goes to stdout, talk to stderr. Exit codes: 0 done; 1 no (unknown id, a comparison that fails, events
+undelivered); 2 misuse; 3 can't tell (as with a store that can't be read).
 
-    add_arguments(parser)         its arguments, description and examples
-    run(arguments, screen) -> int its work
-
-and a line in `COMMANDS`.
+`commands` lists them; what they share stands in `command_line/` and `terminal/`.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
 import os
 import sys
-from typing import Final, Protocol, cast
 
-from llmobs_trace.cli.screen import Screen
+from llmobs_trace import __version__
+from llmobs_trace.cli.command_line.exits import (
+    CANNOT_TELL,
+    INTERRUPTED,
+    MISUSE,
+    NO,
+    PIPE_CLOSED,
+    PROGRAM,
+    Refusal,
+)
+from llmobs_trace.cli.commands import COMMANDS
+from llmobs_trace.cli.terminal.screen import Screen
 from llmobs_trace.errors import ConfigurationError, LLMObsTraceError
-
-PROGRAM: Final = "llmobs-trace"
-DONE, NO, MISUSE, CANNOT_TELL = 0, 1, 2, 3
-# As a shell says of a program that ended by SIGINT, and of one that wrote to a closed pipe: neither was done.
-INTERRUPTED, PIPE_CLOSED = 130, 141
-
-# Name → (module, what it does).
-COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "demo": ("llmobs_trace.cli.demo", "run a real small experiment on the local store, offline"),
-    "experiments": ("llmobs_trace.cli.experiments", "list the experiments in the local store"),
-    "show": ("llmobs_trace.cli.show", "show one experiment: rows as trees, metrics, errors"),
-    "compare": ("llmobs_trace.cli.compare", "judge one experiment against another, row by row"),
-    "export": ("llmobs_trace.cli.export", "write one experiment as JSON lines, request bodies, CSV or pages"),
-    "serve": (
-        "llmobs_trace.cli.serve",
-        "receive experiments as the endpoint does, and show them in a browser",
-    ),
-    "resend": ("llmobs_trace.cli.resend", "deliver what ended processes left behind"),
-    "doctor": ("llmobs_trace.cli.doctor", "check the set-up without sending data, and whether all arrived"),
-}
-
-
-class Command(Protocol):
-    """What a command's module has."""
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
-
-    def run(self, arguments: argparse.Namespace, screen: Screen) -> int: ...
-
-
-class Refusal(Exception):
-    """A command can't go on: what to say, and the exit code."""
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -104,8 +74,8 @@ def _run(words: list[str], screen: Screen) -> int:
             )
         _overview().parse_args(words[:1])
         raise Refusal(f"name a command first; {PROGRAM} --help lists them", MISUSE)
-    module, does = COMMANDS[name]
-    command = cast(Command, importlib.import_module(module))
+    load, does = COMMANDS[name]
+    command = load()
     parser = argparse.ArgumentParser(
         prog=f"{PROGRAM} {name}",
         description=does[0].upper() + does[1:] + ".",
@@ -124,23 +94,14 @@ def _overview() -> argparse.ArgumentParser:
         description=f"Trace LLM experiments, and look at them.\n\ncommands:\n{listed}",
         epilog=(
             f"{PROGRAM} COMMAND --help shows a command's options, with examples.\n"
-            "An ID may be how one begins, a name, `latest`, or `latest~1` for the one before.\n"
+            "An ID may be the beginning of an id, a name, `latest`, or `latest~1` for the one before.\n"
             "Exit codes: 0 done, 1 no, 2 misuse, 3 can't tell."
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=_version())
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {__version__}")
     return parser
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"{PROGRAM} {version('llmobs-trace')}"
-    except PackageNotFoundError:
-        return f"{PROGRAM} (from a source tree that is not installed)"
 
 
 def _nearest(name: str) -> str:
@@ -153,7 +114,7 @@ def _nearest(name: str) -> str:
 def _code_of(error: LLMObsTraceError) -> int:
     if isinstance(error, ConfigurationError):
         return MISUSE
-    from llmobs_trace.local.queries import AmbiguousExperiment, UnknownExperiment
+    from llmobs_trace.store.queries import AmbiguousExperiment, UnknownExperiment
 
     if isinstance(error, UnknownExperiment):
         return NO

@@ -1,5 +1,6 @@
-"""`llmobs-trace demo`: the main job on the local store: a real small experiment, its scores, its slowest
-spans, a tree; the main thread.
+"""Runs `llmobs-trace demo`, a real small experiment on the local store; on the main thread.
+
+Then it shows the scores, the slowest spans, a tree, and what to type next.
 """
 
 from __future__ import annotations
@@ -7,21 +8,28 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 from uuid import uuid4
 
-from llmobs_trace.cli import DONE, NO, units
-from llmobs_trace.cli.arguments import add_database, examples
-from llmobs_trace.cli.screen import Screen
-from llmobs_trace.cli.table import Cell, Column
-from llmobs_trace.cli.table import lines as table_lines
-from llmobs_trace.cli.text import harmless
+from llmobs_trace import configure, delivery_stats, flush
+from llmobs_trace.cli.command_line.arguments import add_database, examples
+from llmobs_trace.cli.command_line.exits import DONE, MISUSE, NO
+from llmobs_trace.cli.show import scores as score_table
+from llmobs_trace.cli.show import tree as tree_lines
+from llmobs_trace.cli.terminal import units
+from llmobs_trace.cli.terminal.screen import Screen
+from llmobs_trace.cli.terminal.table import Cell, Column
+from llmobs_trace.cli.terminal.table import lines as table_lines
+from llmobs_trace.cli.terminal.text import harmless
+from llmobs_trace.demo.dataset import ROWS
+from llmobs_trace.demo.experiment import run as run_rows
 from llmobs_trace.demo.model import MODELS
-
-if TYPE_CHECKING:
-    from llmobs_trace.local.forest import Tree
-    from llmobs_trace.local.queries import StoredSpan
-    from llmobs_trace.local.store import Store
+from llmobs_trace.settings.config import resolve
+from llmobs_trace.store import queries
+from llmobs_trace.store.forest import Tree, trees
+from llmobs_trace.store.queries import StoredSpan
+from llmobs_trace.store.scores import Scores
+from llmobs_trace.store.store import Store
 
 _DATASET = "facts-1"
 _SLOWEST = 5
@@ -34,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         choices=MODELS,
         default=MODELS[0],
-        help="which of its two models answers (default: %(default)s); the other makes something to compare",
+        help="which of its two models answers (default: %(default)s); the other gives a second experiment",
     )
     add_database(parser)
     examples(
@@ -46,14 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
-    from llmobs_trace import configure, delivery_stats, flush
-    from llmobs_trace.config import resolve
-    from llmobs_trace.demo.dataset import ROWS
-    from llmobs_trace.demo.experiment import run as run_rows
-
     if arguments.rows is not None and not 1 <= arguments.rows <= len(ROWS):
         screen.say(f"llmobs-trace demo: --rows takes 1 to {len(ROWS)}, given {arguments.rows}")
-        return 2
+        return MISUSE
     # The store, whatever keys the environment holds: a demo sends nothing anywhere.
     named = {"database": arguments.database} if arguments.database is not None else {}
     options = {
@@ -89,20 +92,12 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         waiting = units.counted(stats.pending, "event")
         screen.say(f"not stored yet: {waiting}: {stats.last_error or 'no answer in time'}")
         return NO
-    from llmobs_trace.local.store import Store
-
     with Store(config.database, read_only=True) as store:
         _report(store, config.experiment_id, screen)
     return DONE
 
 
 def _report(store: Store, experiment_id: str, screen: Screen) -> None:
-    from llmobs_trace.cli import scores as score_table
-    from llmobs_trace.cli import tree as tree_lines
-    from llmobs_trace.local import queries
-    from llmobs_trace.local.forest import trees
-    from llmobs_trace.local.scores import Scores
-
     scores = Scores()
     shown: Tree | None = None
     for trace_id in queries.trace_ids(store, experiment_id):
@@ -112,25 +107,19 @@ def _report(store: Store, experiment_id: str, screen: Screen) -> None:
             if shown is None or (len(tree.branches) > len(shown.branches)):
                 shown = tree
     _heading("Scores", "failed: the evaluator raised; missing: the row never got that far", screen)
-    for line in score_table.lines(scores.summary(), screen):
-        screen.line(line)
+    screen.lines(score_table.lines(scores.summary(), scores.amounts.summary(), screen))
     _heading("Slowest spans", "", screen)
-    for line in _slowest(list(queries.spans(store, experiment_id)), screen):
-        screen.line(line)
+    screen.lines(_slowest(list(queries.spans(store, experiment_id)), screen))
     if shown is not None:
         _heading("One row as a tree", f"row {harmless(shown.first.row_id or '')}", screen)
         metrics = queries.trace_metrics(store, experiment_id, shown.first.trace_id)
-        for line in tree_lines.lines(shown, metrics, screen):
-            screen.line(line)
+        screen.lines(tree_lines.lines(shown, metrics, screen))
     _heading("Next", "", screen)
-    for command, purpose in _following(store, experiment_id):
-        screen.line(f"{command:<42}{purpose}")
+    screen.lines(f"{command:<42}{purpose}" for command, purpose in _following(store, experiment_id))
 
 
 def _following(store: Store, experiment_id: str) -> list[tuple[str, str]]:
     """What to type next, and what for."""
-    from llmobs_trace.local import queries
-
     short = experiment_id[:8]
     others = [
         each
@@ -153,7 +142,7 @@ def _heading(title: str, remark: str, screen: Screen) -> None:
     screen.line(screen.style(title, "bold") + (f"  {screen.style(remark, 'dim')}" if remark else ""))
 
 
-def _slowest(spans: list[StoredSpan], screen: Screen) -> list[str]:
+def _slowest(spans: list[StoredSpan], screen: Screen) -> Iterator[str]:
     slowest = sorted(spans, key=lambda span: span.duration_ns, reverse=True)[:_SLOWEST]
     columns = (
         Column("span", cuts=True),
@@ -171,4 +160,4 @@ def _slowest(spans: list[StoredSpan], screen: Screen) -> list[str]:
         )
         for span in slowest
     ]
-    return list(table_lines(columns, cells, screen))
+    return table_lines(columns, cells, screen)

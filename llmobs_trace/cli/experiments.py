@@ -1,13 +1,25 @@
-"""`llmobs-trace experiments`: the store in, a line for each experiment out; the main thread."""
+"""Runs `llmobs-trace experiments`, which lists what the store holds; on the main thread."""
 
 from __future__ import annotations
 
 import argparse
 
-from llmobs_trace.cli import DONE, table, units
-from llmobs_trace.cli.arguments import add_database, add_format, examples, reading
-from llmobs_trace.cli.screen import Screen
-from llmobs_trace.cli.table import Cell, Column
+import msgspec
+
+from llmobs_trace.cli.command_line.arguments import (
+    add_database,
+    add_format,
+    add_limit,
+    examples,
+    limit_of,
+    paged,
+)
+from llmobs_trace.cli.command_line.exits import DONE
+from llmobs_trace.cli.command_line.stores import reading
+from llmobs_trace.cli.terminal import table, units
+from llmobs_trace.cli.terminal.screen import Screen
+from llmobs_trace.cli.terminal.table import Cell, Column
+from llmobs_trace.store import queries
 
 _COLUMNS = (
     Column("id", cuts=True),
@@ -23,23 +35,20 @@ _COLUMNS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_format(parser, ("table", "json"), default="table")
+    add_limit(parser, "experiments")
     add_database(parser)
     examples(
         parser,
-        ("llmobs-trace experiments", "the latest first; errors are spans, failed are metrics"),
+        ("llmobs-trace experiments", "the latest first; errors counts spans, failed counts metrics"),
         ("llmobs-trace experiments --format json | jq -r '.[0].id'", "the latest one's id"),
     )
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
-    from llmobs_trace.local import queries
-
     with reading(arguments, screen) as store:
         found = queries.experiments(store)
     if arguments.format == "json":
-        import msgspec
-
-        screen.data(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
+        screen.data(msgspec.json.format(msgspec.json.encode(found[: arguments.limit]), indent=2) + b"\n")
         return DONE
     if not found:
         screen.say(f"the store at {store.path} holds no experiments yet")
@@ -55,10 +64,15 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             str(each.metrics),
             _bad(each.failed_metrics),
         )
-        for each in found
+        for each in found[: limit_of(arguments, screen)]
     ]
-    for line in table.lines(_COLUMNS, rows, screen):
-        screen.line(line)
+    with paged(arguments, screen):
+        screen.lines(table.lines(_COLUMNS, rows, screen))
+        if len(found) > len(rows):
+            screen.line(
+                f"{len(rows):,} of {units.counted(len(found), 'experiment')} shown,"
+                f" {len(found) - len(rows):,} more with --limit all"
+            )
     return DONE
 
 

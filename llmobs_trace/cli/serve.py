@@ -1,66 +1,89 @@
-"""`llmobs-trace serve`: the endpoint and the viewer on one port, its base URL on stdout; the main thread."""
+"""Runs `llmobs-trace serve`: the endpoint and the viewer on one port; on the main thread."""
 
 from __future__ import annotations
 
 import argparse
 import errno
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Callable
 
-from llmobs_trace.cli import DONE, MISUSE, NO, Refusal, units
-from llmobs_trace.cli.arguments import add_database, database, examples
-from llmobs_trace.cli.screen import Screen
+from llmobs_trace.cli.command_line.arguments import add_database, examples
+from llmobs_trace.cli.command_line.exits import DONE, MISUSE, NO, Refusal
+from llmobs_trace.cli.command_line.stores import database, say_where
+from llmobs_trace.cli.terminal import units
+from llmobs_trace.cli.terminal.screen import Screen
+from llmobs_trace.receiver.access import Access
+from llmobs_trace.receiver.limits import Limits
+from llmobs_trace.receiver.rehearsal import Script
+from llmobs_trace.receiver.server import ServerSettings, serve
+from llmobs_trace.settings.options import SERVE_API_KEY, SERVE_APP_KEY
 from llmobs_trace.wire import id_problem, is_loopback
-
-if TYPE_CHECKING:
-    from llmobs_trace.local.receiver.server import Settings
 
 _MIB = 1 << 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_database(parser)
-    parser.add_argument("--port", metavar="N", type=_port, default=0, help="default: any that is free")
+    parser.add_argument(
+        "--port",
+        metavar="N",
+        type=_whole("a port", 0, 65535),
+        default=0,
+        help="the port to listen on (default: any free one)",
+    )
     parser.add_argument(
         "--host",
         type=_host,
         metavar="ADDRESS",
         default="127.0.0.1",
-        help="what to listen on (default: 127.0.0.1); beyond this machine it needs both keys",
+        help="the address to listen on (default: 127.0.0.1); one beyond this machine needs both keys",
     )
     parser.add_argument(
-        "--allow-host", metavar="NAME", action="append", default=[], help="a name to be called by; repeatable"
+        "--allow-host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="answer to this name, too; repeatable",
     )
-    parser.add_argument(
-        "--api-key", metavar="K", type=_key, help="the one DD-API-KEY that passes (default: any)"
-    )
-    parser.add_argument(
-        "--app-key", metavar="K", type=_key, help="the one DD-APPLICATION-KEY that passes (default: any)"
-    )
+    for name, header, variable in (
+        ("--api-key", "DD-API-KEY", SERVE_API_KEY),
+        ("--app-key", "DD-APPLICATION-KEY", SERVE_APP_KEY),
+    ):
+        parser.add_argument(
+            name,
+            metavar="K",
+            type=_key,
+            help=f"accept only this {header} (default: {variable}, or else any key); other users of the"
+            " machine can read a command line, but not a variable",
+        )
     parser.add_argument(
         "--experiment",
         metavar="ID",
         type=_experiment,
         action="append",
         default=[],
-        help="an experiment that there is; repeatable. Posts to any other get 404 (default: all are taken)",
+        help="accept only this experiment; repeatable. Posts to others get 404 (default: accept all)",
     )
     parser.add_argument(
         "--max-body-bytes",
         metavar="N",
-        type=_bytes,
+        type=_whole("a number of bytes", 1024, 1 << 30),
         default=16 * _MIB,
-        help="what is larger, once expanded, gets 413 (default: 16 MiB)",
+        help="answer bodies that are larger, once expanded, with 413 (default: 16 MiB)",
     )
     parser.add_argument(
-        "--verbose", action="store_true", help="a line on stderr for each post, and what was wrong"
+        "--verbose", action="store_true", help="print a line on stderr for each post, and what was wrong"
     )
     group = parser.add_argument_group(
         "rehearsing failures (of posts of events, after their keys were checked)"
     )
     for name, does in (
-        ("--rehearse-429", "so many posts get 429 and its rate-limit headers"),
-        ("--rehearse-5xx", "so many posts get 500, 502, 503 or 504"),
-        ("--rehearse-drop", "so many are closed without an answer, half of them once they were kept"),
+        ("--rehearse-429", "this share of posts gets 429 and rate-limit headers"),
+        ("--rehearse-5xx", "this share of posts gets 500, 502, 503 or 504"),
+        (
+            "--rehearse-drop",
+            "this share gets no answer, and the connection closes; half of them are kept first",
+        ),
     ):
         group.add_argument(name, metavar="PERCENT", type=_percent, default=0.0, help=does)
     group.add_argument(
@@ -68,19 +91,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="MS[-MS]",
         type=_latency,
         default=(0.0, 0.0),
-        help="each answer waits so long, or between so long",
+        help="delay each answer by so many milliseconds, or by a random number from a range",
     )
     group.add_argument(
         "--retry-after",
         metavar="S",
-        type=_seconds,
+        type=_whole("seconds", 0, 86_400),
         default=1,
-        help="what a rehearsed 429 asks for (default: 1)",
+        help="the seconds that a rehearsed 429 asks to wait (default: 1)",
     )
     group.add_argument(
-        "--rate-limit", metavar="N/S", type=_rate, help="N posts in S seconds; 429 for those beyond"
+        "--rate-limit", metavar="N/S", type=_rate, help="allow N posts in S seconds, and answer more with 429"
     )
-    group.add_argument("--seed", metavar="N", type=int, help="the same failures again")
+    group.add_argument("--seed", metavar="N", type=int, help="repeat the same failures with the same N")
     examples(
         parser,
         ("llmobs-trace serve", "the viewer, and the endpoint for programs, on a free port of this machine"),
@@ -89,20 +112,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "how a program takes a bad day: a fifth of its posts is told to wait, one of 20 gets no answer",
         ),
         (
-            "llmobs-trace serve --host 0.0.0.0 --api-key K --app-key L",
+            f"{SERVE_API_KEY}=K {SERVE_APP_KEY}=L llmobs-trace serve --host 0.0.0.0",
             "for other machines; a browser is asked for a password, which is either key",
         ),
     )
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
-    from llmobs_trace.local.receiver.server import serve
-
     settings = _settings(arguments)
 
     def ready(base_url: str) -> None:
         screen.line(base_url)
         screen.flush()
+        say_where(arguments, settings.database, screen)
         screen.say(f"the viewer is at {base_url}/, the store at {settings.database}; Ctrl-C ends")
 
     try:
@@ -119,16 +141,15 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     return DONE
 
 
-def _settings(arguments: argparse.Namespace) -> Settings:
-    from llmobs_trace.local.receiver.access import Access
-    from llmobs_trace.local.receiver.limits import Limits
-    from llmobs_trace.local.receiver.rehearsal import Script
-    from llmobs_trace.local.receiver.server import Settings
-
+def _settings(arguments: argparse.Namespace) -> ServerSettings:
     everywhere = not is_loopback(arguments.host)
-    if everywhere and (arguments.api_key is None or arguments.app_key is None):
+    api_key = arguments.api_key or _from_environment(SERVE_API_KEY)
+    app_key = arguments.app_key or _from_environment(SERVE_APP_KEY)
+    if everywhere and (api_key is None or app_key is None):
         raise Refusal(
-            f"--host {arguments.host} lets other machines in: name --api-key and --app-key too", MISUSE
+            f"--host {arguments.host} lets other machines in: name both keys, in {SERVE_API_KEY} and"
+            f" {SERVE_APP_KEY}, or by --api-key and --app-key",
+            MISUSE,
         )
     if arguments.rehearse_429 + arguments.rehearse_5xx + arguments.rehearse_drop > 100:
         raise Refusal(
@@ -139,11 +160,11 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         import socket
 
         names |= {arguments.host.lower(), socket.gethostname().lower()}
-    return Settings(
+    return ServerSettings(
         database=database(arguments),
         host=arguments.host,
         port=arguments.port,
-        access=Access(arguments.api_key, arguments.app_key, frozenset(names), everywhere),
+        access=Access(api_key, app_key, frozenset(names), everywhere),
         experiments=frozenset(arguments.experiment),
         limits=Limits(max_body_bytes=arguments.max_body_bytes),
         script=Script(
@@ -169,16 +190,31 @@ def _host(text: str) -> str:
     return text
 
 
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 0 <= int(text) <= 65535:
-        raise argparse.ArgumentTypeError(f"expected a port from 0 to 65535, given {text!r}")
-    return int(text)
+def _whole(what: str, lowest: int, highest: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or not lowest <= int(text) <= highest:
+            raise argparse.ArgumentTypeError(f"expected {what} from {lowest} to {highest}, given {text!r}")
+        return int(text)
+
+    return read
 
 
 def _key(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("expected a key, given nothing")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError("expected a key, given what is no text") from None
     return text
+
+
+def _from_environment(variable: str) -> str | None:
+    text = os.environ.get(variable, "").strip()
+    try:
+        return _key(text) if text else None
+    except argparse.ArgumentTypeError as unfit:
+        raise Refusal(f"{variable}: {unfit}", MISUSE) from None
 
 
 def _experiment(text: str) -> str:
@@ -186,12 +222,6 @@ def _experiment(text: str) -> str:
     if unfit is not None:
         raise argparse.ArgumentTypeError(f"the experiment's id {unfit}")
     return text
-
-
-def _bytes(text: str) -> int:
-    if not text.isdecimal() or not 1024 <= int(text) <= 1 << 30:
-        raise argparse.ArgumentTypeError(f"expected a number of bytes from 1024 to {1 << 30}, given {text!r}")
-    return int(text)
 
 
 def _percent(text: str) -> float:
@@ -213,12 +243,6 @@ def _latency(text: str) -> tuple[float, float]:
     if not 0 <= found[0] <= found[1] <= 600_000:
         raise argparse.ArgumentTypeError(f"expected milliseconds, as 200 or 50-400, given {text!r}")
     return found
-
-
-def _seconds(text: str) -> int:
-    if not text.isdecimal() or not 0 <= int(text) <= 86_400:
-        raise argparse.ArgumentTypeError(f"expected seconds from 0 to 86400, given {text!r}")
-    return int(text)
 
 
 def _rate(text: str) -> tuple[int, int]:

@@ -1,4 +1,6 @@
-"""The demo's passages, and its questions with the answers expected: facts that any encyclopedia confirms."""
+"""Holds the demo's passages, and its questions with the answers expected: facts that any encyclopedia
+confirms.
+"""
 
 from __future__ import annotations
 

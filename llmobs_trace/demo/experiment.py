@@ -1,4 +1,4 @@
-"""The experiment itself: what is traced, and how a row is run and scored. This is the part to copy.
+"""Defines the experiment itself: what is traced, and how a row is run and scored. This is the part to copy.
 
 answer_question            a row of the dataset: a root span, several at a time
 ├── retrieve               kind retrieval: the sentences most like the question
@@ -51,7 +51,9 @@ def score(row: Row, span: Span, answer: str, passages: Sequence[Passage]) -> Non
         except ValueError as error:  # an evaluator that fails is not a score of zero
             span.record_metric("token_f1", error=error)
         else:
-            span.record_metric("token_f1", overlap, reasoning=f"{answer!r} against {row.expected!r}")
+            # Of most metrics with "token" in their name less is better: of this one it has to be said.
+            why = f"{answer!r} against {row.expected!r}"
+            span.record_metric("token_f1", overlap, reasoning=why, lower_is_better=False)
 
 
 def token_f1(answer: str, expected: str) -> float:

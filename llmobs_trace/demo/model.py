@@ -1,4 +1,4 @@
-"""A question in, an answer out: TF-IDF retrieval over sentences, then the likeliest phrase. Small, real, and
+"""Answers a question by TF-IDF retrieval over sentences, then the likeliest phrase. Small, real, and
 sometimes wrong.
 
 Sentences are ranked by the cosine of their TF-IDF vectors with the question's (Salton and Buckley,

@@ -9,8 +9,8 @@ from support.commands import Run, RunCommand
 from support.events import START_NS, metric, span
 
 from llmobs_trace.cli import main
-from llmobs_trace.cli.screen import Screen
-from llmobs_trace.local.store import Store
+from llmobs_trace.cli.terminal.screen import Screen
+from llmobs_trace.store.store import Store
 
 
 @pytest.fixture

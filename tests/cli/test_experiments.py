@@ -7,7 +7,7 @@ import pytest
 from support.commands import RunCommand
 from support.events import span
 
-from llmobs_trace.local.store import Store
+from llmobs_trace.store.store import Store
 
 
 def test_json_is_a_list_with_the_latest_first(run: RunCommand) -> None:
@@ -62,7 +62,7 @@ def test_the_store_of_another_place_is_named_where_there_is_none_here(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv("LLMOBS_TRACE_DATABASE", raising=False)
     code, out, err = run("experiments", on=None)
-    assert (code, err) == (0, f"there is no store here: this is {state}/experiments.db\n")
+    assert (code, err) == (0, f"there is no store here; using {state}/experiments.db\n")
     assert "e-new" in out
     monkeypatch.setenv("LLMOBS_TRACE_DATABASE", str(state / "experiments.db"))
     assert run("experiments", on=None).err == ""

@@ -7,8 +7,8 @@ import pytest
 from support.commands import RunCommand, finish, start
 from support.events import span
 
-from llmobs_trace.cli import COMMANDS
-from llmobs_trace.local.store import Store
+from llmobs_trace.cli.commands import COMMANDS
+from llmobs_trace.store.store import Store
 
 
 def test_every_command_explains_itself_with_examples(run: RunCommand) -> None:
@@ -41,7 +41,7 @@ def test_help_lists_every_command(run: RunCommand) -> None:
         (["experiments", "--database", ""], "expected the path of a file, given nothing"),
         (["experiments", "--form", "json"], "unrecognized arguments: --form json"),
         (["show", "latest", "--limit", "-1"], "expected 0 or more rows"),
-        (["show", "latest", "--limit", "many"], "expected 0 or more rows, given 'many'"),
+        (["show", "latest", "--limit", "many"], "expected 0 or more rows, or all, given 'many'"),
     ],
 )
 def test_misuse_is_2_and_said_on_stderr(run: RunCommand, words: list[str], said: str) -> None:
@@ -105,7 +105,7 @@ def test_an_unknown_id_is_1_an_ambiguous_one_2_and_a_beginning_will_do(
 ) -> None:
     code, out, err = run(*command, "nope")
     assert (code, out) == (1, "")
-    assert 'no experiment\'s id is or begins with "nope"' in err
+    assert 'has no experiment whose id begins with "nope"' in err
     code, out, err = run(*command, "e-")
     assert (code, out) == (2, "")
     assert err == 'llmobs-trace: "e-" may mean any of 2 experiments: e-new, e-old\n'

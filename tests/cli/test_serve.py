@@ -10,8 +10,8 @@ from support.commands import RunCommand
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--host", "0.0.0.0"], "--host 0.0.0.0 lets other machines in: name --api-key and --app-key too"),
-        (["--host", "example.com", "--api-key", "k"], "name --api-key and --app-key too"),
+        (["--host", "0.0.0.0"], "--host 0.0.0.0 lets other machines in: name both keys, in LLMOBS_TRACE_SER"),
+        (["--host", "example.com", "--api-key", "k"], "or by --api-key and --app-key"),
         (["--rehearse-429", "60", "--rehearse-drop", "50"], "come to more than 100 percent"),
         (["--rehearse-429", "101"], "expected a percentage from 0 to 100, given '101'"),
         (["--rehearse-5xx", "nan"], "expected a percentage from 0 to 100, given 'nan'"),
@@ -21,6 +21,7 @@ from support.commands import RunCommand
         (["--port", "65536"], "expected a port from 0 to 65535, given '65536'"),
         (["--max-body-bytes", "1"], "expected a number of bytes from 1024"),
         (["--api-key", " "], "expected a key, given nothing"),
+        (["--app-key", "\udcff"], "expected a key, given what is no text"),
         (["--experiment", ""], "the experiment's id is empty"),
         (["--retry-after", "soon"], "expected seconds from 0 to 86400, given 'soon'"),
     ],
@@ -54,3 +55,12 @@ def test_an_address_that_can_t_be_had_is_1(run: RunCommand) -> None:
     code, out, err = run("serve", "--host", "203.0.113.7", "--api-key", "k", "--app-key", "k")
     assert (code, out) == (1, "")
     assert err.startswith("llmobs-trace: ")
+
+
+def test_a_key_in_the_environment_that_is_no_text_is_2_and_names_the_variable(
+    run: RunCommand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LLMOBS_TRACE_SERVE_APP_KEY", "\udcff")
+    code, _, err = run("serve")
+    assert code == 2
+    assert "LLMOBS_TRACE_SERVE_APP_KEY: expected a key, given what is no text" in err

@@ -1,0 +1,1 @@
+"""Resends for `llmobs-trace resend` what ended processes left, and decides where it goes."""

@@ -1,0 +1,7 @@
+"""Shows an experiment for `llmobs-trace show`: its spans as trees, and its scores as a table.
+
+tree     a tree of spans → lines, with what was measured of each
+answer   a recorded output → the words of an answer in it
+took     a model call or a row → its model, tokens and cost
+scores   what was measured, and what rows took → a table
+"""

@@ -1,0 +1,271 @@
+"""Runs `llmobs-trace show`, which shows an experiment's rows as trees and its scores; on the main thread.
+
+Read and written a trace at a time, so that an experiment may be larger than memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from llmobs_trace.cli.command_line.arguments import (
+    ALL,
+    add_database,
+    add_experiment,
+    add_format,
+    add_limit,
+    examples,
+    limit_of,
+    paged,
+)
+from llmobs_trace.cli.command_line.exits import DONE
+from llmobs_trace.cli.command_line.stores import reading
+from llmobs_trace.cli.show import scores as score_table
+from llmobs_trace.cli.show import tree as tree_lines
+from llmobs_trace.cli.terminal import units
+from llmobs_trace.cli.terminal.screen import Screen
+from llmobs_trace.cli.terminal.text import harmless
+from llmobs_trace.store import prices, queries
+from llmobs_trace.store.forest import Branch, Tree, trees
+from llmobs_trace.store.queries import Experiment, StoredMetric, StoredSpan
+from llmobs_trace.store.scores import Scores
+from llmobs_trace.store.store import Store
+
+if TYPE_CHECKING:
+    Metrics = Mapping[str, Sequence[StoredMetric]]
+
+
+# Where rows are bounded: of one row's spans, of one span's metrics, and of the labels at the end.
+_OTHERS: Final = 200
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_experiment(parser)
+    add_format(parser, ("table", "json"), default="table")
+    parser.add_argument("--errors", action="store_true", help="only rows in which a span or a metric failed")
+    add_limit(parser, "rows", "; the scores are of all")
+    add_database(parser)
+    examples(
+        parser,
+        ("llmobs-trace show latest", "every row as a tree, then the scores"),
+        ("llmobs-trace show latest --errors", "what went wrong"),
+        ("llmobs-trace show latest --limit all", "all rows, however many, also in a terminal"),
+        (
+            "llmobs-trace show 3fd6 --format json | jq '.metrics[] | {name: .label, scored, failed}'",
+            "scores alone",
+        ),
+    )
+
+
+def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    with reading(arguments, screen, arguments.experiment) as store:
+        experiment = queries.find_experiment(store, arguments.experiment)
+        if arguments.format == "json":
+            # For programs, wherever it goes to: nothing is left out that nobody asked to leave out.
+            limit = ALL if arguments.limit is None else arguments.limit
+            _json(store, experiment, _Choice(arguments.errors, limit), screen)
+            return DONE
+        limit = limit_of(arguments, screen)
+        is_bounded = screen.columns is not None and limit < ALL
+        chosen = _Choice(arguments.errors, limit, _OTHERS if is_bounded else ALL)
+        with paged(arguments, screen):
+            _table(store, experiment, chosen, screen)
+    return DONE
+
+
+class _Choice:
+    """Which rows are shown, and how much of each; counts the rows, and those that were left out."""
+
+    def __init__(self, errors_only: bool, limit: int, of_others: int = ALL) -> None:
+        self._errors_only = errors_only
+        self._limit = limit
+        self._others = 0
+        self.of_others = of_others
+        self.shown = 0
+        self.left = 0
+
+    def takes(self, tree: Tree, metrics: Metrics) -> bool:
+        if self._errors_only and not _has_errors(tree, metrics):
+            return False
+        if self.shown >= self._limit:
+            self.left += 1
+            return False
+        self.shown += 1
+        return True
+
+    def takes_other(self) -> bool:
+        """Whether to show one more tree that is no row."""
+        self._others += 1
+        return self._others <= self._limit
+
+
+def _has_errors(tree: Tree, metrics: Metrics) -> bool:
+    return any(
+        branch.span.status == "error" or any(metric.failed for metric in metrics.get(branch.span.span_id, ()))
+        for branch in tree.branches
+    )
+
+
+def _forest(store: Store, experiment: Experiment, scores: Scores) -> Iterator[tuple[Tree, Metrics]]:
+    """Every tree with its metrics, by start; all of them are added to `scores` on the way."""
+    for trace_id in queries.trace_ids(store, experiment.id):
+        metrics = queries.trace_metrics(store, experiment.id, trace_id)
+        for tree in trees(queries.trace(store, experiment.id, trace_id, events=True)):
+            scores.add_tree(tree, metrics)
+            yield tree, metrics
+
+
+# --- As a person reads it -----------------------------------------------------------------------------------
+
+
+def _table(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen) -> None:
+    _heading(experiment, screen)
+    scores = Scores()
+    others = hidden = 0
+    for tree, metrics in _forest(store, experiment, scores):
+        if tree.is_row:
+            if not chosen.takes(tree, metrics):
+                continue
+            screen.line()
+            screen.lines(tree_lines.row_lines(tree, screen))
+        else:
+            others += len(tree.branches)
+            if not chosen.takes_other():
+                hidden += len(tree.branches)
+                continue
+            screen.line()
+            screen.line(screen.style(_why_no_row(tree), "yellow"))
+        screen.lines(tree_lines.lines(tree, metrics, screen, chosen.of_others))
+    homeless = scores.add_homeless(queries.homeless_metrics(store, experiment.id))
+    screen.line()
+    summary = scores.summary()
+    screen.lines(score_table.lines(summary[: chosen.of_others], scores.amounts.summary(), screen))
+    if not summary:
+        screen.line("no metrics")
+    if len(summary) > chosen.of_others:
+        screen.line(tree_lines.left(len(summary) - chosen.of_others, "more label", "with scores", screen))
+    _remarks(experiment, chosen, (others, hidden), homeless, screen)
+    amounts = scores.amounts.summary()
+    if amounts.input_tokens is not None and amounts.cost_usd is None and prices.price_data() is None:
+        screen.line("costs are worked out with prices: pip install 'llmobs-trace[prices]'")
+
+
+def _heading(experiment: Experiment, screen: Screen) -> None:
+    name = f"  {harmless(experiment.name)}" if experiment.name else ""
+    screen.line(screen.style(f"experiment {harmless(experiment.id)}", "bold") + name)
+    began = units.moment(experiment.began_ns)
+    screen.line(
+        f"  {began}   {units.counted(experiment.rows, 'row')}, {units.counted(experiment.spans, 'span')},"
+        f" {units.counted(experiment.errors, 'error')}, {units.counted(experiment.metrics, 'metric')},"
+        f" {experiment.failed_metrics} failed"
+    )
+    for what, ids in (("project", experiment.project_ids), ("dataset", experiment.dataset_ids)):
+        if ids:
+            screen.line(screen.style(f"  {what} {harmless(', '.join(ids))}", "dim"))
+
+
+def _why_no_row(tree: Tree) -> str:
+    first = tree.first
+    if first.parent_id is None:
+        return f"not a row: a root of kind {harmless(first.kind or '-')}"
+    return f"an orphan, not a row: its parent {harmless(first.parent_id)} is not here"
+
+
+def _remarks(
+    experiment: Experiment, chosen: _Choice, others: tuple[int, int], homeless: int, screen: Screen
+) -> None:
+    if chosen.shown < experiment.rows:
+        left = f", {chosen.left:,} more with --limit all" if chosen.left else ""
+        screen.line(
+            f"{chosen.shown:,} of {units.counted(experiment.rows, 'row')} shown{left}; the scores are of all"
+        )
+    if others[0]:
+        hidden = f", {others[1]:,} of them not shown" if others[1] else ""
+        screen.line(f"in no row: {units.counted(others[0], 'span')}{hidden}")
+    if homeless:
+        screen.line(
+            f"of spans that are not here: {units.counted(homeless, 'metric')}; counted above, in no row"
+        )
+
+
+# --- As a program reads it ----------------------------------------------------------------------------------
+
+
+def _json(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen) -> None:
+    """`{experiment, rows, metrics}`, written as it is read; spans and metrics with the wire's names."""
+    encode = msgspec.json.encode
+    scores = Scores()
+    # First once through for what the experiment says of itself: it comes first, and may not be held in
+    # memory.
+    others = [
+        encode(_span(branch, metrics))
+        for tree, metrics in _forest(store, experiment, scores)
+        if not tree.is_row
+        for branch in tree.branches
+    ]
+    homeless = list(queries.homeless_metrics(store, experiment.id))
+    scores.add_homeless(homeless)
+    about = msgspec.to_builtins(experiment)
+    about["amounts"] = msgspec.to_builtins(scores.amounts.summary())
+    about["other_spans"] = [msgspec.Raw(other) for other in others]
+    about["other_metrics"] = [msgspec.Raw(metric.event) for metric in homeless]
+    screen.data(b'{"experiment":' + encode(about) + b',\n"rows":[')
+    separator = b"\n"
+    for tree, metrics in _forest(store, experiment, Scores()):
+        if tree.is_row and chosen.takes(tree, metrics):
+            screen.data(separator + encode(_row(tree, metrics)))
+            separator = b",\n"
+    screen.data(b'],\n"metrics":' + encode(scores.summary()) + b"}\n")
+
+
+class _Meta(msgspec.Struct):
+    output: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Event(msgspec.Struct):
+    meta: _Meta | None = None
+
+
+def _row(tree: Tree, metrics: Metrics) -> dict[str, object]:
+    first = tree.first
+    event = msgspec.json.decode(first.event, type=_Event)
+    return {
+        "row_id": first.row_id,
+        "span_id": first.span_id,
+        "trace_id": first.trace_id,
+        "name": first.name,
+        "status": first.status,
+        "start_ns": first.start_ns,
+        "duration": first.duration_ns,
+        "errors": sum(branch.span.status == "error" for branch in tree.branches),
+        "output": event.meta.output if event.meta is not None else None,
+        "model_calls": first.model_calls,
+        **_took(first),
+        "spans": [_span(branch, metrics) for branch in tree.branches],
+    }
+
+
+def _span(branch: Branch, metrics: Metrics) -> dict[str, object]:
+    """The span as on the wire, then where it is in the tree and what was measured of it."""
+    span = branch.span
+    shown: dict[str, object] = dict(msgspec.json.decode(span.event, type=dict[str, msgspec.Raw]))
+    shown["parent_id"] = span.parent_id
+    shown["kind"] = span.kind
+    shown["depth"] = branch.depth
+    shown["model_name"], shown["model_provider"] = span.model, span.provider
+    shown |= _took(span)
+    shown["metrics"] = [msgspec.Raw(metric.event) for metric in metrics.get(span.span_id, ())]
+    return shown
+
+
+def _took(span: StoredSpan) -> dict[str, object]:
+    """Tokens and cost, null where they are unknown; `cost_from` is `stated`, or the price data's version."""
+    return {
+        "input_tokens": span.input_tokens,
+        "output_tokens": span.output_tokens,
+        "cost_usd": span.cost_usd,
+        "cost_from": span.cost_from,
+    }

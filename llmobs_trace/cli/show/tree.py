@@ -1,0 +1,210 @@
+"""Draws a tree of spans, with what was measured of each, as indented lines; on the main thread."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from llmobs_trace.cli.show.answer import answer
+from llmobs_trace.cli.show.took import took
+from llmobs_trace.cli.terminal import units
+from llmobs_trace.cli.terminal.screen import Screen
+from llmobs_trace.cli.terminal.text import cut, harmless, pad, width
+from llmobs_trace.store.forest import Branch, Tree
+from llmobs_trace.store.queries import StoredMetric, StoredSpan
+
+# Past this depth the lines are not indented any more: the depth is written instead.
+_DEEPEST = 10
+_KIND_COLUMNS = 10  # as wide as the longest kind, `experiment`
+_DURATION_COLUMNS = 9
+_BESIDE_THE_NAME = _KIND_COLUMNS + _DURATION_COLUMNS + 6
+_LEAST_COLUMNS = 12  # for what stands below a span, however deep it is
+_TEXT_COLUMNS = 60  # of a value or a message
+_LEAST_ANSWER = 24  # beside what a call took; else it has a line of its own
+
+
+def lines(
+    tree: Tree, metrics: Mapping[str, Sequence[StoredMetric]], screen: Screen, most: int = sys.maxsize
+) -> Iterator[str]:
+    """A line a span: name, kind, duration, scores; below it one for its error and each failed metric.
+
+    Of more than `most` spans, or metrics of one, the others are counted.
+    """
+    # What of the line's beginning the name may take, so that kinds and durations stand in columns over all
+    # trees.
+    name_columns = 44 if screen.columns is None else max(16, min(44, screen.columns * 2 // 5))
+    bars: list[str] = []
+    for branch in tree.branches[:most]:
+        _draw_bars(bars, branch)
+        span = branch.span
+        failed = span.status == "error"
+        indent = _indent(bars, branch)
+        name = harmless(span.name) or "(no name)"
+        if screen.columns is not None:
+            name = cut(name, max(8, name_columns - width(indent)))
+        style = "bold red" if failed else "" if branch.depth else "bold"
+        blanks = " " * (name_columns - width(indent) - width(name))
+        shown = [
+            screen.style(indent, "dim") + screen.style(name, style) + blanks,
+            screen.style(pad(cut(harmless(span.kind or "-"), _KIND_COLUMNS), _KIND_COLUMNS), "dim"),
+            pad(units.duration(span.duration_ns), _DURATION_COLUMNS, right=True),
+        ]
+        every = metrics.get(span.span_id, ())
+        own = every[:most]
+        scores = [_score(metric, screen) for metric in own]
+        room = None if screen.columns is None else screen.columns - name_columns - _BESIDE_THE_NAME
+        yield "  ".join([*shown, *_fitting(scores, room)])
+        below = "".join(bars[:_DEEPEST]) + ("│  " if branch.has_children else "   ")
+        room = None if screen.columns is None else max(_LEAST_COLUMNS, screen.columns - width(below))
+        while scores:
+            yield screen.style(below, "dim") + "  ".join(_fitting(scores, room, at_least=1))
+        if not (tree.is_row and not branch.depth):
+            for text in _call(span, room, screen):
+                yield screen.style(below, "dim") + text
+        for trouble in _troubles(span, own):
+            text = trouble if room is None else cut(trouble, room)
+            yield screen.style(below, "dim") + screen.style(text, "red")
+        if len(every) > most:
+            yield screen.style(below, "dim") + left(len(every) - most, "more metric", "of this span", screen)
+    if len(tree.branches) > most:
+        yield left(len(tree.branches) - most, "more span", "in this tree", screen)
+
+
+def left(count: int, what: str, of_what: str, screen: Screen) -> str:
+    """What a terminal is not shown."""
+    return screen.style(f"… {units.counted(count, what)} {of_what}: --limit all shows them", "yellow")
+
+
+def preview(span: StoredSpan) -> str:
+    """The beginning of a span's input, on one line; "" where it has none. Needs the span's event."""
+    encoded = _values(span).input
+    if encoded == b"null":
+        return ""
+    if encoded.startswith(b'"'):
+        encoded = msgspec.json.decode(encoded, type=str).encode()
+    return cut(harmless(encoded[: 4 * _TEXT_COLUMNS].decode(errors="ignore")), _TEXT_COLUMNS)
+
+
+def row_lines(tree: Tree, screen: Screen) -> Iterator[str]:
+    """What a row was asked, what it answered, and what its model calls took."""
+    first = tree.first
+    title = screen.style(f"row {harmless(first.row_id or '-')}", "cyan")
+    yield f"{title}  {screen.style(preview(first), 'dim')}"
+    answered = _answer(first, None if screen.columns is None else screen.columns - 4)
+    if answered:
+        yield f"  → {answered}"
+    if spent := took(first):
+        yield "  " + screen.style(spent if screen.columns is None else cut(spent, screen.columns - 2), "dim")
+
+
+def _call(span: StoredSpan, room: int | None, screen: Screen) -> Iterator[str]:
+    """A model call's model, tokens and cost, and the beginning of its answer: on one line, or on two."""
+    spent = took(span)
+    if not spent and span.kind not in ("llm", "embedding"):
+        return
+    left = None if room is None else room - width(spent) - 3
+    if spent and room is not None and room - width(spent) - 3 < _LEAST_ANSWER:
+        yield screen.style(cut(spent, room), "dim")
+        left, spent = room - 2, ""
+    answered = _answer(span, left)
+    if answered or spent:
+        yield (
+            screen.style(spent, "dim") + (" " if spent and answered else "") + (answered and f"→ {answered}")
+        )
+
+
+def _answer(span: StoredSpan, room: int | None) -> str:
+    most = _TEXT_COLUMNS if room is None else min(room, _TEXT_COLUMNS)
+    encoded = _values(span).output
+    return "" if encoded == b"null" else cut(harmless(answer(encoded, most + 1)), most)
+
+
+class _Values(NamedTuple):
+    input: bytes
+    output: bytes
+
+
+def _values(span: StoredSpan) -> _Values:
+    found = msgspec.json.decode(span.event, type=_Previewed) if span.event else _Previewed()
+    meta = found.meta or _Meta()
+    return _Values(bytes(meta.input), bytes(meta.output))
+
+
+class _Meta(msgspec.Struct):
+    input: msgspec.Raw = msgspec.Raw(b"null")
+    output: msgspec.Raw = msgspec.Raw(b"null")
+
+
+class _Previewed(msgspec.Struct):
+    meta: _Meta | None = None
+
+
+def _indent(bars: Sequence[str], branch: Branch) -> str:
+    if not branch.depth:
+        return ""
+    if branch.depth > _DEEPEST:
+        return "".join(bars[:_DEEPEST]) + f"({branch.depth}) "
+    return "".join(bars[: branch.depth - 1]) + ("└─ " if branch.last else "├─ ")
+
+
+def _draw_bars(bars: list[str], branch: Branch) -> None:
+    """Bring the bars to this branch's depth: one for each span above that has siblings to come. In place."""
+    del bars[max(branch.depth - 1, 0) :]
+    if branch.depth:
+        bars.append("   " if branch.last else "│  ")
+
+
+def _score(metric: StoredMetric, screen: Screen) -> tuple[str, int]:
+    """A score as it is shown, and how many columns it takes."""
+    text = f"{cut(harmless(metric.label), _TEXT_COLUMNS)} {'failed' if metric.failed else _value(metric)}"
+    return screen.style(text, _score_style(metric)), width(text)
+
+
+def _fitting(scores: list[tuple[str, int]], room: int | None, *, at_least: int = 0) -> list[str]:
+    """As many of the scores as fit in `room` columns; they are taken out of the list."""
+    taken = 0
+    while taken < len(scores) and (room is None or taken < at_least or scores[taken][1] <= room):
+        if room is not None:
+            room -= scores[taken][1] + 2
+        taken += 1
+    fit = [text for text, _ in scores[:taken]]
+    del scores[:taken]
+    return fit
+
+
+def _score_style(metric: StoredMetric) -> str:
+    if metric.failed:
+        return "red"
+    return {"pass": "green", "fail": "yellow"}.get(metric.assessment or "", "cyan")
+
+
+def _value(metric: StoredMetric) -> str:
+    if metric.score_value is not None:
+        value = units.number(metric.score_value)
+    elif metric.boolean_value is not None:
+        value = "true" if metric.boolean_value else "false"
+    elif metric.categorical_value is not None:
+        value = cut(harmless(metric.categorical_value), 24)
+    elif metric.metric_type == "json":
+        value = "{…}"
+    else:
+        value = ""
+    return " ".join(part for part in (value, metric.assessment) if part)
+
+
+def _troubles(span: StoredSpan, metrics: Sequence[StoredMetric]) -> Iterator[str]:
+    if span.status == "error":
+        what = ": ".join(part for part in (span.error_type, _first_line(span.error_message)) if part)
+        yield harmless(what or "error")
+    for metric in metrics:
+        if metric.failed:
+            why = _first_line(metric.error_message) or "neither a value nor an error"
+            yield harmless(f"{metric.label} failed: {why}")
+
+
+def _first_line(text: str | None) -> str:
+    lines = (text or "").strip().splitlines()
+    return "" if not lines else cut(lines[0], 4 * _TEXT_COLUMNS)
