@@ -1,4 +1,4 @@
-"""`python -m llmobs_trace` is `llmobs-trace`."""
+"""Runs the command line as `python -m llmobs_trace`."""
 
 from __future__ import annotations
 

@@ -1,204 +1,74 @@
-"""The pytest plugin: the fixture `llmobs_spans` hands a test what it recorded, in memory. The test's thread.
+"""Provides pytest with the fixture `llmobs_spans`, which hands a test what it recorded, and the mark
+`experiment`, which runs a test for each row of a dataset. The test's thread.
 
-Nothing leaves the process while the fixture is in use: no journal, no store, no network, whatever was
-configured. A test that calls `configure` itself has what it asked for from there on.
+While the fixture is in use nothing is delivered: no journal, no store, no network, whatever was
+configured. What the test's child processes record comes to it as well, through a temporary file. A test that
+calls `configure` itself has what it asked for from there on.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, overload
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from llmobs_trace.recorded import RecordedMetric, RecordedSpan, RecordedSpans
+
 if TYPE_CHECKING:
     from llmobs_trace.capture.recorder import Recorder
+    from llmobs_trace.pytest_experiments import Mark
+    from llmobs_trace.settings.inherited import Handed
 
+__all__ = ["RecordedMetric", "RecordedSpan", "RecordedSpans", "llmobs_spans"]
 
-@dataclass(frozen=True)
-class RecordedSpan:
-    """A span as it would have been sent, with its tags taken apart."""
-
-    name: str
-    span_id: str
-    trace_id: str
-    parent_id: str | None
-    kind: str
-    status: str
-    tags: dict[str, str]
-    input: Any
-    output: Any
-    expected_output: Any
-    error: dict[str, str] | None
-    start_ns: int
-    duration_ns: int
-    row_id: str | None
-    experiment_id: str
-    project_id: str
-    dataset_id: str
-    wire: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class RecordedMetric:
-    """A metric as it would have been sent; `value` is whichever of the four value fields it has, or None."""
-
-    label: str
-    value: Any
-    metric_type: str
-    span_id: str
-    timestamp_ms: int
-    assessment: str | None
-    reasoning: str | None
-    tags: list[str]
-    metadata: Any
-    error: str | None
-    experiment_id: str
-    wire: dict[str, Any]
-
-
-class RecordedSpans(Sequence[RecordedSpan]):
-    """The finished spans in the order of their ends; `metrics` beside them, `tree()` over them."""
-
-    def __init__(self) -> None:
-        self._records: list[bytes] = []
-        self._decoded = 0
-        self._spans: list[RecordedSpan] = []
-        self._metrics: list[RecordedMetric] = []
-
-    def append_record(self, record: bytes) -> None:
-        self._records.append(record)
-
-    def _read(self) -> None:
-        import msgspec
-
-        while self._decoded < len(self._records):
-            event = msgspec.json.decode(self._records[self._decoded])
-            self._decoded += 1
-            if "span" in event:
-                self._spans.append(_span(event["experiment"], event["span"]))
-            else:
-                self._metrics.append(_metric(event["experiment"], event["metric"]))
-
-    @property
-    def metrics(self) -> list[RecordedMetric]:
-        """The metrics in the order they were recorded."""
-        self._read()
-        return list(self._metrics)
-
-    @property
-    def records(self) -> list[bytes]:
-        """The records as they would have been journalled, one JSON line each."""
-        return list(self._records)
-
-    def named(self, name: str) -> RecordedSpan:
-        """The one span of this name; an `AssertionError` where there is none or several."""
-        found = [span for span in self if span.name == name]
-        assert len(found) == 1, (
-            f"spans named {name!r}: {len(found)}, not 1; recorded: {[span.name for span in self]}"
-        )
-        return found[0]
-
-    def tree(self) -> dict[str, Any]:
-        """Names nested as spans are: `{"row": {"retrieve": {}, "model": {}}}`. Equal names beside each other
-        get `#2`, `#3`, …
-
-        Siblings are in the order of their starts.
-        """
-        spans = sorted(self, key=lambda span: span.start_ns)
-        nodes: dict[str, dict[str, Any]] = {span.span_id: {} for span in spans}
-        root: dict[str, Any] = {}
-        for span in spans:
-            beside = nodes.get(span.parent_id or "", root)
-            name, number = span.name, 1
-            while name in beside:
-                number += 1
-                name = f"{span.name}#{number}"
-            beside[name] = nodes[span.span_id]
-        return root
-
-    def clear(self) -> None:
-        """Forget what was recorded so far."""
-        self._records.clear()
-        self._spans.clear()
-        self._metrics.clear()
-        self._decoded = 0
-
-    @overload
-    def __getitem__(self, index: int) -> RecordedSpan: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[RecordedSpan]: ...
-    def __getitem__(self, index: int | slice) -> RecordedSpan | list[RecordedSpan]:
-        self._read()
-        return self._spans[index]
-
-    def __len__(self) -> int:
-        self._read()
-        return len(self._spans)
-
-    def __repr__(self) -> str:
-        return f"<{'1 span' if len(self) == 1 else f'{len(self)} spans'}: {[span.name for span in self]}>"
-
-
-def _span(experiment_id: str, wire: dict[str, Any]) -> RecordedSpan:
-    from llmobs_trace.wire import KIND_TAG, PARENT_TAG, ROW_TAG
-
-    tags = dict(tag.split(":", 1) for tag in wire["tags"])
-    meta = wire["meta"]
-    return RecordedSpan(
-        name=wire["name"],
-        span_id=wire["span_id"],
-        trace_id=wire["trace_id"],
-        parent_id=tags.pop(PARENT_TAG, None),
-        kind=tags.pop(KIND_TAG),
-        status=wire["status"],
-        row_id=tags.get(ROW_TAG),
-        tags=tags,
-        input=meta.get("input"),
-        output=meta.get("output"),
-        expected_output=meta.get("expected_output"),
-        error=meta.get("error"),
-        start_ns=wire["start_ns"],
-        duration_ns=wire["duration"],
-        experiment_id=experiment_id,
-        project_id=wire["project_id"],
-        dataset_id=wire["dataset_id"],
-        wire=wire,
-    )
-
-
-def _metric(experiment_id: str, wire: dict[str, Any]) -> RecordedMetric:
-    return RecordedMetric(
-        label=wire["label"],
-        value=wire.get(f"{wire['metric_type']}_value"),
-        metric_type=wire["metric_type"],
-        span_id=wire["span_id"],
-        timestamp_ms=wire["timestamp_ms"],
-        assessment=wire.get("assessment"),
-        reasoning=wire.get("reasoning"),
-        tags=wire.get("tags", []),
-        metadata=wire.get("metadata"),
-        error=wire["error"]["message"] if "error" in wire else None,
-        experiment_id=experiment_id,
-        wire=wire,
-    )
+# What of a configuration is capture's, beside the redactor.
+_CAPTURED = ("capture_input", "capture_output", "keep_media", "not_errors", "max_event_bytes", "strict")
 
 
 def _recorder(spans: RecordedSpans) -> Recorder:
+    """Captures as the program is configured to, else as the environment and the process that started this one
+    have it: redaction can be tested.
+    """
+    from llmobs_trace.capture import recorder as slot
     from llmobs_trace.capture.recorder import Recorder, Scope
+    from llmobs_trace.encode import Redactor
+    from llmobs_trace.settings.config import find_options
 
     scope = Scope("test-experiment", "test-project", "test-dataset")
-    return Recorder(spans.append_record, scope, strict=_is_strict())
+    recorder = Recorder(spans.append_record, scope)
+    configured = slot.current
+    if configured is not None and configured.redactor is not None:
+        recorder.redactor = configured.redactor
+    elif (redact := find_options(os.environ, "redact")["redact"]) is not None:
+        recorder.redactor = Redactor(redact, slot.say)
+    if configured is None:
+        captured = find_options(os.environ, *_CAPTURED)
+    else:
+        captured = {name: getattr(configured, name) for name in _CAPTURED}
+    for name, value in captured.items():
+        setattr(recorder, name, value)
+    return recorder
 
 
-def _is_strict() -> bool:
-    """As it was configured, else as the environment has it: it is for tests."""
-    from llmobs_trace.capture import recorder as slot
-    from llmobs_trace.config import find_strict
+def _for_children(recorder: Recorder, file: Path) -> Handed:
+    """The same for the processes that a test starts."""
+    from msgspec import structs
 
-    return find_strict(os.environ) if slot.current is None else slot.current.strict
+    from llmobs_trace.process import children
+    from llmobs_trace.settings.config import hand_over
+
+    known = hand_over(children.configured, os.environ)
+    options: dict[str, object] = {name: getattr(recorder, name) for name in _CAPTURED}
+    for name in ("experiment_id", "project_id", "dataset_id"):
+        options[name] = getattr(recorder.scope, name)
+    if "redact" in known.options:
+        options["redact"] = known.options["redact"]
+    # Neither is opened; a child that had to find its own would make directories.
+    made = {**known.made, "database": os.devnull, "journal": None}
+    return structs.replace(known, options=options, made=made, records=str(file))
 
 
 @pytest.fixture
@@ -206,11 +76,137 @@ def llmobs_spans() -> Iterator[RecordedSpans]:
     """What the test records: a sequence of finished spans with `.metrics`, `.named(name)`, `.tree()` and
     `.clear()`.
 
-    It records whatever the environment says, also under `LLMOBS_TRACE_ENABLED=0`, and is as strict as that or
-    `configure` said. What was configured before is back afterwards, unless the test called `configure`.
-    """
-    from llmobs_trace.runtime import recording_to
+    >>> def test_a_failure_is_recorded(llmobs_spans):
+    ...     with pytest.raises(ZeroDivisionError), experiment_span("answer"):
+    ...         1 / 0
+    ...     assert llmobs_spans.named("answer").error["type"] == "ZeroDivisionError"
 
-    spans = RecordedSpans()
-    with recording_to(_recorder(spans)):
-        yield spans
+    It records whatever the environment says, also under `LLMOBS_TRACE_ENABLED=0`, and as `configure` or the
+    environment said before: with that `redact`, `capture_input`, `capture_output`, `keep_media`,
+    `not_errors`, `max_event_bytes` and `strict`. What was configured before is back afterwards, unless the
+    test called `configure`.
+    """
+    import secrets
+    import tempfile
+
+    from llmobs_trace.process.life import recording_to
+
+    of_children = Path(tempfile.gettempdir(), f"llmobs-spans-{secrets.token_hex(8)}")
+    spans = RecordedSpans(of_children)
+    recorder = _recorder(spans)
+    try:
+        with recording_to(recorder, _for_children(recorder, of_children)):
+            yield spans
+    finally:
+        of_children.unlink(missing_ok=True)
+
+
+# --- The mark -----------------------------------------------------------------------------------------------
+
+_MARK = (
+    "experiment(dataset, evaluators=(), gate={}, repeats=1, config=None, name=None): run the test for each "
+    "row of a dataset, record and score it, and judge all rows by a gate"
+)
+# Under this name a test's report carries what came of its row.
+PROPERTY = "llmobs_trace"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("llmobs_trace")
+    repeats = "run each row of an experiment N times"
+    group.addoption("--experiment-repeats", metavar="N", type=int, default=None, help=repeats)
+    plain = "run rows of experiments as plain tests, and record nothing"
+    group.addoption("--no-experiment", action="store_true", help=plain)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", _MARK)
+    config.pluginmanager.register(_Experiments(config), "llmobs_trace_experiments")
+
+
+class _Experiments:
+    """The experiments of one session, in whichever process: what needs more is imported where a test has the
+    mark.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._is_worker = hasattr(config, "workerinput")
+        workerinput: dict[str, str] = getattr(config, "workerinput", {})
+        # The same for all workers of one session.
+        self._session_id = workerinput.get("testrunuid") or os.urandom(16).hex()
+        self._marks: dict[str, Mark] = {}
+        # What the rows of an experiment came to, by its id.
+        self.came: dict[str, list[dict[str, Any]]] = {}
+        self._verdicts: list[str] = []
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        definition = metafunc.definition
+        if definition.get_closest_marker("experiment") is None:
+            return
+        from llmobs_trace.pytest_experiments import mark_of, rows_under_test
+
+        repeats = self._config.getoption("experiment_repeats")
+        mark = mark_of(definition, metafunc.function.__name__, repeats, self._session_id)
+        self._marks[definition.nodeid] = mark
+        rows = list(rows_under_test(mark))
+        metafunc.parametrize("row", [row for row, _ in rows], ids=[name for _, name in rows])
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """After each experiment's rows comes its gate; of workers the controller judges what they ran."""
+        if not self._marks or self._is_worker or self._config.getoption("no_experiment"):
+            return
+        from llmobs_trace.pytest_experiments import GateItem
+
+        last = {mark.experiment_id: item for item in items if (mark := self._mark_at(item)) is not None}
+        for row in last.values():
+            mark = self._mark_at(row)
+            if mark is None or not mark.gates or row.parent is None:
+                continue
+            judge = GateItem.from_parent(row.parent, name=f"{getattr(row, 'originalname', mark.name)}[gate]")
+            judge.came = self.came.setdefault(mark.experiment_id, [])
+            judge.units = sum(self._mark_at(item) is mark for item in items)
+            items.insert(items.index(row) + 1, judge)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        mark = self._mark_at(item)
+        if mark is not None and not self._config.getoption("no_experiment"):
+            from llmobs_trace.pytest_experiments import recording
+
+            row = item.callspec.params["row"]  # type: ignore[attr-defined]
+            item.obj = recording(item.obj, mark, row, item.user_properties)  # type: ignore[attr-defined]
+        return (yield)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call":
+            for name, told in report.user_properties:
+                if name == PROPERTY and isinstance(told, dict):
+                    self.came.setdefault(told["experiment"], []).append(told)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._marks:
+            from llmobs_trace.process.life import flush
+
+            flush()
+        elif self.came and not self._is_worker:
+            # Under pytest-xdist the workers had the tests.
+            from llmobs_trace.pytest_experiments import verdict
+
+            for came in filter(None, self.came.values()):
+                judged = verdict(came, len(came))
+                self._verdicts += [f"{came[0]['name']}: {line}" for line in judged.lines]
+                if judged.outcome == "fail" and session.exitstatus == 0:
+                    session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self._verdicts:
+            terminalreporter.section("gates of experiments")
+            for line in self._verdicts:
+                terminalreporter.line(line)
+
+    def _mark_at(self, item: pytest.Item) -> Mark | None:
+        if not isinstance(item, pytest.Function):
+            return None
+        return self._marks.get(item.nodeid.partition("[")[0])

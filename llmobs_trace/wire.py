@@ -1,4 +1,4 @@
-"""The endpoint's closed schema as types, with its names, sites and limits: what may be sent; any thread.
+"""Defines the endpoint's closed schema as types, with its names and limits: what may be sent; any thread.
 
     POST https://api.<site>/api/v2/llm-obs/v1/experiments/<experiment id>/events
 
@@ -15,29 +15,18 @@ allows them, since a server may say more than it documents.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 from urllib.parse import quote
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 # --- Names --------------------------------------------------------------------------------------------------
 
-Site = Literal[
-    "datadoghq.com",
-    "us3.datadoghq.com",
-    "us5.datadoghq.com",
-    "datadoghq.eu",
-    "ap1.datadoghq.com",
-    "ap2.datadoghq.com",
-    "ddog-gov.com",
-    "us2.ddog-gov.com",
-]
 Kind = Literal["experiment", "workflow", "agent", "llm", "tool", "task", "retrieval", "embedding"]
 Status = Literal["ok", "error"]
 MetricType = Literal["score", "categorical", "boolean", "json"]
 Assessment = Literal["pass", "fail"]
 
-SITES: tuple[Site, ...] = get_args(Site)
 KINDS: tuple[Kind, ...] = get_args(Kind)
 STATUSES: tuple[Status, ...] = get_args(Status)
 METRIC_TYPES: tuple[MetricType, ...] = get_args(MetricType)
@@ -51,6 +40,112 @@ CONTENT_TYPE = "application/json"
 PARENT_TAG = "parent_id"
 KIND_TAG = "span_kind"
 ROW_TAG = "dataset_record_id"
+FIRST_ITEM_TAG = "time_to_first_item_ns"
+EXHAUSTED_TAG = "exhausted"
+ENDED_BY_TAG = "ended_by"
+LOWER_TAG = "lower_is_better"
+# Of a model call; a root has the sums of its tree under the names of tokens and cost.
+MODEL_TAG = "model_name"
+PROVIDER_TAG = "model_provider"
+INPUT_TOKENS_TAG = "input_tokens"
+OUTPUT_TOKENS_TAG = "output_tokens"
+CACHED_TOKENS_TAG = "cached_tokens"
+COST_TAG = "cost_usd"
+MODEL_CALLS_TAG = "model_calls"
+
+
+class OwnTag(NamedTuple):
+    """A tag of ours: what it says, who writes and who reads it; a user's of a reserved name is left out."""
+
+    on: Literal["span", "metric"]
+    says: str
+    written_by: tuple[str, ...]
+    read_by: tuple[str, ...]
+    is_reserved: bool = False
+
+
+TAGS: dict[str, OwnTag] = {
+    PARENT_TAG: OwnTag(
+        "span",
+        "the parent's span id; absent for a root",
+        ("capture/span_record.py",),
+        ("store/columns.py", "recorded.py"),
+        is_reserved=True,
+    ),
+    KIND_TAG: OwnTag(
+        "span",
+        "one of `KINDS`",
+        ("capture/span_record.py",),
+        ("store/columns.py", "recorded.py"),
+        is_reserved=True,
+    ),
+    ROW_TAG: OwnTag(
+        "span",
+        "the row's id, on its root span; a user may name it by a tag as well",
+        ("capture/span_record.py",),
+        ("store/columns.py", "recorded.py"),
+    ),
+    FIRST_ITEM_TAG: OwnTag(
+        "span",
+        "nanoseconds from a stream's start to its first item",
+        (
+            "capture/call.py",
+            "model_calls/call.py",
+            "model_calls/conventions/describe.py",
+            "model_calls/conventions/genai.py",
+            "model_calls/returned.py",
+        ),
+        ("viewer/tags.py",),
+    ),
+    EXHAUSTED_TAG: OwnTag(
+        "span",
+        "`false`: a stream was not read to its end",
+        ("capture/call.py", "model_calls/call.py", "model_calls/returned.py"),
+        ("viewer/tags.py",),
+    ),
+    MODEL_TAG: OwnTag("span", "the model that answered", (), ("capture/model_sums.py", "store/columns.py")),
+    PROVIDER_TAG: OwnTag("span", "who runs the model", (), ("store/columns.py",)),
+    INPUT_TOKENS_TAG: OwnTag(
+        "span",
+        "tokens of the prompt, cached ones among them; on a root, its tree's",
+        ("capture/model_sums.py",),
+        ("store/columns.py",),
+    ),
+    OUTPUT_TOKENS_TAG: OwnTag(
+        "span",
+        "tokens of the answer, reasoning among them; on a root, its tree's",
+        ("capture/model_sums.py",),
+        ("store/columns.py",),
+    ),
+    CACHED_TOKENS_TAG: OwnTag(
+        "span", "those of the prompt's that a cache was read for", (), ("store/columns.py",)
+    ),
+    COST_TAG: OwnTag(
+        "span",
+        "what the provider states that it took; on a root, its tree's",
+        ("capture/model_sums.py",),
+        ("store/columns.py",),
+    ),
+    MODEL_CALLS_TAG: OwnTag(
+        "span",
+        "on a root, how many model calls its tree has",
+        ("capture/model_sums.py",),
+        ("store/columns.py",),
+    ),
+    ENDED_BY_TAG: OwnTag(
+        "span",
+        "the exception that ended it without failing it",
+        ("capture/lifetime.py", "model_calls/conventions/describe.py"),
+        (),
+    ),
+    LOWER_TAG: OwnTag(
+        "metric",
+        "`true` or `false`: which of its values are the better ones",
+        ("capture/metric.py",),
+        ("store/columns.py",),
+    ),
+}
+RESERVED = frozenset(name for name, tag in TAGS.items() if tag.is_reserved)
 
 # --- Limits -------------------------------------------------------------------------------------------------
 
@@ -81,11 +176,6 @@ def as_id(text: str) -> str:
     """Make an acceptable id or name out of any text: what can't stay becomes `-`, what is too long is cut."""
     fit = _UNFIT_IN_A_NAME.sub("-", text).strip()[:MAX_ID_CHARACTERS].strip()
     return fit if id_problem(fit) is None else "unnamed"
-
-
-def default_base_url(site: Site) -> str:
-    """Where a site takes requests."""
-    return f"https://api.{site}"
 
 
 def events_path(experiment_id: str) -> str:
