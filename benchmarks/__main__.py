@@ -3,7 +3,7 @@
     python -m benchmarks                 everything, in under 20 minutes; other tracers are installed first,
                                          each in an environment of its own that is kept for the next time
     python -m benchmarks --quick         without other tracers, in under two minutes
-    python -m benchmarks --write-readme  everything, and the table and its picture put into the README
+    python -m benchmarks --write-manual  everything, and the table and its picture put into the manual
     python -m benchmarks --check         only whether a call's instructions have become more than they may be
 
 Every figure is a ratio from one run, in rounds that take turns, and the table gives the median of the rounds
@@ -22,15 +22,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import field, inlined, machine, plot, readme, regressions, report, steps
+from benchmarks import field, inlined, machine, manual, plot, regressions, report, steps
 from benchmarks.environments import NotInstalled, environment
 from benchmarks.figures import Figure, Plan
 from benchmarks.peers import OURS, PEERS
-from benchmarks.rows import calls, imports, large, soak, streams, switches, tail, threads, wire
+from benchmarks.rows import (
+    amount,
+    calls,
+    exceptions,
+    imports,
+    large,
+    media,
+    otel,
+    soak,
+    streams,
+    switches,
+    tail,
+    threads,
+    wire,
+)
 from benchmarks.sink import ROOT, Sink
 
 # In this order: what wants a quiet process comes before what leaves threads behind.
-ROWS = (calls, streams, switches, large, imports, wire, tail, soak, threads)
+ROWS = (calls, exceptions, streams, switches, large, media, amount, imports, wire, tail, soak, otel, threads)
 
 
 def main() -> int:
@@ -40,7 +54,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--quick", action="store_true", help="no other tracers, fewer rounds")
-    parser.add_argument("--write-readme", action="store_true", help="put the table into README.md")
+    parser.add_argument("--write-manual", action="store_true", help="put the table into the manual")
     parser.add_argument(
         "--check", action="store_true", help="guard against regressions: 1 where one is found"
     )
@@ -49,8 +63,8 @@ def main() -> int:
         "--rows", metavar="NAME,…", help="only these: " + ", ".join(("field", *map(_name, ROWS), "steps"))
     )
     arguments = parser.parse_args()
-    if arguments.quick and arguments.write_readme:
-        parser.error("--write-readme is of a whole run: leave --quick out")
+    if arguments.quick and arguments.write_manual:
+        parser.error("--write-manual is of a whole run: leave --quick out")
     if arguments.check:
         return regressions.check()
     wanted = arguments.rows.split(",") if arguments.rows else ["field", *map(_name, ROWS), "steps"]
@@ -73,7 +87,7 @@ def main() -> int:
         say(f"not measured: {failure}")
     if failures:
         return 1
-    if arguments.write_readme:
+    if arguments.write_manual:
         _write(lines, standings)
     return 0
 
@@ -124,8 +138,8 @@ def _measured(plan: Plan, wanted: list[str]) -> tuple[list[Figure], list[field.S
 
 
 def _write(lines: list[str], standings: list[field.Standing]) -> None:
-    path = ROOT / "README.md"
-    path.write_text(readme.spliced(path.read_text(), lines))
+    path = ROOT / ".github" / "docs" / "cost.md"
+    path.write_text(manual.spliced(path.read_text(), lines))
     bars = [
         plot.Bar(each.peer.title, statistics.median(each.call_seconds) * 1e6, each.peer.name == OURS)
         for each in standings

@@ -17,13 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from scipy import stats
 
 from benchmarks import compare_coverage, compare_time
-from llmobs_trace.compare.comparing import Options, judge_together
+from llmobs_trace.compare.comparison import Options, judge_together
+from llmobs_trace.compare.direction import Direction
 from llmobs_trace.compare.measure import Measured, Pair, State
 from llmobs_trace.compare.power import POWER, flips_to_find, rows_to_bound, rows_to_find
-from llmobs_trace.compare.results import Metric
+from llmobs_trace.compare.results import MetricResult
 
 _TABLES = ("alarms", "effects", "equivalence", "failures", "coverage", "time")
 _ALPHA = 0.05
+_HIGHER = Direction("higher", "assumed")
 _HARD, _SPREAD = 0.15, 0.15
 _Draw = Callable[[random.Random], tuple[float, float]]
 
@@ -118,10 +120,10 @@ def _measured(draw: _Draw, rows: int, chance: random.Random, label: str = "metri
     pairs = [Pair(str(row), *draw(chance)) for row in range(rows)]
     values = [value for pair in pairs for value in (pair.a, pair.b) if value is not None]
     lowest, highest = (0.0, 1.0) if max(values) <= 1 else (min(values), max(values))
-    return Measured(label, "score", "higher", lowest, highest, pairs)
+    return Measured(label, "score", _HIGHER, lowest, highest, pairs)
 
 
-def _judged(*measured: Measured, margin: float | None = None) -> list[Metric]:
+def _judged(*measured: Measured, margin: float | None = None) -> list[MetricResult]:
     return judge_together(measured, Options(margins={} if margin is None else {"metric": margin}))
 
 
@@ -234,7 +236,7 @@ def _failures(pairs: int, chance: random.Random) -> Iterator[str]:
             left = [pair for pair in lost if pair.b is not None]
             failed += len(lost) - len(left)
             for pairs_of, counted in ((left, True), (lost, False)):
-                verdict = _judged(Measured("metric", "score", "higher", 0, 1, pairs_of))[0].verdict
+                verdict = _judged(Measured("metric", "score", _HIGHER, 0, 1, pairs_of))[0].verdict
                 alone += counted and verdict == "better"
                 compared += not counted and verdict == "better"
         yield (

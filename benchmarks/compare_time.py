@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from llmobs_trace.compare import compare
-from llmobs_trace.local.store import Store
+from llmobs_trace.store.store import Store
 
 _BATCH = 2_000
 

@@ -1,7 +1,7 @@
-"""An environment of its own for each tracer, made once and kept: all in one would never resolve.
+"""Makes an environment of its own for each tracer, server and suite: all in one would never resolve.
 
-They live in the user's cache directory, by interpreter and requirements, and are made anew once they are a
-month old, so that a comparison is with what people install today.
+They are kept in the user's cache directory, by interpreter and requirements, and are made anew once they are
+a month old, so that a comparison is with what people install today.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import sys
 import time
 from pathlib import Path
 
+# What the package needs, for those that have itself from the source.
+RUN_TIME = ("httpx", "msgspec", "wrapt")
 _KEPT_SECONDS = 30 * 24 * 3600
 _INSTALL_SECONDS = 600
 

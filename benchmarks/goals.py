@@ -46,9 +46,14 @@ GOALS: dict[str, Goal] = {
     "streams.1": Goal("a span while one decorated stream is open ÷ none open", 1.1),
     "streams.1000": Goal("a span while 1,000 decorated streams are open ÷ none open", 1.1),
     "held": Goal("a span 20 frames deep while a plain generator holds a block open ÷ none open", 1.8),
+    "exceptions.level": Goal("a decorated call that an exception leaves", 60, unit=" µs"),
+    "exceptions.depth": Goal("the same 90 deep ÷ 30 deep", 3),
+    "exceptions.limit": Goal("runaway recursion, beyond twice the undecorated time", 0.3, unit=" s"),
     "p99": Goal("p99 ÷ p50 of a call, the sender flushing at full rate", 5),
     "p99.9": Goal("p99.9 ÷ p50 of a call, the sender flushing at full rate", 25),
     "large": Goal("a 10 MB input, cut to `max_event_bytes` ÷ one msgspec encode of it", 1.3),
+    "media": Goal("a 5 MB picture in a chat message ÷ one msgspec encode of it", 1.3),
+    "amount": Goal("encoding far too much, whatever its shape", 250, unit=" ms"),
     "throughput": Goal(
         "end-to-end spans a second, nothing lost ÷ the best other tracer that loses nothing", 5, at_least=True
     ),
@@ -57,6 +62,9 @@ GOALS: dict[str, Goal] = {
     "soak.time": Goal("the last spans of a million ÷ the first thousands", 1.1),
     "soak.memory": Goal("resident memory grown over a million delivered spans", 1.0, unit=" MB"),
     "cpu": Goal("CPU of the sender a span ÷ CPU of capture a span", 0.5),
+    "otel": Goal(
+        "OpenTelemetry's spans that become ours, a second, none lost", 10_000, at_least=True, unit=" spans"
+    ),
     "threads.4": Goal("a call with 4 threads recording ÷ with one", None),
     "threads.16": Goal("a call with 16 threads recording ÷ with one", None),
 }

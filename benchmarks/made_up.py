@@ -56,6 +56,16 @@ class MadeUp:
         tags.append(
             f"dataset_record_id:row-{row:06}" if parent is None else f"parent_id:{row:012x}{parent:04x}"
         )
+        if kind == "llm":
+            tags += ["model_name:gpt-4.1-mini", "model_provider:openai"]
+        if kind == "llm" or parent is None:
+            # Of a row the sums: one call in twenty has no price.
+            spent = [f"input_tokens:{int(self._random.lognormvariate(6, 1))}", "output_tokens:40"]
+            if self._random.random() > 0.05:
+                spent.append(f"cost_usd:{self._random.lognormvariate(-7, 1):.9f}")
+            tags += spent
+        if parent is None:
+            tags.append("model_calls:1")
         failed = self._random.random() < 0.01
         question = self.text(15)
         given: object = {"question": question}

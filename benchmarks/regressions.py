@@ -25,7 +25,7 @@ from benchmarks import inlined
 from benchmarks.sink import ROOT
 from llmobs_trace import experiment_span
 from llmobs_trace.capture.recorder import Recorder, Scope
-from llmobs_trace.runtime import recording_to
+from llmobs_trace.process.life import recording_to
 
 FLOOR = "hand-inlined"
 

@@ -10,13 +10,15 @@ import wrapt
 
 from benchmarks import inlined
 from benchmarks.timing import looped, rounds
-from llmobs_trace.capture import active, event, ids
+from llmobs_trace.capture import active, ids
 from llmobs_trace.capture.arguments import mapper
-from llmobs_trace.capture.options import SpanOptions
+from llmobs_trace.capture.lifetime import begin
 from llmobs_trace.capture.recorder import Recorder, Scope
-from llmobs_trace.capture.span import begin
+from llmobs_trace.capture.span_arguments import SpanOptions
+from llmobs_trace.capture.span_record import span_record
+from llmobs_trace.capture.values import captured
 from llmobs_trace.encode import encode
-from llmobs_trace.runtime import recording_to
+from llmobs_trace.process.life import recording_to
 
 
 class _Passthrough(wrapt.FunctionWrapper):  # type: ignore[misc]
@@ -50,9 +52,9 @@ def table(number: int, repeats: int) -> list[str]:
             "an id": ids.new_span_id,
             "the clocks": lambda: (time.time_ns(), time.perf_counter_ns(), time.perf_counter_ns()),
             "the span object and its id": lambda: begin(recorder, what, "decorated", root),
-            "encoding the input": lambda: event.captured(recorder, "input", named),
-            "encoding the output": lambda: event.captured(recorder, "output", inlined.REPLY),
-            "joining the record": lambda: event.span_record(span, recorder, 1),
+            "encoding the input": lambda: captured(recorder, "input", named),
+            "encoding the output": lambda: captured(recorder, "output", inlined.REPLY),
+            "joining the record": lambda: span_record(span, recorder, 1),
         }
         # Under a root, as most calls are: a root of its own would pay for the row's id too.
         whole_call = inlined.under_a_root(lambda: inlined.decorated(inlined.MESSAGES))

@@ -30,8 +30,8 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from benchmarks.made_up import METRICS_A_ROW, SPANS_A_ROW, MadeUp
-from llmobs_trace.local import queries
-from llmobs_trace.local.store import Store
+from llmobs_trace.store import queries
+from llmobs_trace.store.store import Store
 from llmobs_trace.wire import API_KEY_HEADER, APP_KEY_HEADER, events_path
 
 ROWS_A_BATCH = 70
@@ -271,6 +271,8 @@ def questions() -> dict[str, str]:
         "the last 100": rows(order="desc"),
         "the slowest first": rows(sort="duration", order="desc"),
         "the lowest score first": rows(sort="score:f1"),
+        "the dearest first": rows(sort="cost_usd", order="desc"),
+        "the cheapest first": rows(sort="cost_usd"),
         "those that raised": rows(status="error"),
         "those whose score failed": rows(failed=1, label="f1"),
         "those scored between 0.5 and 0.6": rows(label="f1", min=0.5, below=0.6),
@@ -280,6 +282,7 @@ def questions() -> dict[str, str]:
         "two compared: the first 100 rows": f"/api/compare/rows?{_BOTH}",
         "two compared: answers that changed": f"/api/compare/rows?{_BOTH}&changed=1",
         "two compared: by what the score differs": f"/api/compare/rows?{_BOTH}&sort=score:f1",
+        "two compared: by what the cost differs": f"/api/compare/rows?{_BOTH}&sort=cost_usd",
         "two compared: scores that flipped": f"/api/compare/rows?{_BOTH}&flipped=f1",
         "one trace": f"{experiment}/traces/{1:032x}",
         "one span": f"{experiment}/spans/{1:012x}{0:04x}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable
 
@@ -32,15 +31,3 @@ def looped(call: Callable[[], object]) -> Timed:
         return time.thread_time() - began
 
     return timed
-
-
-def ratio_table(floor: str, seconds: dict[str, list[float]]) -> list[str]:
-    """One row a subject: µs a call, and the ratio to the floor, pair by pair (median, lowest and highest)."""
-    lines = [f"| what | µs a call | ÷ {floor} | spread |", "|---|---|---|---|"]
-    for name, taken in seconds.items():
-        ratios = [mine / theirs for mine, theirs in zip(taken, seconds[floor], strict=True)]
-        lines.append(
-            f"| {name} | {statistics.median(taken) * 1e6:.2f} | {statistics.median(ratios):.2f} "
-            f"| {min(ratios):.2f} to {max(ratios):.2f} |"
-        )
-    return lines

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from support.selected import half_of, is_left_out, marks_of
+from support.users import TwoUsers
+
+# Not for the pytest that a test starts.
+HALF = os.environ.pop("LLMOBS_TESTS_HALF", None)
+
+# Where images of containers set it, each program of a test would compile anew all that it imports.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A deadline would make a test's answer depend on what else the machine does.
 hypothesis.settings.register_profile("here", deadline=None)
@@ -20,6 +31,27 @@ hypothesis.settings.register_profile(
     "again", deadline=None, derandomize=True, print_blob=True, max_examples=20
 )
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return is_left_out(collection_path, config.option.markexpr) or None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        for mark in marks_of(item.path):
+            item.add_marker(mark)
+    if HALF is not None:
+        config.hook.pytest_deselected(items=[item for item in items if half_of(item.nodeid) != HALF])
+        items[:] = [item for item in items if half_of(item.nodeid) == HALF]
+
+
+def pytest_collection_finish() -> None:
+    """Have the collector pass over what is there for good: tests that call it look at their own objects."""
+    gc.collect()
+    gc.freeze()
+
 
 _numbers = itertools.count()
 
@@ -40,7 +72,7 @@ def a_user_of_its_own(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     for name in list(os.environ):
-        if name.startswith(("DD_", "LLMOBS_TRACE_")):
+        if name.startswith(("DD_", "LLMOBS_TRACE_", "PYTEST_ADDOPTS")):
             monkeypatch.delenv(name)
     monkeypatch.chdir(home)
     yield home
@@ -48,14 +80,20 @@ def a_user_of_its_own(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     shutil.rmtree(home, ignore_errors=True)
 
 
+@pytest.fixture
+def two_users() -> Iterator[TwoUsers]:
+    """A directory that this user shares with another; only root can be both."""
+    if os.geteuid():
+        pytest.skip("only root can be two users")
+    with tempfile.TemporaryDirectory() as directory:
+        shared = Path(directory, "shared")
+        os.chmod(directory, 0o755)
+        shared.mkdir()
+        shared.chmod(0o777)
+        yield TwoUsers(shared)
+
+
 def _forget_what_was_configured() -> None:
-    runtime = sys.modules.get("llmobs_trace.runtime")
-    if runtime is None:
-        return
-    slot = sys.modules["llmobs_trace.capture.recorder"]
-    pipeline, runtime._pipeline = runtime._pipeline, None
-    slot.current, slot.first_filler = None, runtime._configure_from_environment
-    slot._said_at.clear()
-    if pipeline is not None:
-        pipeline.worker.shutdown(0.1)
-        pipeline.queue.close(keep=False)
+    life = sys.modules.get("llmobs_trace.process.life")
+    if life is not None:
+        life.reset()

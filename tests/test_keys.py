@@ -19,7 +19,7 @@ from support.commands import finish, start
 from support.receiver import Receiver, Reply
 
 from llmobs_trace import ConfigurationError, configure
-from llmobs_trace.config import Unseen, find_database, find_journal, from_environment, resolve
+from llmobs_trace.settings.config import Unseen, find_database, find_journal, from_environment, resolve
 
 API, APP = "canary0api0key0aaaaaaaaaaaaaaaaa", "canary0app0key0bbbbbbbbbbbbbbbbbbbbbbbbb"
 KEYS = {"api_key": API, "app_key": APP}
@@ -107,9 +107,10 @@ PROGRAM = """
 import faulthandler, logging, os, pickle, signal, sys, threading, traceback
 logging.basicConfig(level=logging.DEBUG)
 import llmobs_trace
-from llmobs_trace import configure, experiment_span, flush, record_metric, shutdown, delivery_stats, runtime
+from llmobs_trace import configure, experiment_span, flush, record_metric, shutdown, delivery_stats
+from llmobs_trace.process import life
 configure(flush_interval=0.1, request_timeout=0.5)
-assert runtime._pipeline.config.api_key.reveal() == os.environ["DD_API_KEY"]
+assert life.at_work().config.api_key.reveal() == os.environ["DD_API_KEY"]
 @experiment_span
 def work(x):
     record_metric("m", 0.5)
@@ -126,8 +127,8 @@ work_all()
 flush(0.7)
 work_all()
 flush(0.7)
-print(repr(runtime._pipeline), vars(runtime._pipeline), repr(runtime._pipeline.config), file=sys.stderr)
-print(delivery_stats(), vars(runtime._pipeline.worker), vars(runtime._pipeline.destination), file=sys.stderr)
+print(repr(life.at_work()), vars(life.at_work()), repr(life.at_work().config), file=sys.stderr)
+print(delivery_stats(), vars(life.at_work().worker), vars(life.at_work().destination), file=sys.stderr)
 faulthandler.dump_traceback(all_threads=True)
 for thread, frame in sys._current_frames().items():
     summary = traceback.StackSummary.extract(traceback.walk_stack(frame), capture_locals=True)
@@ -138,7 +139,7 @@ except Exception as error:
     shown = traceback.TracebackException.from_exception(error, capture_locals=True)
     sys.stderr.write("".join(shown.format()))
 try:
-    pickle.dumps(runtime._pipeline.config)
+    pickle.dumps(life.at_work().config)
 except TypeError as error:
     traceback.print_exc()
 work_all()

@@ -2,49 +2,96 @@ from __future__ import annotations
 
 import ast
 import json
+import modulefinder
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from support.selected import MARKS, QUICK
+
+from llmobs_trace import wire
+from llmobs_trace.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "llmobs_trace"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# What each room may import of the others: down the way of a span, never up. None: all but the rooms above.
-ALLOWED: dict[str, set[str] | None] = {
+# What each room may import of the others, from the bottom of the house up: never one further down this list.
+ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "wire": set(),
-    "checks": {"wire"},
-    "options": {"checks", "wire"},
-    "places": set(),
+    "directories": set(),
+    "stats": set(),
+    "temporal": set(),
+    "not_errors": set(),
     "redactors": {"errors"},
-    "signals": set(),
-    "config": {"errors", "wire", "checks", "options", "places"},
-    "encode": {"errors", "wire"},
-    "journal": {"errors", "wire"},
-    "capture": {"errors", "wire", "encode"},
-    "deliver": {"errors", "wire", "journal"},
-    "local": {"errors", "wire"},
-    "compare": {"errors", "wire", "local"},
-    "runtime": None,
-    "__init__": None,
-    "pytest_plugin": None,
+    "settings": {"errors", "wire", "directories", "not_errors"},
+    "encode": set(),
+    "capture": {"errors", "wire", "not_errors", "encode"},
+    "journal": {"directories"},
+    "store": {"errors", "wire", "directories"},
+    # The store by one module alone, where delivering meets it: see `SEAMS`.
+    "deliver": {"errors", "wire", "directories", "stats", "journal", "store"},
+    "compare": {"errors", "store"},
+    "viewer": {"errors", "wire", "store", "compare"},
+    "receiver": {"errors", "wire", "store", "viewer"},
+    "pipeline": {"settings", "encode", "capture", "journal", "deliver"},
+    "process": {"stats", "settings", "not_errors", "capture", "journal", "pipeline"},
+    "model_calls": {"errors", "wire", "not_errors", "settings", "encode", "capture", "process"},
+    "otel": {"capture", "process", "model_calls"},
+    "recorded": {"wire"},
+    "experiment": {
+        *("errors", "wire", "directories", "settings", "encode", "capture", "journal", "store", "compare"),
+        *("process", "recorded"),
+    },
+    "evaluators": {"errors", "encode", "experiment"},
+    "__init__": {
+        "errors",
+        "temporal",
+        "stats",
+        "capture",
+        "process",
+        "model_calls",
+        "recorded",
+        "experiment",
+    },
+    "pytest_experiments": {"errors", "wire", "capture", "experiment"},
+    "pytest_plugin": {"settings", "capture", "encode", "process", "recorded", "pytest_experiments"},
     "demo": {"__init__"},
-    "cli": None,
+    "cli": {
+        *("errors", "wire", "settings", "capture", "journal", "store", "deliver", "compare", "viewer"),
+        *("receiver", "process", "experiment", "__init__", "demo"),
+    },
     "__main__": {"cli"},
 }
-# The seam between delivering and storing: one module, which knows the store and nothing else of its room.
-# And that between the pages and the statistics, which read the store too.
-EXCEPTIONS = {
-    "deliver/local.py": {"llmobs_trace.local.store"},
-    "local/viewer/compared.py": {"llmobs_trace.compare", "llmobs_trace.compare.pairs"},
-    "local/viewer/apart.py": {"llmobs_trace.compare"},
+# The same within the room of commands: what they share stands first, and each gets along without the others,
+# but for a tree that another draws, or a destination that another finds.
+COMMANDS_ALLOWED: dict[str, set[str]] = {
+    "terminal": set(),
+    "command_line": {"terminal"},
+    **{
+        command: {"terminal", "command_line"}
+        for command in (
+            "show",
+            "compare",
+            "export",
+            "resend",
+            "run",
+            "runs",
+            "experiments",
+            "serve",
+            "manual",
+        )
+    },
+    "demo": {"terminal", "command_line", "show"},
+    "doctor": {"terminal", "command_line", "resend"},
 }
-ABOVE_RUNTIME = {"cli", "demo", "__main__", "pytest_plugin", "__init__"}
+# Who alone may import a room that its own room otherwise does without.
+SEAMS = {("deliver", "store"): {"deliver/local_destination.py"}}
 
 
 def name_of(module: Path) -> str:
@@ -92,23 +139,59 @@ def rooms_imported(module: Path) -> set[str]:
         for name in imported(ast.parse(module.read_text()), module)
         if name.split(".")[0] == "llmobs_trace"
     }
-    ours -= EXCEPTIONS.get(name_of(module), set())
     rooms = {name.split(".")[1] if "." in name else "__init__" for name in ours}
     return rooms - {room_of(module)}
 
 
-def test_every_room_is_in_the_plan() -> None:
-    assert {room_of(module) for module in MODULES} <= set(ALLOWED)
+def of_commands(names: Iterable[str]) -> set[str]:
+    """Which of the commands, and of what they share, modules belong to; the room's front to none."""
+    parts = [name.split(".") for name in names]
+    return {each[2] for each in parts if each[:2] == ["llmobs_trace", "cli"] and len(each) > 2}
+
+
+def test_every_room_is_in_the_plan_and_imports_only_rooms_above_it_there() -> None:
+    assert {room_of(module) for module in MODULES} == set(ALLOWED)
+    order = list(ALLOWED)
+    for room, others in ALLOWED.items():
+        assert [other for other in others if order.index(other) >= order.index(room)] == [], room
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
 def test_imports_go_one_way(module: Path) -> None:
     room = room_of(module)
-    allowed = ALLOWED[room]
-    if allowed is None:
-        allowed = set(ALLOWED) if room in ABOVE_RUNTIME else set(ALLOWED) - ABOVE_RUNTIME
-        allowed = allowed if room in ("cli", "__main__") else allowed - {"cli", "__main__"}
-    assert rooms_imported(module) - allowed == set()
+    rooms = rooms_imported(module)
+    assert rooms - ALLOWED[room] == set()
+    for (importer, imported_room), seam in SEAMS.items():
+        if room == importer and imported_room in rooms:
+            assert name_of(module) in seam
+
+
+def test_commands_share_what_stands_in_folders_for_it_and_get_along_without_one_another() -> None:
+    fronts = {PACKAGE / "cli" / "__init__.py", PACKAGE / "cli" / "commands.py"}
+    found = {
+        module: of_commands([".".join(module.relative_to(ROOT).with_suffix("").parts)]).pop()
+        for module in MODULES
+        if room_of(module) == "cli" and module not in fronts
+    }
+    assert set(found.values()) == set(COMMANDS_ALLOWED)
+    assert set(COMMANDS_ALLOWED) - {"terminal", "command_line"} == set(COMMANDS)
+    for module, command in found.items():
+        others = of_commands(imported(ast.parse(module.read_text()), module)) - {command}
+        assert others - COMMANDS_ALLOWED[command] == set(), name_of(module)
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    """Imports for type checkers alone count, and those within functions: a reader follows them all."""
+    names = {".".join(module.relative_to(ROOT).with_suffix("").parts): module for module in MODULES}
+    names = {name.removesuffix(".__init__"): module for name, module in names.items()}
+    left = {
+        name: {other for other in imported(ast.parse(module.read_text()), module) if other in names} - {name}
+        for name, module in names.items()
+    }
+    # Whoever imports nobody that is left is in no circle.
+    while done := {name for name, others in left.items() if not others & left.keys()}:
+        left = {name: others for name, others in left.items() if name not in done}
+    assert sorted(left) == []
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
@@ -127,6 +210,22 @@ def test_no_module_imports_contextvars(module: Path) -> None:
 @pytest.mark.parametrize("module", MODULES, ids=name_of)
 def test_no_module_is_longer_than_a_reader_s_patience(module: Path) -> None:
     assert len(module.read_text().splitlines()) <= 500
+
+
+@pytest.mark.parametrize("room", [each for each in MODULES if each.name == "__init__.py"], ids=name_of)
+def test_the_front_of_a_room_names_every_module_in_it(room: Path) -> None:
+    modules = {each.stem for each in room.parent.glob("*.py")} - {"__init__", "__main__", "command"}
+    if room.parent in (PACKAGE, PACKAGE / "cli") or len(modules) <= 3:
+        return  # what is at the top is in README, and `COMMANDS` lists the commands
+    told = ast.get_docstring(ast.parse(room.read_text())) or ""
+    assert modules - set(re.findall(r"\w+", told)) == set()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=name_of)
+def test_a_module_says_first_what_it_does(module: Path) -> None:
+    """In a sentence of a verb and an object: `Turns a finished span into its journal record.`"""
+    told = ast.get_docstring(ast.parse(module.read_text())) or ""
+    assert re.match(r"[A-Z][a-z]+s,? .*[.:]$", told.partition("\n\n")[0], re.DOTALL)
 
 
 # An audit hook sees what the interpreter is asked to do, whoever asks.
@@ -180,6 +279,20 @@ def test_importing_loads_asyncio_for_nobody_but_its_dependencies(told: dict[str,
         assert on_loading & {"asyncio", "httpx", "sqlite3"} == set(), name
 
 
+@pytest.mark.parametrize("tag", wire.TAGS)
+def test_the_modules_that_the_table_of_tags_names_are_those_that_know_the_tag(tag: str) -> None:
+    [constant] = [name for name, value in vars(wire).items() if name.endswith("_TAG") and value == tag]
+    knowing = {
+        name_of(module)
+        for module in MODULES
+        if any(
+            isinstance(node, ast.ImportFrom) and constant in [alias.name for alias in node.names]
+            for node in ast.walk(ast.parse(module.read_text()))
+        )
+    }
+    assert knowing == {*wire.TAGS[tag].written_by, *wire.TAGS[tag].read_by}
+
+
 def visible_entries() -> set[str]:
     """The names at the top of what is handed out: what git keeps, or what is there if it keeps nothing."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -207,5 +320,51 @@ def test_the_visible_top_level_entries_are_those_of_the_contract() -> None:
     assert visible_entries() == {"pyproject.toml", "llmobs_trace", "tests", "benchmarks", "README.md"}
 
 
+def test_each_room_has_tests_that_are_quick_and_what_is_marked_is_there() -> None:
+    tests = ROOT / "tests"
+    marked = [
+        (tests / room / name, tests / room / f"test_{name}.py")
+        for table in MARKS.values()
+        for room, names in table.items()
+        for name in names.replace("*", ".").split()
+    ]
+    lost = [folder for folder, file in marked if not folder.is_dir() and not file.is_file()]
+    assert lost == [], "tests/support/selected.py names what is not there"
+    rooms = {folder.name for folder in PACKAGE.iterdir() if (folder / "__init__.py").is_file()}
+    assert rooms - QUICK.keys() - {"demo"} == set()
+
+
 def test_the_package_is_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
+
+
+# What nobody imports: `python -m` and pytest begin with them.
+ENTRIES = {f"llmobs_trace.{name}" for name in ("__main__", "pytest_plugin", "pytest_experiments")}
+
+
+def test_a_tool_that_packs_a_program_finds_every_module_by_the_imports_that_are_written() -> None:
+    """As PyInstaller does: it follows import statements, and knows nothing of a name that is put together."""
+    finder = modulefinder.ModuleFinder(path=[str(ROOT)])
+    public = ("llmobs_trace.redactors", "llmobs_trace.evaluators", "llmobs_trace.otel")
+    for entry in ("llmobs_trace", *public, "llmobs_trace.cli"):
+        finder.import_hook(entry)
+    names = {".".join(module.relative_to(ROOT).with_suffix("").parts) for module in MODULES}
+    ours = {name.removesuffix(".__init__") for name in names}
+    assert ours - finder.modules.keys() - ENTRIES == set()
+
+
+def test_a_packed_program_without_our_commands_finds_all_that_records_and_delivers() -> None:
+    finder = modulefinder.ModuleFinder(path=[str(ROOT)])
+    finder.import_hook("llmobs_trace")
+    found = {".".join(name.split(".")[1:3]) for name in finder.modules if name.startswith("llmobs_trace.")}
+    assert {
+        "capture.carry",
+        "deliver.worker",
+        "deliver.local_destination",
+        "journal.journal",
+        "store.store",
+    } <= found
+    wrapping = {
+        f"llmobs_trace.capture.carry.{file.stem}" for file in (PACKAGE / "capture/carry").glob("*.py")
+    }
+    assert wrapping - finder.modules.keys() == {"llmobs_trace.capture.carry.__init__"}

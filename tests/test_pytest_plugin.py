@@ -14,6 +14,8 @@ pytest_plugins = ["pytester"]
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project whose tests run in a process of their own, with the plugin as its users have it."""
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    # Half the time of such a project would go to loading a plugin that none of them uses.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
     return pytester
 
 
@@ -188,4 +190,202 @@ def test_misuse_raises_where_it_would_in_the_program(
                 record_metric("m", 1.0)
         """,
         count=1,
+    )
+
+
+@pytest.mark.parametrize("enabled", ["1", "0"])
+def test_values_are_captured_and_redacted_as_the_program_is_configured_to(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, enabled: str
+) -> None:
+    monkeypatch.setenv("LLMOBS_TRACE_ENABLED", enabled)
+    monkeypatch.setenv("LLMOBS_TRACE_CAPTURE_OUTPUT", "no")
+    passes(
+        project,
+        """
+        @experiment_span
+        def answer(question): return "secret"
+
+        def test_by_the_environment(llmobs_spans):
+            answer("a secret")
+            [span] = llmobs_spans
+            assert (span.input, span.output) == ({"question": "a secret"}, None)
+
+        def test_then_configured():
+            configure(journal=None, capture_input=False, capture_output=True, max_event_bytes=4096,
+                      redact=lambda field, value: value.replace("secret", "hidden"))
+
+        def test_as_configured(llmobs_spans):
+            answer("a secret")
+            with experiment_span("with", input="a secret " * 1000): pass
+            assert "secret" not in str(llmobs_spans.records)
+            plain, large = llmobs_spans
+            assert (plain.input, plain.output) == (None, "hidden")
+            assert len(llmobs_spans.records[1]) <= 4096 and large.input.startswith("a hidden a hidden")
+        """,
+        count=3,
+    )
+
+
+@pytest.mark.parametrize("how", ["fork", "spawn", "forkserver", "subprocess"])
+def test_what_a_test_s_children_record_comes_to_the_test_and_to_nothing_else(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{project.path}")
+    project.makepyfile(
+        work="""
+        import os, sys
+        from llmobs_trace import *
+        def hide(field, value): return value.replace("secret", "hidden") if isinstance(value, str) else value
+        @experiment_span
+        def work(number):
+            record_metric("m", number)
+            return "secret"
+        def configured(number):
+            configure(experiment_name="another")
+            work(number)
+        """
+    )
+    passes(
+        project,
+        f"""
+        import multiprocessing, os, subprocess, sys
+        from pathlib import Path
+        from work import configured, hide, work
+
+        @pytest.fixture(scope="module", autouse=True)
+        def store():
+            configure(database="store.db", journal="journal", redact=hide)
+            with experiment_span("kept"): pass
+            assert flush(20)
+
+        def start(target, number):
+            if {how!r} == "subprocess":
+                words = f"import work; work.{{target.__name__}}({{number}})"
+                environ = {{**os.environ, **child_environment()}}
+                subprocess.run([sys.executable, "-c", words], check=True, env=environ)
+            else:
+                child = multiprocessing.get_context({how!r}).Process(target=target, args=(number,))
+                child.start(); child.join()
+
+        def test_children(llmobs_spans):
+            work(0)
+            assert len(llmobs_spans) == 1
+            start(work, 1)
+            start(configured, 2)
+            assert [span.output for span in llmobs_spans] == ["hidden"] * 3
+            assert [metric.value for metric in llmobs_spans.metrics] == [0, 1, 2]
+            assert len({{span.experiment_id for span in llmobs_spans}}) == 1
+            llmobs_spans.clear()
+            start(work, 3)
+            assert len(llmobs_spans) == 1
+
+        def test_the_store_has_what_is_its_own():
+            with experiment_span("kept"): pass
+            assert flush(20)
+            assert [report.counts.delivered for report in survey(Path("journal"))] == [2]
+            assert not Path(".llmobs").exists()
+        from llmobs_trace.journal import survey
+        """,
+        count=2,
+    )
+
+
+def test_a_fork_of_a_test_itself_records_to_the_test(project: pytest.Pytester) -> None:
+    """Without `multiprocessing`, and without anything that was configured."""
+    passes(
+        project,
+        """
+        import os
+        from pathlib import Path
+        def test_fork(llmobs_spans):
+            with experiment_span("open"):
+                pid = os.fork()
+                if pid == 0:
+                    with experiment_span("child"): pass
+                    os._exit(0)
+                assert os.waitpid(pid, 0)[1] == 0
+            assert sorted(span.name for span in llmobs_spans) == ["child", "open"]
+            assert not Path(".llmobs").exists()
+        """,
+    )
+
+
+def test_tests_in_worker_processes_at_once_have_each_their_own(project: pytest.Pytester) -> None:
+    """As of pytest-xdist: each worker is a pytest of its own, here even with what the first one hands on."""
+    project.makepyfile(
+        inner="""
+        import multiprocessing, os
+        from llmobs_trace import *
+        @experiment_span
+        def work(number): return "secret"
+        def test_with_it(llmobs_spans):
+            work(0)
+            for how in ("fork", "spawn"):
+                child = multiprocessing.get_context(how).Process(target=work, args=(1,))
+                child.start(); child.join()
+            assert [span.output for span in llmobs_spans] == ["hidden"] * 3
+        def test_without_it():
+            with experiment_span(f"by {os.environ['WORKER']}"): pass
+        """,
+        hiding="""
+        def hide(field, value): return value.replace("secret", "hidden") if isinstance(value, str) else value
+        """,
+    )
+    passes(
+        project,
+        """
+        import os, subprocess, sys
+        from pathlib import Path
+        sys.path.insert(0, os.getcwd())
+        from hiding import hide
+
+        def test_workers(llmobs_spans):
+            with experiment_span("in the first"): pass
+            environ = {**os.environ, **child_environment(), "PYTHONPATH": os.pathsep.join(sys.path)}
+            words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "inner.py"]
+            workers = [
+                subprocess.Popen(words, env={**environ, "WORKER": str(number)}, stdout=subprocess.PIPE)
+                for number in range(2)
+            ]
+            for worker in workers:
+                out, _ = worker.communicate()
+                assert worker.returncode == 0, out.decode()
+            assert sorted(span.name for span in llmobs_spans) == ["by 0", "by 1", "in the first"]
+
+        @pytest.fixture(scope="module", autouse=True)
+        def configured():
+            configure(redact=hide, journal=None, database="store.db")
+            yield
+            assert not Path(".llmobs").exists()
+            assert delivery_stats().recorded == 0
+        """,
+    )
+
+
+def test_a_redactor_that_did_not_arrive_fails_the_test_and_records_nothing_raw(
+    project: pytest.Pytester,
+) -> None:
+    project.makepyfile(
+        inner="""
+        from llmobs_trace import *
+        def test_without_it():
+            with experiment_span("before"): pass
+        def test_with_it(llmobs_spans):
+            raise SystemExit("it ran")
+        """
+    )
+    passes(
+        project,
+        """
+        import os, subprocess, sys
+        def test_worker():
+            configure(redact=lambda field, value: value, journal=None, database="store.db")
+            words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "inner.py"]
+            for switched in ({}, {"LLMOBS_TRACE_ENABLED": "0"}):
+                environ = {**os.environ, **child_environment(), **switched}
+                ended = subprocess.run(words, env=environ, capture_output=True, text=True)
+                assert ended.returncode == 1
+                assert "1 passed, 1 error" in ended.stdout
+                assert "redact: the process that started this one could not" in ended.stdout
+        """,
     )

@@ -8,12 +8,21 @@ at its first run.
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
+import typing
+from collections.abc import Iterator
 from pathlib import Path
+from types import FunctionType
+from typing import Any
 
 import pytest
+from support.public import PUBLIC, public_names
+
+import llmobs_trace
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = Path(__file__).parent / "typing" / "api.py"
@@ -64,3 +73,79 @@ def test_the_examples_would_notice_a_lost_type(tmp_path, example):
     code, said = mypy(str(changed))
     assert code == 1
     assert "assert-type" in said
+
+
+# --- what is public -----------------------------------------------------------------------------------------
+
+
+def public_functions() -> Iterator[tuple[str, Any]]:
+    for path, given in public_names().items():
+        name = path.rpartition(".")[2]
+        yield name, given
+        for member, held in vars(given).items() if isinstance(given, type) else ():
+            function = held.fget if isinstance(held, property) else getattr(held, "__func__", held)
+            if isinstance(function, FunctionType):
+                yield f"{name}.{member}", function
+
+
+@pytest.mark.parametrize(("name", "function"), [*public_functions()], ids=lambda given: str(given)[:40])
+def test_what_is_public_has_type_hints_that_can_be_read_at_run_time(name: str, function: Any) -> None:
+    """As frameworks read them that make forms and tools of functions."""
+    typing.get_type_hints(function)
+    if name == "delivery_stats":
+        assert typing.get_type_hints(function)["return"] is type(llmobs_trace.delivery_stats())
+
+
+def test_the_package_states_what_is_public_and_its_pages_use_nothing_else():
+    stated = llmobs_trace.__doc__ or ""
+    assert [module for module in PUBLIC[1:] if f"`{module}`" not in stated] == []
+    pages = [ROOT / "README.md", *(ROOT / ".github").rglob("*.md")]
+    imported = {
+        name
+        for page in pages
+        for name in re.findall(r"(?:from|import) (llmobs_trace[\w.]*)", page.read_text())
+    }
+    assert imported - set(PUBLIC) == set()
+
+
+def test_pyright_knows_the_type_of_everything_public(monkeypatch):
+    # It asks the first Python that it finds for what is installed, whoever runs it.
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    command = (sys.executable, "-m", "pyright", "--verifytypes", "llmobs_trace", "--ignoreexternal")
+    _, said = run(*command, "--outputjson")
+    symbols = {each["name"]: each for each in json.loads(said)["typeCompleteness"]["symbols"]}
+    public = public_names()
+    assert [name for name in public if name not in symbols] == []
+    homes = {
+        f"{each.__module__}.{each.__qualname__}" for each in public.values() if hasattr(each, "__qualname__")
+    }
+    unknown = {
+        name: [each["message"] for each in symbol["diagnostics"]]
+        for name, symbol in symbols.items()
+        if not symbol["isTypeKnown"]
+        and any(name == one or name.startswith(f"{one}.") for one in public.keys() | homes)
+    }
+    assert unknown == {}
+
+
+def types_in(hint: Any) -> Iterator[type]:
+    """Every class that a type hint names, however deep."""
+    if isinstance(hint, type):
+        yield hint
+    for within in typing.get_args(hint):
+        yield from types_in(within)
+
+
+def test_what_is_public_speaks_of_nothing_internal():
+    public = set(public_names().values())
+    spoken_of = {
+        (name, kind.__qualname__)
+        for name, function in public_functions()
+        if not name.rpartition(".")[2].startswith("_") or name.endswith("__")
+        for given, hint in typing.get_type_hints(function).items()
+        if not given.startswith("_")
+        for kind in types_in(hint)
+        if kind.__module__.startswith("llmobs_trace") and kind not in public
+    }
+    # Only `experiment_span` makes one.
+    assert spoken_of == {("SpanBlock.__init__", "SpanOptions")}

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -210,11 +212,6 @@ def test_error_bodies_of_both_shapes_are_read_and_may_say_more_than_is_documente
     ]
 
 
-def test_there_are_eight_sites_each_with_its_host() -> None:
-    assert len(set(wire.SITES)) == 8
-    assert wire.default_base_url("us5.datadoghq.com") == "https://api.us5.datadoghq.com"
-
-
 @given(st.text(max_size=300))
 def test_an_accepted_id_is_one_segment_of_the_path(text: str) -> None:
     if wire.id_problem(text) is None:
@@ -249,3 +246,18 @@ def test_any_text_can_be_made_an_id_and_an_id_stays_as_it_is(text: str) -> None:
 )
 def test_what_is_wrong_with_an_id_is_said(value: object, problem: str) -> None:
     assert problem in (wire.id_problem(value) or "")
+
+
+@pytest.mark.parametrize(
+    ("file", "begins", "ends"),
+    [
+        ("README.md", "| `kind=` |", "\n\n"),
+        (".github/docs/recording.md", "`kind=` is one of", "Without"),
+        ("llmobs_trace/capture/block.py", "- `kind`:", "by default"),
+        ("llmobs_trace/viewer/pages/trace.css", ".kind-", ".detail"),
+    ],
+)
+def test_every_list_of_kinds_names_each_of_them(file: str, begins: str, ends: str) -> None:
+    text = (Path(wire.__file__).parents[1] / file).read_text()
+    listed = text[text.index(begins) :].partition(ends)[0]
+    assert set(wire.KINDS) <= set(re.findall(r"(?:`|\.kind-)(\w+)", listed))

@@ -29,7 +29,7 @@ def test_the_command_says_what_it_does() -> None:
     run = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for option in ("--quick", "--write-readme", "--check", "--rows"):
+    for option in ("--quick", "--write-manual", "--check", "--rows"):
         assert option in run.stdout
 
 
@@ -103,8 +103,8 @@ def test_a_ratio_is_taken_round_by_round() -> None:
     assert figure.values == (2.0, 3.0)
 
 
-def test_the_readme_s_table_is_put_between_its_markers_again_and_again() -> None:
-    from benchmarks.readme import BEGIN, END, spliced
+def test_the_manual_s_table_is_put_between_its_markers_again_and_again() -> None:
+    from benchmarks.manual import BEGIN, END, spliced
 
     text = f"# Cost\n\n{BEGIN}\n{END}\n\nMore.\n"
     once = spliced(text, ["| old |"])

@@ -6,6 +6,7 @@ An event is known by its kind and identity: a span (`S`) by its id, a metric (`M
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,7 +53,8 @@ def account(evidence: Evidence) -> Account:
         degraded=degraded,
         rejected=rejected,
         repeats=copies - len(arrived) - len(degraded),
-        missing=evidence.diary.ended - set(arrived) - rejected,
+        # What somebody removed with the store is where he put it.
+        missing=evidence.diary.ended - set(arrived) - rejected - evidence.diary.removed,
         counted={name: sum(ledger[name] for ledger in ledgers) for name in counts},
     )
 
@@ -95,8 +97,20 @@ def _output(plan: Plan, evidence: Evidence) -> Iterator[str]:
     if evidence.code != evidence.twin_code:
         codes = f"it ended with {evidence.code}, and its untraced twin with {evidence.twin_code}"
         yield f"{codes}: {evidence.err}"
-    if "Traceback" in evidence.err and plan.end.kind != "sigterm handled":
+    if closed := sum(times for what, times in evidence.diary.done.items() if what.startswith("closed ")):
+        yield f"{closed} of the program's own descriptors were closed by somebody else"
+    if evidence.spoilt:
+        yield f"these files of the program's were written to by somebody else: {evidence.spoilt}"
+    if "Traceback" in _WORKERS_LAST_WORDS.sub("", evidence.err) and plan.end.kind != "sigterm handled":
         yield f"it said {evidence.err!r}"
+
+
+# What a pool's worker says, traced or not, that has a result for a program that was killed.
+_WORKERS_LAST_WORDS = re.compile(
+    r"Process ForkPoolWorker-\d+:\n"
+    r"(?:(?:During handling of the above exception, another exception occurred:\n)?\n?"
+    r"Traceback \(most recent call last\):\n(?: .*\n)+BrokenPipeError: .*\n\n?)+"
+)
 
 
 # --- the events ---------------------------------------------------------------------------------------------
@@ -115,7 +129,7 @@ def _nothing_lost(plan: Plan, evidence: Evidence, found: Account) -> Iterator[st
 
 def _may_be_missing(plan: Plan, evidence: Evidence, found: Account) -> int:
     """How many ended events somebody has counted as gone; without a fault of the disk nothing may be."""
-    if plan.disk is None:
+    if plan.disk is None or not plan.spoils_journals:
         return 0
     # Where only a segment's file went, every process has its journal still.
     in_memory = set(_without_ledger(evidence)) if plan.disk.kind != "segment removed" else set()
@@ -167,7 +181,7 @@ def _refusals(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
     }
     if wrong := found.rejected - refused_alone:
         yield f"rejected, and not refused by the server alone: {sorted(wrong)[:5]}"
-    if plan.disk is None and (wrong := found.degraded - found.rejected):
+    if not plan.spoils_journals and (wrong := found.degraded - found.rejected):
         yield f"degraded, without the original being kept: {sorted(wrong)[:5]}"
     for line in evidence.rejected:
         if line["status"] not in (400, 413, 422) or "said on purpose" not in line["words"]:
@@ -189,12 +203,12 @@ def _ledgers(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
         if not ended <= recorded <= begun + _unsaid(plan):
             yield f"{pid} says that it recorded {recorded}; {ended} had ended of {begun} begun"
     without = _without_ledger(evidence)
-    if without and (plan.disk is None or plan.disk.kind == "segment removed"):
+    if without and (plan.disk is None or not plan.spoils_journals or plan.disk.kind == "segment removed"):
         yield f"no ledger of {without}, which recorded"
     elif without and _NO_DIRECTORY not in evidence.err and evidence.err.count(_NO_JOURNAL) < len(without):
         yield f"no ledger of {without}, and not each of them has said so: {evidence.err}"
     if not evidence.doctor:
-        if plan.disk is None and evidence.diary.ended:
+        if not plan.spoils_journals and evidence.diary.ended:
             yield "there are no journals to look at"
         return
     in_order = {pid for pid, *_ in evidence.diary.stats}
@@ -211,7 +225,11 @@ def _ledgers(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
         if ledger["state"] != "ended":
             yield f"a journal whose process is gone is {ledger['state']}"
         begun += _unsaid(plan)
-        if pid in evidence.diary.begun_by and plan.disk is None and not ended <= ledger["recorded"] <= begun:
+        if (
+            pid in evidence.diary.begun_by
+            and not plan.spoils_journals
+            and not ended <= ledger["recorded"] <= begun
+        ):
             recorded = ledger["recorded"]
             yield f"the doctor says that {pid} recorded {recorded}; {ended} had ended of {begun} begun"
 
@@ -238,7 +256,7 @@ def _verdict(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
         yield f"{counted['pending']} are pending in good weather: {evidence.recovery_said}"
     # A kill in the middle of an append leaves half a record, which nobody was told had ended.
     killed = set(evidence.diary.begun_by) - {pid for pid, *_ in evidence.diary.stats}
-    if plan.disk is None and counted["dropped"] > len(killed):
+    if not plan.spoils_journals and counted["dropped"] > len(killed):
         yield f"{counted['dropped']} dropped, without a fault of the disk"
     if counted["dropped"]:
         expected, begins = False, f"{counted['dropped']:,} event"
@@ -250,7 +268,7 @@ def _verdict(plan: Plan, evidence: Evidence, found: Account) -> Iterator[str]:
         expected, begins = None, "nothing recorded: "
     if verdict["nothing_lost"] is not expected or not verdict["line"].startswith(begins):
         yield f"{counted['dropped']} dropped, and the doctor says: {verdict['line']}"
-    if counted["rejected"] != len(evidence.rejected) and plan.disk is None:
+    if counted["rejected"] != len(evidence.rejected) and not plan.spoils_journals:
         # A crash between writing an event down and marking it repeats the line.
         repeated = len(evidence.rejected) - len(
             {json.dumps(one.get("span") or one["metric"]) for one in evidence.rejected}

@@ -2,6 +2,7 @@
 
     begun|ended   pid  S|M  identity          a span by its id, a metric by its label
     stats         pid  recorded delivered pending rejected dropped
+    removed                                   the store, with all that was delivered to it
     fork|clock|disk|handled …                 what was done to it
 
 A pipe outlives its writer, no limit on files reaches it, and a line of less than 4 kB is written whole or not
@@ -95,6 +96,8 @@ class Diary:
         self.ended_by: Counter[int] = Counter()
         self.ended_of: dict[int, set[tuple[str, str]]] = {}
         self.begun_by: Counter[int] = Counter()
+        # What may be gone with a store that somebody removed: begun before that.
+        self.removed: set[tuple[str, str]] = set()
         self.stats: list[tuple[int, ...]] = []
         self.done: Counter[str] = Counter()
         for what, *words in lines:
@@ -104,6 +107,8 @@ class Diary:
                 (self.begun_by if what == "begun" else self.ended_by)[int(pid)] += 1
                 if what == "ended":
                     self.ended_of.setdefault(int(pid), set()).add((kind, identity))
+            elif what == "removed":
+                self.removed |= self.begun
             elif what == "stats":
                 self.stats.append(tuple(map(int, words)))
             else:

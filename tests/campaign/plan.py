@@ -24,13 +24,16 @@ ActKind = Literal[
     "large",
     "fork",
     "pool",
+    "recycled",
     "spawn",
     "flush",
     "pause",
 ]
 ChildEnd = Literal["returns", "_exit", "killed", "killed by its parent", "outlives it"]
 EndKind = Literal["returns", "_exit", "killed", "all killed", "sigterm", "sigterm handled"]
-DiskKind = Literal["full", "file size limit", "segment removed", "no directory"]
+DiskKind = Literal[
+    "full", "file size limit", "segment removed", "no directory", "descriptors closed", "store removed"
+]
 Recovery = Literal["resend", "two resends", "resend killed", "resend in bad weather", "next run", "copied"]
 
 _ACTS: dict[ActKind, int] = {
@@ -45,6 +48,7 @@ _ACTS: dict[ActKind, int] = {
     "large": 2,
     "fork": 4,
     "pool": 1,
+    "recycled": 1,
     "spawn": 1,
     "flush": 1,
     "pause": 2,
@@ -77,10 +81,23 @@ _SPELLS: dict[str, int] = {
     "unknown experiment": 1,
     "redirects": 1,
     "refuses everything": 1,
+    "a login page": 1,
+    "a proxy's own version": 1,
+    "errors within": 1,
     "refuses single bodies": 2,
 }
 # What is in the way of the local store meanwhile.
 _LOCAL_SPELLS: dict[str, int] = {"nothing": 3, "locked": 1, "locked for a while": 2}
+_DISKS: dict[str, dict[DiskKind, int]] = {
+    "receiver": {
+        "full": 2,
+        "file size limit": 1,
+        "segment removed": 1,
+        "no directory": 1,
+        "descriptors closed": 2,
+    },
+    "local": {"full": 2, "file size limit": 1, "segment removed": 1, "no directory": 1, "store removed": 4},
+}
 _RECOVERIES: dict[Recovery, int] = {
     "resend": 4,
     "two resends": 2,
@@ -89,6 +106,11 @@ _RECOVERIES: dict[Recovery, int] = {
     "next run": 3,
     "copied": 1,
 }
+
+
+# What the program writes itself, under the numbers of the descriptors that it closed.
+OWN_FILES = "own-file-"
+OWN_TEXT = b"what the program wrote itself\n" * 20
 
 
 class Act(Struct, frozen=True, kw_only=True):
@@ -109,7 +131,10 @@ class End(Struct, frozen=True, kw_only=True):
 
 
 class DiskFault(Struct, frozen=True, kw_only=True):
-    """What happens to the journal's disk, and after how many ends; `over_after` is when that is over."""
+    """What happens to the journal's files, or the store's, and after how many ends.
+
+    `over_after` is when that is over.
+    """
 
     kind: DiskKind
     after_ends: int
@@ -142,6 +167,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     recovery_clock_seconds: float
     options: dict[str, float]
 
+    @property
+    def spoils_journals(self) -> bool:
+        """Whether events may be lost with the disk. Closed descriptors and a removed store excuse nothing."""
+        return self.disk is not None and self.disk.kind not in ("descriptors closed", "store removed")
+
     def as_json(self) -> bytes:
         """For the program, and for a person who reads what failed."""
         return msgspec.json.encode(self)
@@ -161,7 +191,7 @@ def draw(seed: int, run: int) -> Plan:
     """The plan of one run."""
     chance = random.Random(f"{seed}/{run}")
     destination = "local" if chance.random() < 0.25 else "receiver"
-    disk = _disk(chance) if chance.random() < 0.3 else None
+    disk = _disk(chance, destination) if chance.random() < 0.4 else None
     acts = [_act(chance) for _ in range(chance.randint(3, 8))]
     if chance.random() < 0.25:
         # Whoever ends while a child of its own still records: what it closes then must be its own.
@@ -170,7 +200,11 @@ def draw(seed: int, run: int) -> Plan:
     if disk is not None and disk.kind in ("segment removed", "no directory"):
         # What somebody removes, or what was never to be on disk, nobody owes to a later run.
         end = End(kind="returns")
-        acts = [msgspec.structs.replace(act, child_end="returns") for act in acts if act.kind != "pool"]
+        acts = [
+            msgspec.structs.replace(act, child_end="returns")
+            for act in acts
+            if act.kind not in ("pool", "recycled")
+        ]
     spells = _spells(chance) if destination == "receiver" else [_choice(chance, _LOCAL_SPELLS)]
     is_picky = destination == "receiver" and chance.random() < 0.4
     return Plan(
@@ -222,11 +256,11 @@ def _end(chance: random.Random) -> End:
     return End(kind=kind, after_ends=int(chance.triangular(1, 150, 25)))
 
 
-def _disk(chance: random.Random) -> DiskFault:
+def _disk(chance: random.Random, destination: str) -> DiskFault:
     after = chance.randint(1, 60)
     is_over = chance.random() < 0.4
     return DiskFault(
-        kind=chance.choice(["full", "full", "file size limit", "segment removed", "no directory"]),
+        kind=_choice(chance, _DISKS[destination]),
         after_ends=after,
         over_after=after + chance.randint(1, 60) if is_over else None,
         room_bytes=chance.choice([0, 0, 4096, 100_000]),

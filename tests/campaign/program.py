@@ -13,6 +13,7 @@ import atexit
 import itertools
 import os
 import resource
+import shutil
 import signal
 import sys
 import time
@@ -25,12 +26,13 @@ from typing import Any
 
 from campaign import clock
 from campaign.diary import Writer
-from campaign.plan import Act, DiskFault, Plan, read
+from campaign.plan import OWN_FILES, OWN_TEXT, Act, DiskFault, Plan, read
 from campaign.weather import POISON
 
 
 def _say_stats() -> None:
     """After the package's own exit, which is registered as it is imported, later than this."""
+    _say_which_were_closed()
     if delivery_stats is not None:
         stats = delivery_stats()
         counts = (stats.recorded, stats.delivered, stats.pending, stats.rejected, stats.dropped)
@@ -274,6 +276,15 @@ def pool(act: Act, chance: Random) -> Any:
         return list(workers.map(work, range(act.size)))
 
 
+def recycled(act: Act, chance: Random) -> Any:
+    """Workers that leave after each job, as servers have them against leaks."""
+    with told("recycled", chance), get_context("fork").Pool(2, maxtasksperchild=1) as workers:
+        results = workers.map(work, range(act.size), chunksize=1)
+        workers.close()
+        workers.join()
+    return results
+
+
 def spawn(act: Act, chance: Random) -> Any:
     with told("spawn", chance):
         child = get_context("spawn").Process(target=_child, args=(act,))
@@ -294,7 +305,7 @@ def pause(act: Act, chance: Random) -> Any:
 
 ACTS = {
     **{act.__name__: act for act in (functions, blocks, threads, tasks, generators, exceptions, metrics)},
-    **{act.__name__: act for act in (burst, large, fork, pool, spawn, pause)},
+    **{act.__name__: act for act in (burst, large, fork, pool, recycled, spawn, pause)},
     "flush": flushes,
 }
 
@@ -328,6 +339,40 @@ def _break_disk(fault: DiskFault) -> None:
     elif fault.kind == "segment removed":
         for path in _segments()[:1]:
             path.unlink()
+    elif fault.kind == "descriptors closed":
+        _close_descriptors(state)
+    elif fault.kind == "store removed":
+        shutil.rmtree(".llmobs", ignore_errors=True)
+        # Whatever is begun from here on is recorded later than this.
+        diary.write("removed")
+
+
+_own_files: dict[int, int] = {}  # by number, which file it is
+
+
+def _say_which_were_closed() -> None:
+    for number, inode in _own_files.items():
+        try:
+            is_ours = os.fstat(number).st_ino == inode
+        except OSError:
+            is_ours = False
+        if not is_ours:
+            diary.write("closed", number)
+
+
+def _close_descriptors(state: Path) -> None:
+    """As a daemon does; their numbers go to files of the program's own, which nobody else may write to."""
+    ours = []
+    for number in map(int, os.listdir("/proc/self/fd")):
+        with suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{number}").startswith(str(state)):
+                ours.append(number)
+    for number in ours:
+        with suppress(OSError):  # the sender may have closed it meanwhile
+            os.close(number)
+        file = os.open(f"{OWN_FILES}{number}", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+        os.write(file, OWN_TEXT)  # where a kill comes first, less of it
+        _own_files[file] = os.fstat(file).st_ino
 
 
 def _mend_disk(fault: DiskFault) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from campaign.diary import VARIABLE, Diary, Reader
-from campaign.plan import Plan
+from campaign.plan import OWN_FILES, OWN_TEXT, Plan
 from campaign.weather import Weather
 from msgspec import Struct
 from support.machine import Machine
@@ -50,6 +50,7 @@ class Evidence(Struct, kw_only=True):
     recovery_code: int
     recovery_said: str
     leftover: list[str]
+    spoilt: list[str]
 
 
 def carry_out(plan: Plan) -> Evidence:
@@ -153,11 +154,16 @@ def _traced(
         requests=receiver.requests(),
         stored=[*machine.stored_spans(), *machine.stored_metrics()] if plan.destination == "local" else [],
         integrity=_integrity(machine.database),
-        rejected=_rejected(journal, may_be_cut=plan.disk is not None),
+        rejected=_rejected(journal, may_be_cut=plan.spoils_journals),
         doctor=_doctor(machine, journal),
         recovery_code=code,
         recovery_said=said,
         leftover=[str(path.name) for path in journal.glob("*.journal/*.part")],
+        spoilt=[
+            path.name
+            for path in machine.home.glob(f"{OWN_FILES}*")
+            if not OWN_TEXT.startswith(path.read_bytes())
+        ],
     )
 
 

@@ -51,6 +51,8 @@ def test_every_kind_of_fault_is_in_two_hundred_plans() -> None:
         "file size limit",
         "segment removed",
         "no directory",
+        "descriptors closed",
+        "store removed",
     }
     assert {plan.recovery for plan in plans} == {
         "resend",

@@ -64,6 +64,9 @@ LASTING: dict[str, Reply] = {
     "unknown experiment": Reply(status=404, body=WORDS),
     "redirects": Reply(status=307, headers={"Location": ELSEWHERE}),
     "refuses everything": Reply(status=422, body=WORDS),
+    "a login page": Reply(status=200, body="<html><title>Wi-Fi login</title></html>", takes_nothing=True),
+    "a proxy's own version": Reply(status=203, takes_nothing=True),
+    "errors within": Reply(status=202, body=WORDS, takes_nothing=True),
 }
 # To the end, or only for a while.
 AWAY = _AWAY, _AWAY_A_WHILE = "refuses connections", "refuses connections for a while"

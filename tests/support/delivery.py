@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from llmobs_trace.checks import Secret
 from llmobs_trace.deliver import Answer, Batch, DatadogDestination, Pace
+from llmobs_trace.settings.checks import Secret
 
 from .receiver import Receiver
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from hypothesis import strategies as st
@@ -23,14 +24,16 @@ def span(
     error: dict[str, str] | None = None,
     project_id: str = "p",
     dataset_id: str = "d",
+    say: Mapping[str, object] | None = None,
     **meta: Any,
 ) -> bytes:
-    """A span's event; `meta` are its input, output and expected_output."""
+    """A span's event; `meta` are its input, output and expected_output, `say` its other tags."""
     tags = [
         f"{tag}:{value}"
         for tag, value in (("parent_id", parent), ("span_kind", kind), ("dataset_record_id", row))
         if value is not None
     ]
+    tags += [f"{name}:{value}" for name, value in (say or {}).items()]
     event: dict[str, Any] = {
         "span_id": span_id,
         "trace_id": trace_id,
@@ -72,6 +75,20 @@ _json = st.recursive(
 )
 
 
+_number = st.integers(0, 9) | st.floats(0, 9) | st.sampled_from(["", "-1", "many", "9" * 30, "nan", "inf"])
+# What tags say of a model call, sense or nonsense.
+said = st.dictionaries(
+    st.sampled_from(
+        [
+            *("model_name", "model_provider", "input_tokens", "output_tokens", "cached_tokens"),
+            *("model_calls", "cost_usd"),
+        ]
+    ),
+    _number | _text,
+    max_size=4,
+)
+
+
 @st.composite
 def spans(draw: st.DrawFn) -> bytes:
     """Any span, of few ids, so that some come twice and some are parents of others, themselves included."""
@@ -86,6 +103,7 @@ def spans(draw: st.DrawFn) -> bytes:
         duration_ns=draw(_int64),
         error=draw(st.none() | st.fixed_dictionaries({}, optional={"type": _text, "message": _text})),
         project_id=draw(_ids),
+        say=draw(said),
         input=draw(_json),
     )
 

@@ -73,9 +73,11 @@ def name_of(code):
 def functions_by_code():
     """The function objects that run each code of the package; one look at the heap, since that is slow."""
     found = {}
+    gc.unfreeze()  # else those that are there for good would be left out
     for candidate in gc.get_objects():
         if isinstance(candidate, types.FunctionType) and is_ours(candidate.__code__):
             found.setdefault(candidate.__code__, []).append(candidate)
+    gc.freeze()
     return found
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from llmobs_trace.deliver import Pace
-from llmobs_trace.deliver.gate import Gate
+from llmobs_trace.deliver.fork_gate import Gate
 from llmobs_trace.deliver.lane import Sending
 from llmobs_trace.deliver.lanes import Lanes
 from llmobs_trace.deliver.ledger import Ledger
@@ -38,6 +39,7 @@ class Bench:
         *,
         rejected: Path | None = None,
         chance: Callable[[], float] = lambda: 0.5,
+        **sending: Any,
     ) -> None:
         self.queue = queue
         self.clock = Clock()
@@ -55,6 +57,7 @@ class Bench:
             clock=self.clock,
             chance=chance,
             rejected=Rejected(rejected),
+            **sending,
         )
         self.lanes: Lanes[Source] = Lanes(queue, self.sending)
 

@@ -1,11 +1,13 @@
 """The four kinds of frame in which an actor of `support.actors` takes its steps.
 
-They repeat one another on purpose: a block belongs to the frame that opens it, so each kind opens its own.
+A block belongs to the frame that opens it, so each kind opens and closes its own; what needs no frame of its
+own kind is done in one place for all.
 """
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from support.nesting import leaf
@@ -13,7 +15,7 @@ from support.nesting import leaf
 from llmobs_trace import experiment_span
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator
+    from collections.abc import AsyncIterator, Callable, Generator
 
     from support.actors import Actor, World
     from support.programs import Step
@@ -23,9 +25,11 @@ class Unwound(Exception):
     """What a frame of a program raises, and what its caller expects."""
 
 
-def start(block: Any) -> None:
-    """Opens `block` from a function that returns at once."""
-    block.__enter__()
+class Awaited:
+    """A manager that was entered with an await, and is exited with one."""
+
+    def __init__(self, manager: Any) -> None:
+        self.manager = manager
 
 
 class Opened:
@@ -34,6 +38,27 @@ class Opened:
     def __init__(self, world: World) -> None:
         self.world = world
         self.held: list[tuple[str, Any]] = []
+
+    def entry(self, step: Step) -> Callable[[], Any]:
+        """What enters the block of `step`, for its frame to call: and to await, where the style is async."""
+        world, name = self.world, step.name
+        manager = world.manager(step)
+        if step.style == "async stack":
+            async_stack = AsyncExitStack()
+            self.held.append((name, Awaited(async_stack)))
+            return partial(async_stack.enter_async_context, manager)
+        if step.style.startswith("async"):
+            self.held.append((name, Awaited(manager)))
+            return manager.__aenter__
+        if step.style == "stack":
+            stack = ExitStack()
+            self.held.append((name, stack))
+            return partial(stack.enter_context, manager)
+        self.held.append((name, manager))
+        if step.style == "helper":
+            world.helped.add(name)
+            return partial(start, manager)
+        return manager.__enter__
 
     def any_of_the_frame(self) -> bool:
         """Whether any is still open that the frame itself opened, not a helper."""
@@ -50,6 +75,18 @@ class Opened:
         return None
 
 
+def start(block: Any) -> None:
+    """Opens `block` from a function that returns at once."""
+    block.__enter__()
+
+
+def last_of(step: Step) -> Step:
+    """A frame's last step: where it raises, what it returns otherwise."""
+    if step.raises:
+        raise Unwound
+    return step
+
+
 def function_level(world: World, actor: Actor) -> Step | None:
     """A plain function's frame; the block of a `with` is around another of these."""
     opened = Opened(world)
@@ -57,9 +94,7 @@ def function_level(world: World, actor: Actor) -> Step | None:
         while True:
             step = actor.take()
             if step.op == "return":
-                if step.raises:
-                    raise Unwound
-                return step
+                return last_of(step)
             if step.op == "close":
                 manager = opened.pop(step.name)
                 if manager is None:
@@ -70,44 +105,13 @@ def function_level(world: World, actor: Actor) -> Step | None:
                     last = function_level(world, actor)
                 if last is not None:
                     return last
-            elif step.op == "open" and step.style == "helper":
-                manager = world.manager(step)
-                start(manager)
-                world.helped.add(step.name)
-                opened.held.append((step.name, manager))
-            elif step.op == "open" and step.style == "stack":
-                stack = ExitStack()
-                stack.enter_context(world.manager(step))
-                opened.held.append((step.name, stack))
             elif step.op == "open":
-                manager = world.manager(step)
-                manager.__enter__()
-                opened.held.append((step.name, manager))
-            elif step.op == "call":
-                with suppress(Unwound):
-                    world.function(step)(world, actor)
-            elif step.op == "resume":
-                world.drivers[step.target] = actor
-                with suppress(Unwound):
-                    next(world.generators[step.target], None)
-            elif step.op == "shut":
-                shut(world, step)
+                opened.entry(step)()
             else:
-                world.common(step)
+                anywhere(world, actor, step)
     finally:
         while manager := opened.pop():
             manager.__exit__(None, None, None)
-
-
-def shut(world: World, step: Step) -> None:
-    """Closes, throws into or lets go of a suspended generator."""
-    if step.style == "close generator":
-        world.generators.pop(step.target).close()
-    elif step.style == "throw generator":
-        with suppress(Unwound):
-            world.generators.pop(step.target).throw(Unwound)
-    else:
-        del world.generators[step.target]
 
 
 def generator_level(world: World, number: int, delegated: bool = False) -> Generator[None, None, Step | None]:
@@ -117,9 +121,7 @@ def generator_level(world: World, number: int, delegated: bool = False) -> Gener
         while True:
             step = world.drivers[number].take()
             if step.op == "return":
-                if step.raises:
-                    raise Unwound
-                return step
+                return last_of(step)
             if step.op == "suspend":
                 try:
                     yield
@@ -137,30 +139,10 @@ def generator_level(world: World, number: int, delegated: bool = False) -> Gener
                     last = yield from generator_level(world, number, True)
                 if last is not None:
                     return last
-            elif step.op == "open" and step.style == "helper":
-                manager = world.manager(step)
-                start(manager)
-                world.helped.add(step.name)
-                opened.held.append((step.name, manager))
-            elif step.op == "open" and step.style == "stack":
-                stack = ExitStack()
-                stack.enter_context(world.manager(step))
-                opened.held.append((step.name, stack))
             elif step.op == "open":
-                manager = world.manager(step)
-                manager.__enter__()
-                opened.held.append((step.name, manager))
-            elif step.op == "call":
-                with suppress(Unwound):
-                    world.function(step)(world, world.drivers[number])
-            elif step.op == "resume":
-                world.drivers[step.target] = world.drivers[number]
-                with suppress(Unwound):
-                    next(world.generators[step.target], None)
-            elif step.op == "shut":
-                shut(world, step)
+                opened.entry(step)()
             else:
-                world.common(step)
+                anywhere(world, world.drivers[number], step)
     finally:
         while manager := opened.pop():
             manager.__exit__(None, None, None)
@@ -173,9 +155,7 @@ async def coroutine_level(world: World, actor: Actor) -> Step | None:
         while True:
             step = await actor.take_async()
             if step.op == "return":
-                if step.raises:
-                    raise Unwound
-                return step
+                return last_of(step)
             if step.op == "close":
                 manager = opened.pop(step.name)
                 if manager is None:
@@ -186,48 +166,12 @@ async def coroutine_level(world: World, actor: Actor) -> Step | None:
                     last = await coroutine_level(world, actor)
                 if last is not None:
                     return last
-            elif step.op == "open" and step.style == "helper":
-                manager = world.manager(step)
-                start(manager)
-                world.helped.add(step.name)
-                opened.held.append((step.name, manager))
-            elif step.op == "open" and step.style == "stack":
-                stack = ExitStack()
-                stack.enter_context(world.manager(step))
-                opened.held.append((step.name, stack))
-            elif step.op == "open" and step.style == "async stack":
-                async_stack = AsyncExitStack()
-                await async_stack.enter_async_context(world.manager(step))
-                opened.held.append((step.name, Awaited(async_stack)))
             elif step.op == "open" and step.style.startswith("async"):
-                manager = world.manager(step)
-                await manager.__aenter__()
-                opened.held.append((step.name, Awaited(manager)))
+                await opened.entry(step)()
             elif step.op == "open":
-                manager = world.manager(step)
-                manager.__enter__()
-                opened.held.append((step.name, manager))
-            elif step.op == "call" and step.style == "coroutine":
-                with suppress(Unwound):
-                    await world.function(step)(world, actor)
-            elif step.op == "call":
-                with suppress(Unwound):
-                    world.function(step)(world, actor)
-            elif step.op == "resume":
-                world.drivers[step.target] = actor
-                with suppress(Unwound, StopAsyncIteration):
-                    if step.style == "generator":
-                        next(world.generators[step.target], None)
-                    else:
-                        await world.generators[step.target].asend(None)
-            elif step.op == "shut" and step.style.endswith("async generator"):
-                await shut_async(world, step)
-            elif step.op == "shut":
-                shut(world, step)
-            elif step.op == "leaf" and step.style in ("async block", "coroutine"):
-                await async_leaf(step)
+                opened.entry(step)()
             else:
-                world.common(step)
+                await anywhere_async(world, actor, step)
     finally:
         while manager := opened.pop():
             await leave(manager)
@@ -240,8 +184,7 @@ async def async_generator_level(world: World, number: int) -> AsyncIterator[None
         while True:
             step = await world.drivers[number].take_async()
             if step.op == "return":
-                if step.raises:
-                    raise Unwound
+                last_of(step)
                 return
             if step.op == "suspend":
                 try:
@@ -251,58 +194,63 @@ async def async_generator_level(world: World, number: int) -> AsyncIterator[None
                     raise
             elif step.op == "close":
                 await leave(opened.pop(step.name))
-            elif step.op == "open" and step.style == "helper":
-                manager = world.manager(step)
-                start(manager)
-                world.helped.add(step.name)
-                opened.held.append((step.name, manager))
-            elif step.op == "open" and step.style == "stack":
-                stack = ExitStack()
-                stack.enter_context(world.manager(step))
-                opened.held.append((step.name, stack))
-            elif step.op == "open" and step.style == "async stack":
-                async_stack = AsyncExitStack()
-                await async_stack.enter_async_context(world.manager(step))
-                opened.held.append((step.name, Awaited(async_stack)))
             elif step.op == "open" and step.style.startswith("async"):
-                manager = world.manager(step)
-                await manager.__aenter__()
-                opened.held.append((step.name, Awaited(manager)))
+                await opened.entry(step)()
             elif step.op == "open":
-                manager = world.manager(step)
-                manager.__enter__()
-                opened.held.append((step.name, manager))
-            elif step.op == "call" and step.style == "coroutine":
-                with suppress(Unwound):
-                    await world.function(step)(world, world.drivers[number])
-            elif step.op == "call":
-                with suppress(Unwound):
-                    world.function(step)(world, world.drivers[number])
-            elif step.op == "resume":
-                world.drivers[step.target] = world.drivers[number]
-                with suppress(Unwound, StopAsyncIteration):
-                    if step.style == "generator":
-                        next(world.generators[step.target], None)
-                    else:
-                        await world.generators[step.target].asend(None)
-            elif step.op == "shut" and step.style.endswith("async generator"):
-                await shut_async(world, step)
-            elif step.op == "shut":
-                shut(world, step)
-            elif step.op == "leaf" and step.style in ("async block", "coroutine"):
-                await async_leaf(step)
+                opened.entry(step)()
             else:
-                world.common(step)
+                await anywhere_async(world, world.drivers[number], step)
     finally:
         while manager := opened.pop():
             await leave(manager)
 
 
-class Awaited:
-    """A manager that was entered with an await, and is exited with one."""
+def anywhere(world: World, actor: Actor, step: Step) -> None:
+    """What needs no frame of its own kind."""
+    if step.op == "call":
+        with suppress(Unwound):
+            world.function(step)(world, actor)
+    elif step.op == "resume":
+        world.drivers[step.target] = actor
+        with suppress(Unwound):
+            next(world.generators[step.target], None)
+    elif step.op != "shut":
+        world.common(step)
+    elif step.style == "close generator":
+        world.generators.pop(step.target).close()
+    elif step.style == "throw generator":
+        with suppress(Unwound):
+            world.generators.pop(step.target).throw(Unwound)
+    else:
+        del world.generators[step.target]
 
-    def __init__(self, manager: Any) -> None:
-        self.manager = manager
+
+async def anywhere_async(world: World, actor: Actor, step: Step) -> None:
+    """The same, with what only a coroutine can do."""
+    if step.op == "call" and step.style == "coroutine":
+        with suppress(Unwound):
+            await world.function(step)(world, actor)
+    elif step.op == "resume" and step.style != "generator":
+        world.drivers[step.target] = actor
+        with suppress(Unwound, StopAsyncIteration):
+            await world.generators[step.target].asend(None)
+    elif step.op == "shut" and step.style == "close async generator":
+        await world.generators.pop(step.target).aclose()
+    elif step.op == "shut" and step.style == "throw async generator":
+        with suppress(Unwound):
+            await world.generators.pop(step.target).athrow(Unwound)
+    elif step.op == "leaf" and step.style == "async block":
+        async with experiment_span(step.name):
+            pass
+    elif step.op == "leaf" and step.style == "coroutine":
+
+        @experiment_span(step.name)
+        async def decorated() -> None:
+            pass
+
+        await decorated()
+    else:
+        anywhere(world, actor, step)
 
 
 async def leave(manager: Any) -> None:
@@ -311,28 +259,3 @@ async def leave(manager: Any) -> None:
         await manager.manager.__aexit__(None, None, None)
     else:
         manager.__exit__(None, None, None)
-
-
-async def shut_async(world: World, step: Step) -> None:
-    """Closes, throws into or lets go of a suspended async generator."""
-    if step.style == "close async generator":
-        await world.generators.pop(step.target).aclose()
-    elif step.style == "throw async generator":
-        with suppress(Unwound):
-            await world.generators.pop(step.target).athrow(Unwound)
-    else:
-        del world.generators[step.target]
-
-
-async def async_leaf(step: Step) -> None:
-    """A span that opens and ends at once, in one of the ways that only a coroutine has."""
-    if step.style == "async block":
-        async with experiment_span(step.name):
-            pass
-        return
-
-    @experiment_span(step.name)
-    async def decorated() -> None:
-        pass
-
-    await decorated()

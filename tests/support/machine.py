@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from llmobs_trace.journal import JournalReport, survey
-from llmobs_trace.local import queries
-from llmobs_trace.local.store import Store
+from llmobs_trace.store import queries
+from llmobs_trace.store.store import Store
 
 from .delivery import API_KEY, APP_KEY
 
@@ -43,6 +43,7 @@ class Machine:
 
     home: Path
     environ: dict[str, str] = field(default_factory=dict)
+    python: str = sys.executable  # whose libraries its programs have
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -132,7 +133,7 @@ class Machine:
 
     def _start(self, arguments: list[str]) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [self.python, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,23 @@ async def async_stream(name: str, steps: int = 3) -> AsyncIterator[int]:
         for step in range(steps):
             leaf(f"{name}.{step}")
             yield step
+
+
+@experiment_span("decorated")
+def decorated(steps: int = 3) -> Iterator[int]:
+    """A decorated generator, with a leaf `decorated.<step>` at each step."""
+    for step in range(steps):
+        leaf(f"decorated.{step}")
+        yield step
+
+
+@experiment_span("decorated")
+async def async_decorated(steps: int = 3) -> AsyncIterator[int]:
+    """The same as `decorated`, as a decorated async generator."""
+    for step in range(steps):
+        leaf(f"decorated.{step}")
+        await asyncio.sleep(0)
+        yield step
 
 
 @contextmanager

@@ -7,11 +7,13 @@
         assert first.path == "/api/v2/llm-obs/v1/experiments/e/events"
 
 Another process, so that the interpreter lock, a fork or a crash of the test's own process does not reach
-it. It ends with the test's process: it reads commands from a pipe, one line of JSON each.
+it. It ends with the test's process: it reads commands from a pipe, one line of JSON each. What one receiver
+leaves, the next one has: it is a new server, at another port, and the interpreter has started already.
 """
 
 from __future__ import annotations
 
+import atexit
 import base64
 import json
 import os
@@ -37,7 +39,7 @@ class Reply:
     `drip_seconds`: send it byte after byte, so far apart, from its first byte, or from the body's with
     `drip_body_only`. `close_after_bytes`: send so much of it, then close. `silent`: never answer, keep the
     connection open. `close`: read the request, then close without an answer; `reset`: the same, with a reset.
-    `repeats_body`: the body is the request's.
+    `repeats_body`: the body is the request's. `takes_nothing`: whatever the status, it is no acceptance.
     """
 
     status: int = 202
@@ -51,13 +53,14 @@ class Reply:
     close: bool = False
     repeats_body: bool = False
     reset: bool = False
+    takes_nothing: bool = False
 
 
 @dataclass(frozen=True)
 class Received:
     """One request; `at_s` is the monotonic clock when it had come whole, `connection` counts them.
 
-    `status` is what was answered; 0 where nothing was, or too little to know it.
+    `status` is what was answered; 0 where nothing was, too little to know it, or nothing is behind it.
     """
 
     method: str
@@ -97,20 +100,17 @@ class Receiver:
         self.port = 0
 
     def __enter__(self) -> Receiver:
-        command = [sys.executable, "-I", __file__, *([str(self._tls)] if self._tls else [])]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.port = int(self._ask(do="port"))
+        idle = _idle[os.getpid()]
+        self._process = idle.pop() if idle else _start()
+        self.port = int(self._ask(do="begin", tls=self._tls and str(self._tls)))
         self.url = f"https://localhost:{self.port}" if self._tls else f"http://127.0.0.1:{self.port}"
         return self
 
     def __exit__(self, *_: object) -> None:
         process = self._process
         assert process is not None
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.close()
-        process.stdout.close()
-        process.wait(10)
+        self._ask(do="stop")
+        _idle[os.getpid()].append(process)
 
     def script(self, *replies: Reply, experiment_id: str | None = None) -> None:
         """What the next requests get, one after the other; of one experiment, or of those without."""
@@ -176,6 +176,23 @@ class Receiver:
         return json.loads(line)
 
 
+# By whose children they are: what is forked from there must not talk to them too.
+_idle: dict[int, list[subprocess.Popen[str]]] = defaultdict(list)
+
+
+def _start() -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-I", __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    atexit.register(_end, process, os.getpid())
+    return process
+
+
+def _end(process: subprocess.Popen[str], parent: int) -> None:
+    if os.getpid() == parent:
+        process.communicate(timeout=10)
+
+
 # --- The other process --------------------------------------------------------------------------------------
 
 
@@ -198,8 +215,6 @@ class _Server:
     def obey(self, command: dict[str, Any]) -> object:
         with self._changed:
             match command["do"]:
-                case "port":
-                    return self.port
                 case "script":
                     self._scripts[command["experiment_id"]].extend(Reply(**one) for one in command["replies"])
                 case "usual":
@@ -222,7 +237,8 @@ class _Server:
                     return self._requests
                 case "stop":
                     # Closing alone leaves the listener alive while another thread waits in its accept.
-                    self._listener.shutdown(socket.SHUT_RDWR)
+                    with suppress(OSError):  # closed already
+                        self._listener.shutdown(socket.SHUT_RDWR)
                     self._listener.close()
                     for connection in self._open:
                         with suppress(OSError):
@@ -331,9 +347,15 @@ def _head(reply: Reply) -> str:
 
 
 def _is_unsaid(reply: Reply) -> bool:
-    """Whether the other side never gets to know the status."""
+    """Whether the other side never gets to know the status, or nothing is behind it."""
     cut = reply.close_after_bytes
-    return reply.silent or reply.close or reply.reset or (cut is not None and cut < len(_head(reply)))
+    return (
+        reply.takes_nothing
+        or reply.silent
+        or reply.close
+        or reply.reset
+        or (cut is not None and cut < len(_head(reply)))
+    )
 
 
 def _send(connection: socket.socket, reply: Reply) -> bool:
@@ -353,9 +375,14 @@ def _send(connection: socket.socket, reply: Reply) -> bool:
 
 
 def _main() -> None:
-    server = _Server(sys.argv[1] if len(sys.argv) > 1 else None)
     for line in sys.stdin:
-        print(json.dumps(server.obey(json.loads(line))), flush=True)
+        command = json.loads(line)
+        if command["do"] == "begin":
+            server = _Server(command["tls"])
+            answer: object = server.port
+        else:
+            answer = server.obey(command)
+        print(json.dumps(answer), flush=True)
     os._exit(0)
 
 

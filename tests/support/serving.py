@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-from llmobs_trace.local import queries
-from llmobs_trace.local.store import Store
+from llmobs_trace.store import queries
+from llmobs_trace.store.store import Store
 
 KEYS = {"DD-API-KEY": "an api key", "DD-APPLICATION-KEY": "an application key"}
 JSON = {"Content-Type": "application/json"}
@@ -47,9 +47,9 @@ METRIC: dict[str, Any] = {
 _WITH_LIMITS = """
 import json, sys
 from pathlib import Path
-from llmobs_trace.local.receiver.limits import Limits
-from llmobs_trace.local.receiver.server import Settings, serve
-settings = Settings(Path(sys.argv[1]), limits=Limits(**json.loads(sys.argv[2])))
+from llmobs_trace.receiver.limits import Limits
+from llmobs_trace.receiver.server import ServerSettings, serve
+settings = ServerSettings(Path(sys.argv[1]), limits=Limits(**json.loads(sys.argv[2])))
 serve(settings, lambda url: print(url, flush=True))
 """
 

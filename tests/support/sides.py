@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from llmobs_trace.compare.pairs import Outcome, Row, Side
+from llmobs_trace.compare.pairs import Outcome, ScoredRow, Side
 
 FAILED = "failed"
 # A value as it would be recorded, FAILED for an evaluator that failed, None for a row without the metric. A
@@ -22,7 +22,7 @@ def side(
     """One experiment whose n-th row is `row n`; `passed` are the assessments of a label."""
     count = max([len(values) for values in labels.values()], default=0) if rows is None else rows
     made = {
-        (f"row {number}", 1): Row(number, f"span {number}", 1_000_000 + number, number in errors)
+        (f"row {number}", 1): ScoredRow(number, f"span {number}", 1_000_000 + number, number in errors)
         for number in range(count)
     }
     outcomes: dict[str, dict[int, Outcome]] = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from llmobs_trace.local.store import Store
+from llmobs_trace.store.store import Store
 
 Batch = tuple[list[bytes], list[bytes]]
 

@@ -23,11 +23,33 @@ import types
 import uuid
 from pathlib import PurePosixPath
 
+import wrapt
 from support.stories import Unequal, fresh, one_step, step_through, told
 
+from llmobs_trace import register_type
 from llmobs_trace.capture import recorder as slot
 
+if sys.version_info < (3, 11):
+    from exceptiongroup import ExceptionGroup
+
+
+class _Unreadable(Unequal):
+    def __str__(self):
+        raise SystemExit
+
+
 CAUSE, CONTEXT, RAISED, THROWN = Unequal("cause"), Unequal("context"), Unequal("raised"), Unequal("thrown")
+UNREADABLE = _Unreadable()
+
+
+def _caused():
+    error = Unequal("caused")
+    error.__cause__ = Unequal("cause")
+    return error
+
+
+# More than is told of one: members are left out, and causes.
+GROUP = ExceptionGroup("group", [ExceptionGroup("group", [_caused() for _ in range(15)]) for _ in range(3)])
 
 
 class _Block:
@@ -84,6 +106,12 @@ class Untraced:
         return function
 
 
+class Registered:
+    """Recorded as a function says that was registered for it."""
+
+
+register_type(Registered, lambda value: 1)
+
 HEADERS = {
     "traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
     "tracestate": "other=1,llmobs=e:ex;p:pr;d:da",
@@ -111,14 +139,14 @@ def calls(t):
                 raise fresh(CONTEXT)
             except Unequal:
                 raise fresh(RAISED)  # noqa: B904 - what is tested
-        raise fresh(RAISED)
+        raise fresh({"unreadable": UNREADABLE, "group": GROUP}.get(how, RAISED))
 
     made = object()
     same = t.experiment_span(lambda: made)
     return [
         told(outer, 1),
         told(lambda: same() is made),
-        *(told(fails, how) for how in ("cause", "context", "plainly")),
+        *(told(fails, how) for how in ("cause", "context", "unreadable", "group", "plainly")),
         told(inner),
         told(lambda: _while_handling(lambda: fails("plainly"))),
     ]
@@ -172,6 +200,49 @@ def methods(t):
         told(twice, 1, 2),
         told(t.experiment_span(len), [1]),
         told(t.experiment_span(max), 1, 2),
+    ]
+
+
+@wrapt.decorator
+def passing(wrapped, instance, args, kwargs):
+    return wrapped(*args, **kwargs)
+
+
+def standing_in(t):
+    """What a decorated callable is asked besides its call, and other people's decorators beneath it."""
+
+    class Held:
+        def __call__(self, x):
+            return x
+
+        def __len__(self):
+            return 5
+
+        @t.experiment_span
+        @passing
+        @classmethod
+        def beneath(cls, x):
+            return cls.__name__, x
+
+        @t.propagate
+        @passing
+        def propagated(self, x):
+            return type(self).__name__, x
+
+    def plain(x):
+        return x
+
+    made = t.experiment_span(plain)
+    made.attribute = 1
+    seen = [made.attribute, vars(made), made.__name__, hasattr(made, "__enter__"), isinstance(made, type)]
+    del made.attribute
+    return [
+        *seen,
+        hasattr(made, "attribute"),
+        made == plain,
+        {made: 1}[plain],
+        *(told(reach, 1) for reach in (Held.beneath, Held.beneath, Held().beneath, Held().propagated)),
+        len(t.experiment_span(Held())),
     ]
 
 
@@ -259,6 +330,18 @@ def generators(t):
         yield 1
         block.__exit__(None, None, None)
 
+    def made_of(collect):
+        @t.experiment_span(collect=collect)
+        def numbers():
+            yield 1
+            yield [2]
+
+        return list(numbers())
+
+    @t.experiment_span
+    def hands_on():
+        return words()
+
     def steps():
         iterator = echoes()
         seen = [next(iterator), iterator.send(1), iterator.throw(fresh(THROWN))]
@@ -301,6 +384,9 @@ def generators(t):
         told(interleaved),
         told(thrown),
         told(collected),
+        told(made_of, len),
+        told(made_of, "".join),
+        told(lambda: list(hands_on())),
     ]
 
 
@@ -419,9 +505,20 @@ def blocks(t):
             span.record_exception(RAISED)
         return "done"
 
+    def interrupted():
+        with t.experiment_span(not_errors=[KeyError, "app.Stop"]), t.experiment_span(not_errors=["x.y"]):
+            raise fresh(RAISED)
+
     def fails():
         with t.experiment_span(), t.experiment_span("inner"):
             raise fresh(RAISED) from fresh(CAUSE)
+
+    def model_calls():
+        with t.experiment_span("row"):
+            for took in ({"input_tokens": 3, "output_tokens": "4"}, {"input_tokens": "x", "cost_usd": 0.5}):
+                with t.experiment_span("model", kind="llm", tags=took) as span:
+                    span.set_output("text")
+        return "done"
 
     @contextlib.contextmanager
     def manager():
@@ -462,6 +559,8 @@ def blocks(t):
     return [
         told(told_everything),
         told(fails),
+        told(interrupted),
+        told(model_calls),
         told(named_row),
         told(stacked),
         told(entered_twice),
@@ -566,6 +665,7 @@ def metrics(t):
             t.record_metric("m", "0.5", metric_type="score", assessment="pass", reasoning="r")
             t.record_metric("m", error=ValueError("e"), tags={"a": 1}, metadata={"b": 1}, timestamp_ms=1)
             t.record_metric("m", error="e", timestamp_ms=1)
+            t.record_metric("m", Registered(), lower_is_better=True)
             t.record_metric("m", "x" * 20_000)
         t.record_metric("m", 1, span=span)
         t.record_metric("m", 1, span=span.span_id)
@@ -577,6 +677,10 @@ def metrics(t):
         span.set_tags({"parent_id": 1})
         with t.experiment_span("many tags") as tagged:
             tagged.set_tags({str(number): "x" * 90 for number in range(99)})
+        with t.experiment_span("collects", collect=len):
+            pass
+        with t.experiment_span("misspelt", knid="llm"):
+            pass
         with t.experiment_span("wrong", kind="wrong", tags={"span_kind": 1}, row_id=5):
             return "done"
 
@@ -596,6 +700,8 @@ def propagation(t):
             with t.experiment_span("server"):
                 t.inject({})
                 t.record_metric("m", 1)
+        with t.continue_trace(mine):
+            pass
         with t.continue_trace({"traceparent": "malformed"}), t.continue_trace({}):
             return "done"
 
@@ -730,6 +836,7 @@ def unsampled(t):
 PARTS = [
     calls,
     methods,
+    standing_in,
     coroutines,
     generators,
     blocks,

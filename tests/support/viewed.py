@@ -8,7 +8,7 @@ from typing import Any
 
 from support.events import START_NS, metric, span
 
-from llmobs_trace.local.store import Store
+from llmobs_trace.store.store import Store
 
 ROWS = 12
 MANY = 230

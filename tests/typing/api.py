@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from typing_extensions import assert_type
@@ -16,10 +17,13 @@ from typing_extensions import assert_type
 import llmobs_trace
 from llmobs_trace import (
     ConfigurationError,
+    DeliveryStats,
     LLMObsTraceError,
+    RecordedSpans,
     Span,
     SpanBlock,
     UsageError,
+    configure,
     continue_trace,
     current_span,
     experiment_span,
@@ -27,8 +31,10 @@ from llmobs_trace import (
     inject,
     propagate,
     record_metric,
+    register_type,
     shutdown,
 )
+from llmobs_trace.redactors import chain, personal_data, secrets
 
 # --- a decorated callable keeps its type --------------------------------------------------------------------
 
@@ -82,6 +88,11 @@ async def async_iterator(x: int) -> AsyncIterator[int]:
 @experiment_span
 @contextlib.contextmanager
 def manager(x: int) -> Generator[str, None, None]:
+    yield str(x)
+
+
+@experiment_span("collected", collect="".join, not_errors=[KeyError, "app.Stop"])
+def collected(x: int) -> Iterator[str]:
     yield str(x)
 
 
@@ -285,6 +296,35 @@ def every_kind(
     experiment_span("name", kind=kind)
 
 
+# --- set-up -------------------------------------------------------------------------------------------------
+
+
+def redact(field: str, value: object) -> object:
+    return value if field == "name" else None
+
+
+def set_up(key: str | None) -> None:
+    configure()
+    configure(api_key=key, app_key=key, site="datadoghq.eu", destination="datadog", experiment_name="a")
+    configure(database=Path("a.db"), journal=None, redact=redact, sample_rate=1, flush_interval=0.5)
+    configure(database="a.db", journal="off", redact=secrets, enabled=False, max_event_bytes=1 << 20)
+    configure(redact=chain(secrets, personal_data, lambda field, value: field))
+
+
+def wrong_set_ups() -> None:
+    configure(smaple_rate=0.5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    configure("experiment")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    configure(sample_rate="0.5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    configure(max_event_bytes=1e6)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    configure(destination="datadogg")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    configure(enabled="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    configure(api_key=b"key")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    configure(journal=False)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    configure(redact="secrets")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    configure(redact=len)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    chain("secrets")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 # --- the rest -----------------------------------------------------------------------------------------------
 
 
@@ -309,7 +349,7 @@ def metrics(span: Span) -> None:
 
 async def propagation(headers: dict[str, str]) -> None:
     assert_type(inject(headers), dict[str, str])
-    with continue_trace(headers):
+    with continue_trace(headers, trust=True):
         pass
     async with continue_trace(headers):
         pass
@@ -320,10 +360,22 @@ async def propagation(headers: dict[str, str]) -> None:
     inject(["a"])  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
 
 
+class Passage:
+    words: list[str]
+
+
+def types() -> None:
+    register_type(Passage, lambda passage: {"words": len(passage.words)})
+    register_type(object, repr)
+    register_type(Passage, lambda passage: passage.missing)  # type: ignore[attr-defined]  # pyright: ignore
+    register_type("Passage", repr)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
 def delivery() -> None:
     assert_type(flush(timeout=1.5), bool)
     assert_type(shutdown(timeout=1), bool)
     stats = llmobs_trace.delivery_stats()
+    assert_type(stats, DeliveryStats)
     assert_type(stats.recorded, int)
     assert_type(stats.last_error, str | None)
     stats.recorded = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
@@ -331,3 +383,15 @@ def delivery() -> None:
 
 def errors(error: ConfigurationError | UsageError) -> LLMObsTraceError:
     return error
+
+
+def tests(llmobs_spans: RecordedSpans) -> None:
+    assert_type(llmobs_spans.named("a").row_id, str | None)
+    assert_type([span.kind for span in llmobs_spans], list[str])
+    assert_type([metric.label for metric in llmobs_spans.metrics], list[str])
+    llmobs_spans.named(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def package() -> None:
+    assert_type(llmobs_trace.__version__, str)
+    llmobs_trace.unknown  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]

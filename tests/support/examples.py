@@ -1,0 +1,12 @@
+"""How many examples a property tries, where it is not hypothesis's own number."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+_USUAL = 100
+
+
+def examples(usual: int) -> int:
+    """So many usually; fewer, as of all others, where the profile asks for fewer."""
+    return max(1, usual * settings.default.max_examples // _USUAL)

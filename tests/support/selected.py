@@ -1,0 +1,68 @@
+"""Which tests are which: marks that a file has by where it stands.
+
+`quick` is a part of every room, for while one works: `pytest -m quick`. `interpreter` is what a release of
+CPython may change: how functions, tasks, threads, processes and files behave. `.ci/run` runs these two on
+every Python; what is neither says the same on each, and is run on one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from zlib import crc32
+
+TESTS = Path(__file__).parents[1]
+
+# Folders, or files without `test_`.
+QUICK = {
+    "": "errors layout wire",
+    "capture": "decorate metric recorder span stamps register_type carry",
+    "encode": "bound declared_fields numpy_pandas optional_types redact shape stdlib_types typing_forms walk",
+    "redactors": "checksums labelled personal_data secrets",
+    "journal": "filesystem memory_left open_journal ownership record segment tally unkept",
+    "deliver": "answers backoff body_of_2xx drain fork_gate lanes local_destination notices"
+    " without_values worker",
+    "store": "columns forest placing queries schema scores shortening words",
+    "receiver": "conformance http rehearsal",
+    "viewer": "viewer",
+    "compare": "categories correction direction examples intervals pairs power tails",
+    "settings": "checks config places sites",
+    "process": "configure signals",
+    "model_calls": "openai_calls gemini_shapes anthropic_shapes",
+    "experiment": "fingerprints limits parameters rows score",
+    "evaluators": "evaluators",
+    "nesting": "awaitables context_managers generators greenlets named_cases streams tasks threads",
+    "cli": "compare doctor experiments main serve terminal",
+    "benchmarks": "benchmarks",
+    "promises": "bad_days stores",
+}
+INTERPRETER = {
+    "": "errors pytest_plugin temporal",
+    **dict.fromkeys(
+        ("capture", "encode", "journal", "deliver", "nesting", "process", "suites", "servers"), "*"
+    ),
+    "experiment": "executors fingerprints runs",
+    "promises": "children ends forks processes propagation set_up switches weather wire",
+}
+MARKS = {"quick": QUICK, "interpreter": INTERPRETER}
+
+
+def marks_of(file: Path) -> set[str]:
+    """The marks of a file of tests."""
+    folder, *within = file.relative_to(TESTS).with_suffix("").parts
+    if not within:
+        folder, within = "", [folder]
+    name = within[0].removeprefix("test_")
+    return {mark for mark, table in MARKS.items() if {name, "*"} & {*table.get(folder, "").split()}}
+
+
+def is_left_out(file: Path, expression: str) -> bool:
+    """Whether no test of a file can be meant by `-m expression`: then it need not be imported."""
+    asked = {*expression.split()} - {"or"}
+    return (
+        bool(asked) and asked <= MARKS.keys() and file.stem.startswith("test_") and not asked & marks_of(file)
+    )
+
+
+def half_of(nodeid: str) -> str:
+    """Which half of all cases a test is in, `1` or `2`: the same on each Python, where ids are the same."""
+    return str(1 + crc32(nodeid.encode()) % 2)
