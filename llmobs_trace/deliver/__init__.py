@@ -12,9 +12,7 @@ poison              a refused body → the event at fault; or that it is nobody'
 without_values      a refused event → the same without its values
 rejected            what was refused for good → a file, with the server's words
 batch               records → request bodies, as bytes
-body_of_2xx         a 2xx answer's body → an acceptance, or what came in its place
 answers             what a destination said → what we do about it, as a table
-backoff             when to try again
 ledger              the counts that must balance
 queue_warnings      what the queue refuses → log lines
 notices             troubles → few log lines
@@ -22,21 +20,18 @@ fork_gate           keeps forks out of the moments that can't bear them
 destination         the seam: send(batch) → answer
 http_destination    one side: POST requests to Datadog on one connection
 local_destination   the other: the local store
-environment         the HTTP client, as the environment says of proxies and certificates
-deadline            one deadline for a whole request
-clock               what deadlines go by
 """
 
 from __future__ import annotations
 
 from llmobs_trace.deliver.answers import Answer, Verdict
-from llmobs_trace.deliver.backoff import Pace
 from llmobs_trace.deliver.batch import Batch
 from llmobs_trace.deliver.destination import Destination
 from llmobs_trace.deliver.drain import Drained, drain
 from llmobs_trace.deliver.http_destination import DatadogDestination
 from llmobs_trace.deliver.local_destination import LocalDestination
 from llmobs_trace.deliver.worker import Worker
+from llmobs_trace.http_client.backoff import Pace
 from llmobs_trace.stats import DeliveryStats
 
 __all__ = [

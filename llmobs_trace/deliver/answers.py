@@ -3,14 +3,14 @@
 | answer                                     | verdict      | action                                    |
 |--------------------------------------------|--------------|-------------------------------------------|
 | 200, 201, 202, 204, and nothing else said  | ACCEPTED     | settled                                   |
-| those with a page or `errors`; other 2xx   | NOT_ACCEPTED | kept, paused: see `body_of_2xx`           |
+| those with a page or `errors`; other 2xx   | NOT_ACCEPTED | kept, paused: see `http_client`           |
 | 400, 422                                   | POISON       | halved, until the event at fault is alone |
 | 413                                        | TOO_LARGE    | halved, as well                           |
 | 401, 403                                   | UNAUTHORISED | kept, paused                              |
 | 404, other 4xx, what is no HTTP status     | REFUSED      | kept, paused                              |
 | 3xx                                        | REDIRECTED   | kept, paused; never followed: keys travel |
 | 408, 429, 5xx                              | BUSY         | kept, tried again with growing delays     |
-| none: nothing can be sent from here        | HINDERED     | kept, paused: see `environment`           |
+| none: nothing can be sent from here        | HINDERED     | kept, paused: see `http_client`           |
 | none: a timeout, a broken connection       | BROKEN       | kept, tried again with growing delays     |
 
 How a batch is halved, and when a refusal is of everything and not of an event, is `poison`.
@@ -22,6 +22,8 @@ from enum import Enum
 from typing import Final
 
 from msgspec import Struct
+
+from llmobs_trace.http_client.body_of_2xx import ACCEPTING
 
 
 class Verdict(Enum):
@@ -62,10 +64,7 @@ ACTIONS: Final[dict[Verdict, Action]] = {
 }
 
 _BY_STATUS: Final[dict[int, Verdict]] = {
-    200: Verdict.ACCEPTED,
-    201: Verdict.ACCEPTED,
-    202: Verdict.ACCEPTED,
-    204: Verdict.ACCEPTED,
+    **dict.fromkeys(ACCEPTING, Verdict.ACCEPTED),
     400: Verdict.POISON,
     401: Verdict.UNAUTHORISED,
     403: Verdict.UNAUTHORISED,
@@ -74,9 +73,6 @@ _BY_STATUS: Final[dict[int, Verdict]] = {
     422: Verdict.POISON,
     429: Verdict.BUSY,
 }
-
-# Where the body does not speak against it.
-ACCEPTING: Final = frozenset(status for status, verdict in _BY_STATUS.items() if verdict is Verdict.ACCEPTED)
 
 # All others are REFUSED.
 _BY_CLASS: Final[dict[int, Verdict]] = {

@@ -8,8 +8,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from llmobs_trace.deliver.backoff import Pace
-from llmobs_trace.deliver.clock import Clock
 from llmobs_trace.deliver.destination import Destination
 from llmobs_trace.deliver.fork_gate import Gate
 from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS, Sending
@@ -17,6 +15,8 @@ from llmobs_trace.deliver.lanes import Lanes
 from llmobs_trace.deliver.ledger import Ledger
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.rejected import Rejected
+from llmobs_trace.http_client.backoff import Pace
+from llmobs_trace.http_client.clock import Clock
 from llmobs_trace.journal.queue import Source
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from threading import Condition, RLock, get_ident
 from typing import Final
 
-from llmobs_trace.deliver.clock import Clock
+from llmobs_trace.http_client.clock import Clock
 
 # A fork does not wait longer than this: a child with a damaged sender is better than a program that hangs.
 FORK_PATIENCE_SECONDS: Final = 1.0

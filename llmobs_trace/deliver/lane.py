@@ -19,14 +19,14 @@ from llmobs_trace.deliver.answers import (
     advice,
     what_was_said,
 )
-from llmobs_trace.deliver.backoff import Pace, asked_delay, pause_delay, retry_delay
-from llmobs_trace.deliver.clock import Clock
 from llmobs_trace.deliver.destination import Destination
 from llmobs_trace.deliver.fork_gate import Gate
 from llmobs_trace.deliver.ledger import Ledger
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.poison import Search, SizeLimit
 from llmobs_trace.deliver.rejected import Rejected
+from llmobs_trace.http_client.backoff import Pace, asked_delay, pause_delay, retry_delay
+from llmobs_trace.http_client.clock import Clock
 from llmobs_trace.journal.record import Position
 
 MAX_BATCH_EVENTS: Final = 1000

@@ -21,8 +21,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from llmobs_trace.deliver.backoff import Pace, retry_delay
-from llmobs_trace.deliver.clock import Clock
 from llmobs_trace.deliver.destination import Destination
 from llmobs_trace.deliver.fork_gate import Gate, GateClosed
 from llmobs_trace.deliver.header_experiments import SHARE as HEARSAY_SHARE
@@ -33,6 +31,8 @@ from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.predecessors import Adopted, Predecessors
 from llmobs_trace.deliver.queue_warnings import Watch
 from llmobs_trace.deliver.rejected import Rejected
+from llmobs_trace.http_client.backoff import Pace, retry_delay
+from llmobs_trace.http_client.clock import Clock
 from llmobs_trace.journal.queue import Queue
 from llmobs_trace.journal.record import Position
 from llmobs_trace.stats import DeliveryStats

@@ -445,7 +445,7 @@ def test_where_the_program_closed_our_connection_what_has_its_number_next_is_lef
     receiver: Receiver, destination: DatadogDestination, then: str
 ) -> None:
     assert destination.send(BATCH, 5).status == 202
-    connected = destination._deadline._socket
+    connected = destination._connection._deadline._socket
     assert connected is not None
     number = connected.fileno()
     ours, theirs = socket.socketpair()
@@ -474,14 +474,14 @@ def test_a_connection_that_the_program_closes_within_a_request_is_read_and_writt
     numbers = []
 
     def swap(event: str, info: object) -> None:
-        connected = destination._deadline._socket
+        connected = destination._connection._deadline._socket
         if event == "http11.send_request_body.started" and connected is not None:
             numbers.append(connected.fileno())
             os.dup2(ours.fileno(), numbers[0])
         trace(event, info)
 
-    trace: Callable[..., None] = destination._deadline.trace
-    destination._deadline.trace = swap  # type: ignore[method-assign]
+    trace: Callable[..., None] = destination._connection._deadline.trace
+    destination._connection._deadline.trace = swap  # type: ignore[method-assign]
     answer = destination.send(BATCH, 5)
     assert "this program closed the connection" in answer.detail
     assert verdict_of(answer) is Verdict.BROKEN

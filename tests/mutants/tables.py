@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 # Module → its own tests, then others of its room that are quick. The first that fails ends it.
 TESTS: Final[dict[str, tuple[str, ...]]] = {
-    "deliver/body_of_2xx.py": ("deliver/test_body_of_2xx.py",),
+    "http_client/body_of_2xx.py": ("http_client/test_body_of_2xx.py",),
     "deliver/answers.py": ("deliver/test_answers.py", "deliver/test_poison.py"),
-    "deliver/backoff.py": ("deliver/test_backoff.py",),
+    "http_client/backoff.py": ("http_client/test_backoff.py",),
     "deliver/batch.py": ("deliver/test_batch.py", "deliver/test_poison.py"),
     "deliver/fork_gate.py": ("deliver/test_fork_gate.py",),
     "deliver/header_experiments.py": ("deliver/test_header_experiments.py",),
@@ -62,7 +62,7 @@ class MaySurvive(NamedTuple):
 
 MAY_SURVIVE: Final[tuple[MaySurvive, ...]] = (
     MaySurvive(
-        "deliver/backoff.py",
+        "http_client/backoff.py",
         'if asked is None and (status == 429 or headers.get("x-ratelimit-remaining", "").strip() == "0"):',
         'if asked is None and (status == 429 or headers.get("x-ratelimit-remaining", "").strip() is "0"):',
         "CPython has one object of each text of one character",
@@ -80,7 +80,7 @@ MAY_SURVIVE: Final[tuple[MaySurvive, ...]] = (
         "those that were chosen are no more than all",
     ),
     MaySurvive(
-        "deliver/body_of_2xx.py",
+        "http_client/body_of_2xx.py",
         "_ANY_WINDOW: Final = 32 + zlib.MAX_WBITS",
         "_ANY_WINDOW: Final = 32 | zlib.MAX_WBITS",
         "the two have no bit in common",
@@ -92,7 +92,7 @@ MAY_SURVIVE: Final[tuple[MaySurvive, ...]] = (
         "no other trouble equals it",
     ),
     MaySurvive(
-        "deliver/body_of_2xx.py",
+        "http_client/body_of_2xx.py",
         '_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE | re.DOTALL)',
         '_TITLE: Final = re.compile(r"<title[^>]*>(.*?)</title", re.IGNORECASE <anything> re.DOTALL)',
         "a sum of two flags is both",

@@ -19,8 +19,8 @@ QUICK = {
     "encode": "bound declared_fields numpy_pandas optional_types redact shape stdlib_types typing_forms walk",
     "redactors": "checksums labelled personal_data secrets",
     "journal": "filesystem memory_left open_journal ownership record segment tally unkept",
-    "deliver": "answers backoff body_of_2xx drain fork_gate lanes local_destination notices"
-    " without_values worker",
+    "http_client": "backoff body_of_2xx",
+    "deliver": "answers drain fork_gate lanes local_destination notices without_values worker",
     "store": "columns forest placing queries schema scores shortening words",
     "receiver": "conformance http rehearsal",
     "viewer": "viewer",
@@ -38,7 +38,8 @@ QUICK = {
 INTERPRETER = {
     "": "errors pytest_plugin temporal",
     **dict.fromkeys(
-        ("capture", "encode", "journal", "deliver", "nesting", "process", "suites", "servers"), "*"
+        ("capture", "encode", "journal", "http_client", "deliver", "nesting", "process", "suites", "servers"),
+        "*",
     ),
     "experiment": "executors fingerprints runs",
     "promises": "children ends forks processes propagation set_up switches weather wire",

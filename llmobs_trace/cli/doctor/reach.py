@@ -26,9 +26,9 @@ from urllib.parse import quote, urlsplit
 import msgspec
 from msgspec import Struct
 
-from llmobs_trace.deliver.body_of_2xx import page_of
-from llmobs_trace.deliver.environment import WrongEnvironment, new_client, proxy_to, reason
 from llmobs_trace.errors import StoreError
+from llmobs_trace.http_client.body_of_2xx import page_of
+from llmobs_trace.http_client.environment import WrongEnvironment, new_client, proxy_to, reason
 from llmobs_trace.settings.config import Config
 from llmobs_trace.settings.places import file_problem
 from llmobs_trace.store import schema

@@ -14,7 +14,7 @@ from support.receiver import Receiver, Reply
 
 from llmobs_trace.cli.doctor import reach
 from llmobs_trace.deliver import Batch, DatadogDestination, Verdict
-from llmobs_trace.deliver.environment import WrongEnvironment, _without_password, new_client, proxy_to
+from llmobs_trace.http_client.environment import WrongEnvironment, _without_password, new_client, proxy_to
 from llmobs_trace.settings.checks import Secret
 from llmobs_trace.settings.config import resolve
 

@@ -17,7 +17,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
-from llmobs_trace.deliver.clock import Clock
+from llmobs_trace.http_client.clock import Clock
 from llmobs_trace.journal.files import Identity, identity_of
 
 # A write waits anew for each piece that the system takes; a small one is taken at once.

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmobs_trace.deliver.backoff import (
+from llmobs_trace.http_client.backoff import (
     MAX_ASKED_SECONDS,
     Pace,
     asked_delay,

@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import msgspec
 
-from llmobs_trace.deliver.answers import ACCEPTING
+# Where the body does not speak against it.
+ACCEPTING: Final = frozenset({200, 201, 202, 204})
 
 # Of a body this is read, packed or not: an acceptance has next to nothing to say.
 MAX_BODY_BYTES: Final = 64 * 1024

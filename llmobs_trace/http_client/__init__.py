@@ -1,0 +1,9 @@
+"""Asks Datadog, or a server like it, by HTTP: what events and experiments are sent with.
+
+connection   one request on one connection → what came, or what broke, in words without keys
+environment  the client, as the environment says of proxies and certificates
+deadline     one deadline for a whole request
+clock        what deadlines go by
+body_of_2xx  a 2xx answer's body → an acceptance, or what came in its place
+backoff      when to try again
+"""
