@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from llmobs_trace.deliver.answers import Answer, Verdict
 from llmobs_trace.deliver.batch import Batch
@@ -11,15 +12,20 @@ from llmobs_trace.http_client.body_of_2xx import ACCEPTING, MAX_BODY_BYTES, what
 from llmobs_trace.http_client.connection import Came, Connection, Hindered, Key, NoAnswer
 from llmobs_trace.wire import events_path
 
+if TYPE_CHECKING:
+    import httpx
+
 
 class DatadogDestination:
-    """The endpoint at `base_url`; the keys go into two headers and nowhere else."""
+    """The endpoint at `base_url`; the keys go into two headers and nowhere else. `client`, if any, is used
+    until it is closed, instead of one of our own.
+    """
 
     fork_while_sending = True
 
-    def __init__(self, base_url: str, api_key: Key, app_key: Key) -> None:
+    def __init__(self, base_url: str, api_key: Key, app_key: Key, client: httpx.Client | None = None) -> None:
         self.name = base_url
-        self._connection = Connection(base_url, api_key, app_key)
+        self._connection = Connection(base_url, api_key, app_key, client)
 
     def open(self) -> None:
         self._connection.open()

@@ -62,12 +62,14 @@ class _Errors(msgspec.Struct):
 
 
 class Connection:
-    """The server at `base_url`; the keys go into two headers and nowhere else."""
+    """The server at `base_url`; the keys go into two headers and nowhere else. `client`, if any, is used
+    until it is closed, instead of one of our own.
+    """
 
-    def __init__(self, base_url: str, api_key: Key, app_key: Key) -> None:
+    def __init__(self, base_url: str, api_key: Key, app_key: Key, client: httpx.Client | None = None) -> None:
         self.base_url = base_url
         self._keys = (api_key, app_key)
-        self._client: httpx.Client | None = None
+        self._client = client
         self._hindrance = ""  # what keeps a client from being made
         self._deadline = Deadline()
         self._quiet = _Quiet()

@@ -73,11 +73,8 @@ def _posted(config: Config, batch: Any) -> Sample:
         noted.append(request)
         return httpx.Response(202)
 
-    class OnPaper(DatadogDestination):
-        def open(self) -> None:
-            self._client = httpx.Client(transport=httpx.MockTransport(note), trust_env=False)
-
-    destination = OnPaper(config.base_url, _Masked(), _Masked())
+    on_paper = httpx.Client(transport=httpx.MockTransport(note), trust_env=False)
+    destination = DatadogDestination(config.base_url, _Masked(), _Masked(), on_paper)
     destination.open()
     try:
         destination.send(batch, config.request_timeout)
