@@ -35,6 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "journal": {"directories"},
     "http_client": {"wire", "journal"},
     "store": {"errors", "wire", "directories"},
+    "catalog": {"errors", "wire", "directories", "store"},
     # The store by one module alone, where delivering meets it: see `SEAMS`.
     "deliver": {"errors", "wire", "directories", "stats", "journal", "http_client", "store"},
     "compare": {"errors", "store"},
