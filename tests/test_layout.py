@@ -41,7 +41,8 @@ ALLOWED: dict[str, set[str]] = {
     "compare": {"errors", "store"},
     "viewer": {"errors", "wire", "store", "compare"},
     "receiver": {"errors", "wire", "store", "viewer"},
-    "pipeline": {"settings", "encode", "capture", "journal", "deliver"},
+    # The store for its catalog alone, which is open as long as somebody asks it.
+    "pipeline": {"errors", "settings", "encode", "capture", "journal", "store", "catalog", "deliver"},
     "process": {"stats", "settings", "not_errors", "capture", "journal", "pipeline"},
     "model_calls": {"errors", "wire", "not_errors", "settings", "encode", "capture", "process"},
     "otel": {"capture", "process", "model_calls"},
@@ -93,7 +94,10 @@ COMMANDS_ALLOWED: dict[str, set[str]] = {
     "doctor": {"terminal", "command_line", "resend"},
 }
 # Who alone may import a room that its own room otherwise does without.
-SEAMS = {("deliver", "store"): {"deliver/local_destination.py"}}
+SEAMS = {
+    ("deliver", "store"): {"deliver/local_destination.py"},
+    ("catalog", "store"): {"catalog/local_catalog.py"},
+}
 
 
 def name_of(module: Path) -> str:

@@ -1,6 +1,7 @@
 """Keeps events in one SQLite file, for the command line and the viewer: what needs no keys.
 
     schema      the tables, as SQL with their meaning; migrations
+    catalog_tables  those of projects, datasets and experiments that were made by name
     views       the same for people with a SQL shell
     columns     an event → what the tables index of it
     preview     a large event → what lists show of it
@@ -17,6 +18,11 @@
     opening     a path → a connection, waited for
     forks       what a forked child must leave alone
     store       one open store: add events, whatever becomes of its files
+    naming      ids and names that nothing has yet
+    projects    projects by name
+    datasets    datasets by name, and
+    records     their rows by version
+    made_experiments  experiments by name, and how far each is
     queries     what the command line asks of it
     forest      the spans of a trace → trees
     scores      the metrics of an experiment → scored, failed and missing, by label

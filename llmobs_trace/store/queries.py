@@ -102,12 +102,13 @@ _METRIC = ", ".join([*(f"m.{name}" for name in StoredMetric.__struct_fields__[:-
 _OF = "experiment = (SELECT key FROM experiment WHERE id = ?)"
 
 _ACTIVE = "coalesce(active_ns, created_ns)"
+_THERE = "WHERE e.deleted_ns IS NULL"
 _LATEST_FIRST = f"ORDER BY {_ACTIVE} DESC, key DESC"
 
 
 def experiments(store: Store) -> list[Experiment]:
     """All of them, the one with the latest span first."""
-    return sorted(_experiments(store, ""), key=lambda found: found.active_ns, reverse=True)
+    return sorted(_experiments(store, _THERE), key=lambda found: found.active_ns, reverse=True)
 
 
 def find_experiment(store: Store, text: str) -> Experiment:
@@ -116,14 +117,14 @@ def find_experiment(store: Store, text: str) -> Experiment:
 
     Raises `UnknownExperiment` and `AmbiguousExperiment`, whose messages say what there is.
     """
-    exact = next(_experiments(store, "WHERE e.id = ?", (text,)), None)
+    exact = next(_experiments(store, f"{_THERE} AND e.id = ?", (text,)), None)
     if exact is not None:
         return exact
     if (before := _NTH_LATEST.fullmatch(text)) is not None:
         return _nth_latest(store, int(before[1] or 0))
-    begins = "WHERE substr(e.id, 1, length(?)) = ?"
+    begins = f"{_THERE} AND substr(e.id, 1, length(?)) = ?"
     found = list(_experiments(store, begins, (text, text))) if text else []
-    named = f"WHERE e.key = (SELECT key FROM experiment WHERE name = ? {_LATEST_FIRST} LIMIT 1)"
+    named = f"WHERE e.key = (SELECT key FROM experiment e {_THERE} AND name = ? {_LATEST_FIRST} LIMIT 1)"
     found += (other for other in _experiments(store, named, (text,)) if other not in found)
     if len(found) == 1:
         return found[0]
@@ -138,11 +139,11 @@ def find_experiment(store: Store, text: str) -> Experiment:
 
 
 def _nth_latest(store: Store, before: int) -> Experiment:
-    query = f"WHERE e.key = (SELECT key FROM experiment {_LATEST_FIRST} LIMIT 1 OFFSET {before})"
+    query = f"WHERE e.key = (SELECT key FROM experiment e {_THERE} {_LATEST_FIRST} LIMIT 1 OFFSET {before})"
     found = next(_experiments(store, query), None)
     if found is not None:
         return found
-    [(count,)] = store.select("SELECT count(*) FROM experiment")
+    [(count,)] = store.select(f"SELECT count(*) FROM experiment e {_THERE}")
     held = f"no more than {count}" if count else "no experiment yet"
     raise UnknownExperiment(f"the store at {store.path} holds {held}")
 

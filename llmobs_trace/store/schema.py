@@ -11,6 +11,8 @@ refused, unchanged.
     search                                  the words of all rows, where SQLite has FTS5
     state                                   one line: how often the file changed, how far `search` has got
 
+Projects, datasets and what is known of experiments that were made by name: see `catalog_tables`.
+
 Every event is kept as it came, in the column `event`. All else is taken from the events, to be found and
 counted by, and can be made again from them: a migration that changes what is taken moves the old tables aside
 as `old_span` and `old_metric`, and whoever opens the file adds their events again (`REFILLED`).
@@ -27,6 +29,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from llmobs_trace.errors import StoreError
+from llmobs_trace.store import catalog_tables
 from llmobs_trace.store.views import VIEWS, VIEWS_5
 
 if TYPE_CHECKING:
@@ -324,6 +327,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         " WHERE model_calls IS NOT NULL AND cost_usd IS NULL",
         *VIEWS_5,
     ),
+    catalog_tables.MIGRATION,
 )
 # The migrations after which the events of the old tables must be added to the new ones.
 REFILLED: Final = frozenset({2})

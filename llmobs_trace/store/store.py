@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from llmobs_trace.errors import StoreError
 from llmobs_trace.store import files, forks, search, writing
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _SAY_AGAIN_SECONDS: Final = 60.0
+_Result = TypeVar("_Result")
 _log = logging.getLogger("llmobs_trace")
 
 
@@ -129,9 +130,10 @@ class Store:
         )
 
     def change(
-        self, work: Callable[[sqlite3.Connection], None], timeout_seconds: float | None = None
-    ) -> None:
-        """Let `work` write within one transaction; again, where the file turns out to be gone by then.
+        self, work: Callable[[sqlite3.Connection], _Result], timeout_seconds: float | None = None
+    ) -> _Result:
+        """Let `work` write within one transaction; again, where the file turns out to be gone by then. Gives
+        what `work` gives.
 
         Raises `StoreError` as `add` does, and what `work` raises, of which then nothing is kept.
         """
@@ -139,10 +141,10 @@ class Store:
         with self._lock:
             while True:
                 self._renew(deadline)
-                when_free(lambda: self._write(work, deadline), self.path, "write", deadline)
+                result = when_free(lambda: self._write(work, deadline), self.path, "write", deadline)
                 # What went to a file that is gone was not kept: once more, where it will be found.
                 if self._is_current():
-                    return
+                    return result
                 if time.monotonic() >= deadline:
                     raise StoreError(f"can't write the store at {self.path}: it is replaced again and again")
 
@@ -204,11 +206,11 @@ class Store:
         self.sorts_nulls_last = sorts_nulls_last()
         search.register(self._connection)
 
-    def _write(self, work: Callable[[sqlite3.Connection], None], deadline: float) -> None:
+    def _write(self, work: Callable[[sqlite3.Connection], _Result], deadline: float) -> _Result:
         connection = self._connection
         wait_for(connection, deadline)
         with transaction(connection):
-            work(connection)
+            return work(connection)
 
     # -- where another file is at the path -------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """Defines the store as people with a SQL shell see it: names, ids and seconds; SQL, as it is in the file.
 
-experiments       one a line, with its counts
+experiments       one a line, with its counts; of one that was made by name its project, dataset and status
 spans             every span, with its values as JSON
 experiment_rows   the spans that are rows
 metrics           every metric, with the row in whose tree it was recorded
@@ -57,5 +57,18 @@ _SPANS_5: Final = _SPANS.replace(
     "\n       s.cost_usd, s.priced_with,\n       s.status,",
 )
 
+# With what is known of one that was made by name.
+_EXPERIMENTS_6: Final = """
+CREATE VIEW experiments AS
+SELECT e.id, e.name, datetime(e.created_ns / 1000000000, 'unixepoch') AS created_utc,
+       e.spans, e.metrics, e.errors, e.rows, e.failed_metrics,
+       datetime(e.began_ns / 1000000000, 'unixepoch') AS began_utc,
+       datetime(e.active_ns / 1000000000, 'unixepoch') AS active_utc,
+       p.name AS project, d.name AS dataset, e.dataset_version, e.unique_name, e.status, e.error, e.config,
+       e.run_count
+FROM experiment e LEFT JOIN project p ON p.key = e.project LEFT JOIN dataset d ON d.key = e.dataset
+WHERE e.deleted_ns IS NULL"""
+
 VIEWS: Final = (_EXPERIMENTS, _SPANS, _ROWS, _METRICS, _SCORES)
 VIEWS_5: Final = ("DROP VIEW experiment_rows", "DROP VIEW spans", _SPANS_5, _ROWS)
+VIEWS_6: Final = ("DROP VIEW experiments", _EXPERIMENTS_6)
