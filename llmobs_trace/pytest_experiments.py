@@ -232,10 +232,11 @@ class _RowRun:
                 work.router = stack.enter_context(routed(self._recorder))
             if any(each.callee.is_async for each in mark.evaluators):
                 caller.start_loop(stack)
+            ids = made_ids.UnitIds(mark.experiment_id, row.id, row.repeat)
+            evaluation = evaluations.of(row._row, row.repeat, ids, ended, row.output, raised, [], state)
             for evaluator in mark.evaluators:
                 if raised is None or evaluator.asks_for_errors:
-                    known = evaluations.known(row._row, row.output, raised, [], [], evaluator)
-                    evaluations.evaluate(row._row, row.repeat, ended, evaluator, known, state)
+                    evaluation.evaluate(evaluator)
                     yield evaluator.label, state.evaluated[evaluator.label].metrics
 
 

@@ -45,16 +45,51 @@ def record(
     lower_is_better: object,
 ) -> None:
     """Record a metric of the span with this id; misuse is logged, and records nothing."""
+    made = metric_record(
+        recorder,
+        scope,
+        span_id,
+        label,
+        value,
+        metric_type,
+        assessment,
+        reasoning,
+        tags,
+        metadata,
+        error,
+        timestamp_ms,
+        lower_is_better,
+    )
+    if made is not None:
+        recorder.append(made)
+
+
+def metric_record(
+    recorder: Recorder,
+    scope: Scope,
+    span_id: str,
+    label: object,
+    value: object,
+    metric_type: MetricType | None,
+    assessment: Assessment | None,
+    reasoning: object,
+    tags: Mapping[str, object] | None,
+    metadata: object,
+    error: object,
+    timestamp_ms: object,
+    lower_is_better: object,
+) -> bytes | None:
+    """The record of a metric as it is journalled; None for misuse."""
     own = [] if lower_is_better is None else _own_tags(lower_is_better)
     fields = _fields(recorder, label, value, metric_type, assessment, reasoning, tags, metadata, error, own)
     if fields is None:
-        return
+        return None
     fixed = b'{"span_id":%b,' % encode_text(span_id)
     room = recorder.max_event_bytes - len(scope.metric_head) - len(fixed) - 200
     if sum(map(len, fields.values())) > room:
         fields = fit(fields, room)
     stamp_ms = stamps.now_ms() if timestamp_ms is None else _stamp_ms(timestamp_ms)
-    recorder.append(scope.metric_head + stamps.stamped(fixed + _join(fields), stamp_ms) + b"}}\n")
+    return scope.metric_head + stamps.stamped(fixed + _join(fields), stamp_ms) + b"}}\n"
 
 
 def _fields(

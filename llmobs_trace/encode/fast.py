@@ -44,6 +44,7 @@ zones. So nothing reaches it here but exact builtin types that were looked at fi
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
@@ -127,7 +128,7 @@ def encode(
             if found >= 0:
                 written = found
                 return _to_json(value)
-        elif kind is bool or value is None:
+        elif kind is bool or value is None or (kind is float and isfinite(value)):
             return _to_json(value)
     except UnicodeEncodeError:  # a lone surrogate, after all that stands before it was written
         if kind is str:

@@ -30,7 +30,7 @@ def lineage(cls: type) -> tuple[type, ...]:
 
 def derives(cls: type, base: object) -> bool:
     """A class and a supposed base in, whether it truly is one out: no hooks are asked."""
-    return any(parent is base for parent in lineage(cls))
+    return cls is base or any(parent is base for parent in lineage(cls))
 
 
 def one_of(value: object, allowed: tuple[str, ...]) -> Any:

@@ -29,6 +29,10 @@ class Place:
     tags: Mapping[str, object] = field(default_factory=dict)
 
 
+# An evaluator's: whoever asks for it has the ids.
+NOWHERE = Place("", 0, 0, "", "", "", "")
+
+
 @dataclass
 class Outcome:
     """What came of an attempt. `record` is the root span's, b"" where nothing is recorded; `as_attempt` is
@@ -60,7 +64,14 @@ def root(recorder: Recorder, scope: Scope, place: Place, row: Row) -> MadeSpan:
     )
 
 
-def run(callee: Callee, known: Mapping[str, Any], place: Place, span: MadeSpan | None) -> Outcome:
+def run(
+    callee: Callee,
+    known: Mapping[str, Any],
+    place: Place,
+    span: MadeSpan | None,
+    *,
+    tells_output: bool = True,
+) -> Outcome:
     """Call a task; whatever it raises is its outcome, but for an interrupt of the program."""
     outcome = Outcome()
     try:
@@ -69,13 +80,21 @@ def run(callee: Callee, known: Mapping[str, Any], place: Place, span: MadeSpan |
         else:
             with span as opened:
                 outcome.output = callee(known)
-                opened.set_output(outcome.output)
+                if tells_output:
+                    opened.set_output(outcome.output)
     except (Exception, SystemExit) as error:
         outcome.error = error
     return _timed(outcome, place, span)
 
 
-async def run_async(callee: Callee, known: Mapping[str, Any], place: Place, span: MadeSpan | None) -> Outcome:
+async def run_async(
+    callee: Callee,
+    known: Mapping[str, Any],
+    place: Place,
+    span: MadeSpan | None,
+    *,
+    tells_output: bool = True,
+) -> Outcome:
     """The same for a coroutine function. A cancellation goes on: it is the run's own."""
     outcome = Outcome()
     try:
@@ -84,14 +103,15 @@ async def run_async(callee: Callee, known: Mapping[str, Any], place: Place, span
         else:
             async with span as opened:
                 outcome.output = await callee(known)
-                opened.set_output(outcome.output)
+                if tells_output:
+                    opened.set_output(outcome.output)
     except (Exception, SystemExit) as error:
         outcome.error = error
     return _timed(outcome, place, span)
 
 
 def _timed(outcome: Outcome, place: Place, span: MadeSpan | None) -> Outcome:
-    if span is not None:
+    if span is not None and place is not NOWHERE:
         outcome.start_ns, outcome.duration_ns, outcome.record = (
             span.span.start_ns,
             span.duration_ns,

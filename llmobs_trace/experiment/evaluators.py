@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, overload
 
 import msgspec
 
-from llmobs_trace.capture.metric import record
+from llmobs_trace.capture.metric import metric_record
 from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.encode import encode
 from llmobs_trace.errors import ConfigurationError
@@ -165,12 +166,11 @@ def metric_records(
     tell from a failure yet.
     """
     made: list[bytes] = []
-    keeping = replace(recorder, append=made.append)
     for one in metrics:
         score = one.score
         if one.applies:
-            record(
-                keeping,
+            record = metric_record(
+                recorder,
                 scope,
                 span_id,
                 one.label,
@@ -184,6 +184,8 @@ def metric_records(
                 None,
                 score.lower_is_better,
             )
+            if record is not None:
+                made.append(record)
     return made
 
 
@@ -191,8 +193,16 @@ def kept(one: Judged) -> Kept | None:
     """What is kept of a metric for counting; None where it does not apply."""
     if not one.applies:
         return None
-    value = None if one.error is not None else msgspec.json.decode(encode(one.score.value))
+    value = None if one.error is not None else _plain(one.score.value)
     return Kept(one.label, value, one.error, one.score.assessment, one.score.reasoning)
+
+
+def _plain(value: Any) -> Any:
+    """A value as it comes back from disk."""
+    kind = type(value)
+    if kind is bool or (kind is float and math.isfinite(value)):
+        return value
+    return msgspec.json.decode(encode(value))
 
 
 def with_direction(metrics: list[Judged], lower_is_better: bool | None) -> list[Judged]:

@@ -179,7 +179,7 @@ class Width:
 
     most: int
     now: int = 0
-    paused_until: float = 0.0  # monotonic
+    paused_until: float = 0.0  # monotonic; 0 where nothing pauses
     _succeeded: int = field(default=0, repr=False)
     _holds_until: float = field(default=0.0, repr=False)
     _limited: int = field(default=0, repr=False)  # 429s in a row, for the backoff

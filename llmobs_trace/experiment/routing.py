@@ -77,15 +77,26 @@ class Router:
         else:
             self.onwards(record)
 
-    @contextmanager
-    def following(self, trace_id: str, live: Live) -> Iterator[Live]:
+    def following(self, trace_id: str, live: Live) -> Following:
         """While the block runs, what is recorded of this trace is this attempt's."""
-        key = trace_id.encode()
-        self.live[key] = live
-        try:
-            yield live
-        finally:
-            self.live.pop(key, None)
+        return Following(self.live, trace_id.encode(), live)
+
+
+class Following:
+    """A block, three of which each row enters: as a class it costs a third of a `contextmanager`."""
+
+    __slots__ = ("_all", "_key", "_live")
+
+    def __init__(self, all_live: dict[bytes, Live], key: bytes, live: Live) -> None:
+        self._all = all_live
+        self._key = key
+        self._live = live
+
+    def __enter__(self) -> None:
+        self._all[self._key] = self._live
+
+    def __exit__(self, *_: object) -> None:
+        self._all.pop(self._key, None)
 
 
 _lock = threading.Lock()  # guards the routers' users and where they stand

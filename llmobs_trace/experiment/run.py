@@ -17,6 +17,7 @@ from llmobs_trace.experiment import remote
 from llmobs_trace.experiment.calling import Caller
 from llmobs_trace.experiment.evaluator_steps import EvaluatorSteps
 from llmobs_trace.experiment.evaluators import Evaluator
+from llmobs_trace.experiment.made_ids import UnitIds
 from llmobs_trace.experiment.parameters import Callee
 from llmobs_trace.experiment.routing import routed
 from llmobs_trace.experiment.rows import Row
@@ -69,16 +70,12 @@ class Run:
                 work.router = stack.enter_context(routed(work.recorder))
             if self._needs_loop:
                 self._caller.start_loop(stack)
-            source = _Shared(units)
-            threads = [
+            source = _Shared(units, jobs)
+            for number in range(jobs):
                 threading.Thread(
                     target=self._worker, args=(source,), name=f"llmobs-run-{number}", daemon=True
-                )
-                for number in range(jobs)
-            ]
-            for thread in threads:
-                thread.start()
-            self._wait_for(threads, tick)
+                ).start()
+            self._wait_for(source, tick)
 
     def close(self) -> None:
         """After the last row: what was made for them goes."""
@@ -87,13 +84,12 @@ class Run:
         if self.work.stop is not None:
             self.work.steps.write(Stopped(self.work.stop.why))
 
-    def _wait_for(self, threads: list[threading.Thread], tick: Callable[[], None]) -> None:
+    def _wait_for(self, source: _Shared, tick: Callable[[], None]) -> None:
+        """Until all threads have left. Woken by nothing else: a row that ends is not this thread's to see."""
         work, synced = self.work, time.monotonic()
-        while any(thread.is_alive() for thread in threads):
-            with work.changed:
-                if work.stop is not None and work.stop.at_once:
-                    return
-                work.changed.wait(0.1)
+        while not source.left_by_all.acquire(timeout=0.1):
+            if work.stop is not None and work.stop.at_once:
+                return
             if time.monotonic() - synced >= 1.0:
                 synced = time.monotonic()
                 work.steps.sync()
@@ -108,29 +104,31 @@ class Run:
                 found = source.take()
                 if found is None:
                     return
-                with work.changed:
+                with work.lock:
                     work.in_flight += 1
                 try:
                     self._unit(*found)
                 except Stopping:
                     pass
                 finally:
-                    with work.changed:
+                    with work.lock:
                         work.in_flight -= 1
-                        work.changed.notify_all()
         except BaseException as error:  # the dataset's own, or the disk's: nobody else would hear of it
             work.end(Stop("interrupted", f"{type(error).__name__}: {error}", 3, error=error))
+        finally:
+            source.leave()
 
     def _unit(self, row: Row, repeat: int) -> None:
         work = self.work
         unit: Unit = (row.id or "", repeat)
         state = self._progress.unfinished.get(unit) or State()
+        ids = UnitIds(work.scope.experiment_id, *unit)
         output: Any = None
         error: BaseException | None = None
         children: list[bytes] = []
         if state.ended is None:
-            ended, output, error, children = self._attempts.ended(row, repeat, state)
-            with work.changed:
+            ended, output, error, children = self._attempts.ended(row, repeat, ids, state)
+            with work.lock:
                 work.counts.task(ended)
         else:
             ended = state.ended
@@ -138,13 +136,15 @@ class Run:
             if ended.error is not None:
                 error = RecordedError(ended.error)
         work.send(ended.records)
+        evaluation = None
         for evaluator in self._evaluators:
             if evaluator.label in state.evaluated:
                 work.send(state.evaluated[evaluator.label].records)
             elif error is None or evaluator.asks_for_errors:
-                known = self._evaluations.known(row, output, error, ended.records, children, evaluator)
-                self._evaluations.evaluate(row, repeat, ended, evaluator, known, state)
-        work.steps.write(Sent(unit[0], repeat, self._is_durable))
+                if evaluation is None:
+                    evaluation = self._evaluations.of(row, repeat, ids, ended, output, error, children, state)
+                evaluation.evaluate(evaluator)
+        work.steps.write_later(Sent(unit[0], repeat, self._is_durable))
         self._look_at_failures(error)
 
     def _look_at_failures(self, error: BaseException | None) -> None:
@@ -154,7 +154,7 @@ class Run:
         most = work.options.max_failures
         if most is None:
             return
-        with work.changed:
+        with work.lock:
             raised, ended = work.counts.raised, work.counts.ended
             is_too_much = raised > most if most >= 1 else ended >= 20 and raised / ended > most
             if is_too_much:
@@ -164,11 +164,20 @@ class Run:
 
 
 class _Shared:
-    """Rows for whoever takes the next one."""
+    """Rows for whoever takes the next one; `left_by_all` can be acquired once the last one has left."""
 
-    def __init__(self, units: Iterator[tuple[Row, int]]) -> None:
+    def __init__(self, units: Iterator[tuple[Row, int]], takers: int) -> None:
         self._units = units
-        self._lock = threading.Lock()  # guards the iterator, which is the user's
+        self._lock = threading.Lock()  # guards the iterator, which is the user's, and the takers
+        self._takers = takers
+        self.left_by_all = threading.Lock()
+        self.left_by_all.acquire()
+
+    def leave(self) -> None:
+        with self._lock:
+            self._takers -= 1
+            if not self._takers:
+                self.left_by_all.release()
 
     def take(self) -> tuple[Row, int] | None:
         with self._lock:

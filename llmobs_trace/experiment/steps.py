@@ -202,10 +202,11 @@ class Steps:
     def __init__(self, directory: Path, manifest: Manifest) -> None:
         self.directory = directory
         self.manifest = manifest
-        self._lock = threading.Lock()  # guards `_file`'s end, so that lines stand one after the other
+        self._lock = threading.Lock()  # guards all below, so that lines stand one after the other
         self._file = -1
         self._locked = -1
         self._is_dirty = False
+        self._later: list[bytes] = []  # lines that the next one takes with it
 
     @property
     def path(self) -> Path:
@@ -268,16 +269,33 @@ class Steps:
         """Append a step's line; it is there whatever becomes of the process. Raises OSError."""
         line = _encode(step) + b"\n"
         with self._lock:
-            if self._file < 0:
-                return
-            written = os.write(self._file, line)
-            while written < len(line):  # a disk that is nearly full takes a part
-                written += os.write(self._file, line[written:])
-            self._is_dirty = True
+            if self._later:
+                line = b"".join((*self._later, line))
+                self._later.clear()
+            self._write(line)
+
+    def write_later(self, step: Step) -> None:
+        """Append a step's line with the next one, at the latest with the next `sync`: for what is done again
+        where it is lost, and comes to the same. Of a row's five writes it saves one.
+        """
+        line = _encode(step) + b"\n"
+        with self._lock:
+            self._later.append(line)
+
+    def _write(self, line: bytes) -> None:
+        if self._file < 0:
+            return
+        written = os.write(self._file, line)
+        while written < len(line):  # a disk that is nearly full takes a part
+            written += os.write(self._file, line[written:])
+        self._is_dirty = True
 
     def sync(self) -> None:
         """Have what was written survive the machine too."""
         with self._lock:
+            if self._later:
+                self._write(b"".join(self._later))
+                self._later.clear()
             if self._is_dirty and self._file >= 0:
                 self._is_dirty = False
                 getattr(os, "fdatasync", os.fsync)(self._file)
@@ -359,6 +377,7 @@ class Steps:
     def after_fork_in_child(self) -> None:
         """The lock may have been held by a thread that is not here."""
         self._lock = threading.Lock()
+        self._later.clear()
         self.let_go()
 
     def let_go(self) -> None:

@@ -4,20 +4,21 @@ run's threads.
 
 from __future__ import annotations
 
-import inspect
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
 
+from llmobs_trace.capture.user_tags import plain_tags
 from llmobs_trace.encode import encode
-from llmobs_trace.experiment import attempt, made_ids, remote
+from llmobs_trace.experiment import attempt, remote
 from llmobs_trace.experiment.attempt import Outcome, Place
-from llmobs_trace.experiment.calling import Caller, CancelledWithin
+from llmobs_trace.experiment.calling import Caller, CancelledWithin, is_awaitable
 from llmobs_trace.experiment.limits import AttemptTimeout
+from llmobs_trace.experiment.made_ids import UnitIds
 from llmobs_trace.experiment.parameters import Callee
 from llmobs_trace.experiment.retrying import Retries, end_for, pause_before_another
 from llmobs_trace.experiment.routing import Live
@@ -26,6 +27,8 @@ from llmobs_trace.experiment.states import MOST_DEATHS, State
 from llmobs_trace.experiment.steps import Begin, Ended, TaskError, Tried
 from llmobs_trace.experiment.throttle import Throttle
 from llmobs_trace.experiment.work import Work
+
+NOTHING = nullcontext()
 
 
 class ProcessDied(RuntimeError):
@@ -48,19 +51,20 @@ class TaskSteps:
         *,
         collects: bool,
     ) -> None:
-        self.throttle = Throttle(task.name, work.options.jobs, work.changed, work.stops)
+        self.throttle = Throttle(task.name, work.options.jobs, work.lock, work.changed, work.stops)
         self._work = work
         self._caller = caller
         self._task = task
+        self._asks_for_row = "row" in task.by_name.values()
         self._pool = pool
-        self._tags = tags
+        self._tags = plain_tags(tags)
         self._decode = decode
         self._collects = collects
         self._suspects = threading.Lock()  # held by a row that was in flight when a worker died
         self._has_compared = False
 
     def ended(
-        self, row: Row, repeat: int, state: State
+        self, row: Row, repeat: int, ids: UnitIds, state: State
     ) -> tuple[Ended, Any, BaseException | None, list[bytes]]:
         """Attempts until one of them counts; what came of it, on disk."""
         work = self._work
@@ -68,24 +72,25 @@ class TaskSteps:
         retries, waited, number, deaths = Retries(work.options.retries), 0.0, state.begun, state.deaths
         throttle = self.throttle
         while True:
-            place = self._place(row_id, repeat, number, len(tried), waited)
             if deaths >= MOST_DEATHS:
+                place = self._place(ids, row_id, repeat, number, len(tried), waited)
                 died = ProcessDied(f"the process died {deaths} times while it ran")
                 outcome = self._without_running(place, row, died)
                 break
             waited += throttle.enter()
             started = time.monotonic()
+            succeeded = False
             try:
                 number += 1
-                place = self._place(row_id, repeat, number, len(tried), waited)
+                place = self._place(ids, row_id, repeat, number, len(tried), waited)
                 work.steps.write(Begin(row_id, repeat, number, time.time_ns()))
-                with self._suspects if deaths else nullcontext():
+                with self._suspects if deaths else NOTHING:
                     outcome = self._attempt(row, place)
+                succeeded = outcome.error is None
             finally:
-                throttle.leave()
+                throttle.leave(succeeded=succeeded)
             error = outcome.error
             if error is None:
-                throttle.succeeded()
                 break
             deaths += isinstance(error, remote.LostWorker)
             pause = pause_before_another(work, throttle, error, retries, started)
@@ -96,7 +101,7 @@ class TaskSteps:
             tried.append(record)
             throttle.sleep(pause)
             waited += pause
-        return self._keep(row_id, repeat, number, outcome, tried, waited)
+        return self._keep(place, outcome, tried, waited)
 
     def _attempt(self, row: Row, place: Place) -> Outcome:
         work = self._work
@@ -104,17 +109,14 @@ class TaskSteps:
             "input": row.input,
             "config": work.config,
             "metadata": row.metadata,
-            "row": row.without_expected_output(),
+            "row": row.without_expected_output() if self._asks_for_row else None,
         }
         if self._pool is not None:
             return self._remote(row, place, known)
         span = attempt.root(work.recorder, work.scope, place, row) if work.router is not None else None
-        collects = self._collects
-        live = Live(place.attempt, copies=[] if collects else None)
+        live = Live(place.attempt, copies=[] if self._collects else None)
         started = time.monotonic()
-        with ExitStack() as stack:
-            if work.router is not None:
-                stack.enter_context(work.router.following(place.trace_id, live))
+        with NOTHING if work.router is None else work.router.following(place.trace_id, live):
             try:
                 outcome = self._caller.call(
                     self._task.is_async,
@@ -124,7 +126,7 @@ class TaskSteps:
                 )
             except (AttemptTimeout, CancelledWithin) as error:
                 return self._without_running(place, row, error, time.monotonic() - started)
-        if inspect.isawaitable(outcome.output):
+        if is_awaitable(outcome.output):
             outcome.output = None
             outcome.error = TypeError(f"{self._task.name} returned an awaitable: declare it with `async def`")
         outcome.children = live.copies or []
@@ -158,9 +160,9 @@ class TaskSteps:
         work = self._work
         return attempt.failed(work.recorder, work.scope, place, row, error, round(seconds * 1e9))
 
-    def _place(self, row_id: str, repeat: int, number: int, retries: int, waited: float) -> Place:
-        work = self._work
-        experiment_id = work.scope.experiment_id
+    def _place(
+        self, ids: UnitIds, row_id: str, repeat: int, number: int, retries: int, waited: float
+    ) -> Place:
         tags = {**self._tags, "run_iteration": repeat}
         if retries:
             tags["retries"] = retries
@@ -170,28 +172,20 @@ class TaskSteps:
             row_id,
             repeat,
             number,
-            made_ids.trace_id(experiment_id, row_id, repeat),
-            made_ids.span_id(experiment_id, row_id, repeat, number),
-            made_ids.span_id(experiment_id, row_id, repeat, "last"),
+            ids.trace_id,
+            ids.span_id(number),
+            ids.span_id("last"),
             self._task.name,
             tags,
         )
 
     def _keep(
-        self,
-        row_id: str,
-        repeat: int,
-        number: int,
-        outcome: Outcome,
-        tried: list[msgspec.Raw],
-        waited: float,
+        self, place: Place, outcome: Outcome, tried: list[msgspec.Raw], waited: float
     ) -> tuple[Ended, Any, BaseException | None, list[bytes]]:
         """Put what came of a row's task on disk."""
         work = self._work
-        span_id = made_ids.span_id(work.scope.experiment_id, row_id, repeat, number)
-        last = made_ids.span_id(work.scope.experiment_id, row_id, repeat, "last")
         records = [
-            msgspec.Raw(bytes(record).replace(last.encode(), span_id.encode()))
+            msgspec.Raw(bytes(record).replace(place.last_span_id.encode(), place.span_id.encode()))
             for record in tried
             if bytes(record) != b"null"
         ]
@@ -205,12 +199,12 @@ class TaskSteps:
         line, blob = work.steps.keep_output(encoded)
         error = outcome.error
         ended = Ended(
-            row_id,
-            repeat,
-            number,
+            place.row_id,
+            place.repeat,
+            place.attempt,
             outcome.start_ns,
             outcome.duration_ns,
-            span_id,
+            place.span_id,
             records,
             line,
             blob,

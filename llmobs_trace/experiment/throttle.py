@@ -16,12 +16,23 @@ class Stopping(Exception):
 
 
 class Throttle:
-    """One function's calls. `lock` is the run's: every change of the run's state wakes whoever waits."""
+    """One function's calls. `changed` is the run's, on its `lock`: whatever ends the run wakes whoever waits.
 
-    def __init__(self, name: str, most: int, changed: threading.Condition, stops: Callable[[], bool]) -> None:
+    Nobody is woken where nobody waits: of 64 threads that would be most of what a row costs.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        most: int,
+        lock: threading.RLock,
+        changed: threading.Condition,
+        stops: Callable[[], bool],
+    ) -> None:
         self.name = name
         self.width = Width(most)
-        self._changed = changed  # guards all below, and the width
+        self._lock = lock  # guards all below, and the width
+        self._changed = changed
         self._stops = stops
         self._running = 0
         self._waiting = 0
@@ -29,36 +40,40 @@ class Throttle:
 
     def enter(self) -> float:
         """Wait until another call may start; the seconds that took. Raises `Stopping`."""
-        began = time.monotonic()
-        with self._changed:
+        with self._lock:
+            if self._running < self.width.now and not self.width.paused_until:
+                self._running += 1
+                return 0.0
+            began = time.monotonic()
             self._waiting += 1
             try:
                 while True:
                     now = time.monotonic()
                     pause = self.width.paused_until - now
-                    if pause <= 0 and self._running < self.width.now:
-                        self._running += 1
-                        return now - began if now - began > 0.001 else 0.0
+                    if pause <= 0:
+                        self.width.paused_until = 0.0
+                        if self._running < self.width.now:
+                            self._running += 1
+                            return now - began if now - began > 0.001 else 0.0
                     if self._stops():
                         raise Stopping
                     self._changed.wait(pause if pause > 0 else None)
             finally:
                 self._waiting -= 1
 
-    def leave(self) -> None:
-        """A call came to its end, whatever came of it."""
-        with self._changed:
+    def leave(self, *, succeeded: bool = False) -> None:
+        """A call came to its end."""
+        with self._lock:
             self._running -= 1
-            self._changed.notify_all()
-
-    def succeeded(self) -> None:
-        with self._changed:
-            self.width.succeeded(binds=self._waiting > 0)
-            self.last_good = None
+            if succeeded:
+                self.width.succeeded(binds=self._waiting > 0)
+                self.last_good = None
+            if self._waiting:
+                self._changed.notify_all()
 
     def limited(self, error: BaseException, started: float) -> tuple[float, float]:
         """A 429: for how many seconds nothing starts, and how long nothing has succeeded until then."""
-        with self._changed:
+        with self._lock:
             now = time.monotonic()
             if self.last_good is None:
                 self.last_good = now
@@ -66,12 +81,12 @@ class Throttle:
             return pause, self.width.paused_until - self.last_good
 
     def struggled(self) -> None:
-        with self._changed:
+        with self._lock:
             self.width.struggled()
 
     def waits(self) -> float:
         """For how many more seconds nothing starts, for whoever shows it."""
-        with self._changed:
+        with self._lock:
             return max(self.width.paused_until - time.monotonic(), 0.0)
 
     def sleep(self, seconds: float) -> None:

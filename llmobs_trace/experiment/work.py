@@ -62,7 +62,8 @@ class Work:
         self.options = options
         self.counts = counts
         self.say = say
-        self.changed = threading.Condition()  # guards all that changes below, the counts and the throttles
+        self.lock = threading.RLock()  # guards all that changes below, the counts and the throttles
+        self.changed = threading.Condition(self.lock)  # for those that wait for a throttle
         self.stop: Stop | None = None
         self.in_flight = 0
         # None where nothing is recorded; set while the run is at work.
