@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import pkgutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,11 +21,18 @@ class TwoUsers:
     @contextmanager
     def the_second(self) -> Iterator[None]:
         """Within the block this process has the second user's rights, and no others."""
-        # What it would load later, it may not be allowed to read.
-        import httpx  # noqa: F401
-
+        _load_what_it_may_need()
         os.seteuid(self.number)
         try:
             yield
         finally:
             os.seteuid(0)
+
+
+def _load_what_it_may_need() -> None:
+    """The second user may not read a checkout, nor an environment, that stands in a directory of the first's."""
+    importlib.import_module("httpx")
+    for room in ("journal", "deliver", "store", "cli"):
+        package = importlib.import_module(f"llmobs_trace.{room}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
