@@ -3,7 +3,8 @@
 - what runs: ``dataset`` and ``rows``, what functions ask for (``parameters``), ``evaluators``, and all of it
   checked (``definition``), as users make it (``experiment``); ``rerun`` is what another run leaves to it
 - one call of `run`: ``session`` goes on with the ``steps`` of a run that was begun, if ``taking_up`` says
-  so, from where ``states`` finds it; ``fingerprints`` and ``made_ids`` are the same in each process
+  so, from where ``states`` finds it, and ends by ``stop_signals`` in order; ``fingerprints`` and
+  ``made_ids`` are the same in each process
 - the work: ``run`` hands rows to threads, which share ``work``; ``task_steps`` and ``evaluator_steps`` bring
   each step to its end by ``calling`` users' functions, an ``attempt`` here or ``remote``; ``throttle``,
   ``limits`` and ``retrying`` hold it back; ``routing`` looks at what is recorded meanwhile

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -23,7 +21,7 @@ from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.encode import encode
 from llmobs_trace.errors import ConfigurationError, ExperimentError
-from llmobs_trace.experiment import taking_up
+from llmobs_trace.experiment import stop_signals, taking_up
 from llmobs_trace.experiment.counts import Counts
 from llmobs_trace.experiment.definition import Definition, Selection
 from llmobs_trace.experiment.interrupted import ExperimentInterrupted
@@ -132,6 +130,13 @@ class Session:
         if self._run is not None:
             self._run.work.end(stop)
 
+    def _signalled(self, name: str, run: Run, line: ProgressLine) -> None:
+        """Ctrl-C and SIGTERM end the run in order; twice at once."""
+        self._signals += 1
+        if self._signals == 1 and run.work.in_flight:
+            line.say(f"{run.work.in_flight} rows are running, waiting for them; {name} again stops now")
+        self.interrupt(f"interrupted by {name}", at_once=self._signals > 1)
+
     def run(self) -> Result:
         experiment = self._experiment
         selected = self._selection.of(experiment.dataset)
@@ -177,7 +182,7 @@ class Session:
             work.end(self._stop_before)
         steps.write(Started(os.getpid(), time.time_ns(), _destination()))
         try:
-            with self._signals_taken(run, line):
+            with stop_signals.taken(lambda name: self._signalled(name, run, line)):
                 self._work(run, progress, frozenset(selected), line)
                 summary = self._finish(run, steps, recorder, scope, progress, selected)
         finally:
@@ -346,41 +351,6 @@ class Session:
             "run_id": manifest.run,
             **self._experiment.tags,
         }
-
-    # --- Signals --------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _signals_taken(self, run: Run, line: ProgressLine) -> Iterator[None]:
-        """Ctrl-C and SIGTERM end the run in order, where nobody else has a handler for them; twice at
-        once.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        process = os.getpid()
-        defaults: dict[int, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-
-        def handler(number: int, _: object) -> None:
-            if os.getpid() != process:
-                # A forked worker has its parent's handler, and ends as one that has none: pools wait for it.
-                signal.signal(number, defaults[number])
-                os.kill(os.getpid(), number)
-                return
-            self._signals += 1
-            name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
-            if self._signals == 1 and run.work.in_flight:
-                line.say(f"{run.work.in_flight} rows are running, waiting for them; {name} again stops now")
-            self.interrupt(f"interrupted by {name}", at_once=self._signals > 1)
-
-        ours = [number for number, default in defaults.items() if signal.getsignal(number) is default]
-        before = {number: signal.signal(number, handler) for number in ours}
-        try:
-            yield
-        finally:
-            for number, was in before.items():
-                if signal.getsignal(number) is handler:
-                    signal.signal(number, was)
 
 
 def runs() -> Path:

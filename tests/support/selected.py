@@ -42,7 +42,7 @@ INTERPRETER = {
         ("capture", "encode", "journal", "http_client", "deliver", "nesting", "process", "suites", "servers"),
         "*",
     ),
-    "experiment": "executors fingerprints runs",
+    "experiment": "executors fingerprints runs stop_signals",
     "promises": "children ends forks processes propagation set_up switches weather wire",
 }
 MARKS = {"quick": QUICK, "interpreter": INTERPRETER}

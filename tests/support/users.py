@@ -30,7 +30,7 @@ class TwoUsers:
 
 
 def _load_what_it_may_need() -> None:
-    """The second user may not read a checkout, nor an environment, that stands in a directory of the first's."""
+    """The second user may not read a checkout or an environment in a directory that is the first's alone."""
     importlib.import_module("httpx")
     for room in ("journal", "deliver", "store", "cli"):
         package = importlib.import_module(f"llmobs_trace.{room}")
