@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,6 @@ from llmobs_trace.capture import active
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.encode import Redactor
-from llmobs_trace.errors import ExperimentError
 from llmobs_trace.settings.config import Config
 
 if TYPE_CHECKING:
@@ -133,16 +132,17 @@ def _destination(config: Config) -> Destination:
 @contextmanager
 def catalog_of(config: Config) -> Iterator[Catalog]:
     """What keeps the projects, datasets and experiments of where a configuration's events go; open within the
-    block. Raises `ExperimentError` where nothing does.
+    block.
     """
+    if config.destination == "datadog" and config.api_key is not None and config.app_key is not None:
+        from llmobs_trace.catalog.http_catalog import HttpCatalog
+
+        with closing(HttpCatalog(config.base_url, config.api_key, config.app_key)) as catalog:
+            yield catalog
+        return
     from llmobs_trace.catalog.local_catalog import LocalCatalog
     from llmobs_trace.store.store import Store
 
-    if config.destination != "local":
-        raise ExperimentError(
-            "nothing was run: runs go to the local store, since nobody makes their experiments at "
-            "Datadog yet; configure(destination='local')"
-        )
     with Store(config.database) as store:
         yield LocalCatalog(store)
 

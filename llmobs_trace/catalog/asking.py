@@ -1,0 +1,238 @@
+"""Asks a server for one thing, again where that helps, within a time; pages are followed. Any thread, one at
+a time.
+
+Only a question that may come twice is repeated here. What makes something is asked for once: `Unsure` says
+that nobody knows whether it was made, and whoever asked looks before it asks again.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeVar
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from llmobs_trace.catalog.catalog import CatalogError
+from llmobs_trace.catalog.refusals import TRIES, Next, advice, next_after
+from llmobs_trace.catalog.resources import cursor_in
+from llmobs_trace.http_client.backoff import Pace, asked_delay, asked_seconds, retry_delay
+from llmobs_trace.http_client.clock import Clock
+from llmobs_trace.http_client.connection import Connection, Hindered, NoAnswer
+
+PREFIX: Final = "/api/v2/llm-obs/v1"
+# One request may take so long, of the time that there is in all: after it another connection may do better.
+_REQUEST_SECONDS: Final = 15.0
+# A page of records has no bound of its own; what has no end is not read to it.
+_MAX_BODY_BYTES: Final = 256 << 20
+# With so little left nothing is tried any more.
+_LAST_SECONDS: Final = 0.5
+# A program's tests may stop time, and with it everybody's naps.
+_nap = time.sleep
+
+
+_Found = TypeVar("_Found")
+_Read = TypeVar("_Read")
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What is asked; for an error's words `doing`, as in "looking for the dataset 'capitals'", and `named`,
+    which is what the server must know already.
+    """
+
+    method: str
+    path: str
+    doing: str
+    named: str = "what it is about"
+    body: bytes | None = None
+
+
+class Unsure(Exception):
+    """Nobody knows whether a question took effect; `error` is what it comes to where nobody asks again."""
+
+    def __init__(self, error: CatalogError, decided: Next, asked_seconds: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.decided = decided
+        self.asked_seconds = asked_seconds
+
+
+class Conflict(CatalogError):
+    """The server says that it is there already."""
+
+
+class Times:
+    """How to wait, and by which clock; replaced in tests alone."""
+
+    def __init__(
+        self,
+        pace: Pace | None = None,
+        now: Callable[[], float] = Clock.now,
+        wait: Callable[[float], None] = _nap,
+    ) -> None:
+        self.pace = pace or Pace()
+        self.now = now
+        self.wait = wait
+
+
+class Patience:
+    """How long one verb goes on in spite of failures."""
+
+    def __init__(self, seconds: float, times: Times) -> None:
+        self._seconds = seconds
+        self._times = times
+        self._failures = 0
+        self.renew()
+
+    def renew(self) -> None:
+        """A part of the work is done for good: the rest has as long again."""
+        self._give_up_at = self._times.now() + self._seconds
+        self._failures = 0
+
+    @property
+    def left_seconds(self) -> float:
+        return self._give_up_at - self._times.now()
+
+    def wait_after(self, unsure: Unsure) -> None:
+        """Wait before the next try; raise the error where there is none."""
+        self._failures += 1
+        left, chance = self.left_seconds, random.random()
+        if unsure.asked_seconds is not None:
+            seconds = asked_delay(unsure.asked_seconds, chance)
+        else:
+            # Towards the end of the time tries come closer together: each may be the last.
+            seconds = min(retry_delay(self._failures, chance, self._times.pace), left / 2)
+        if seconds >= left or left < _LAST_SECONDS or self._failures >= TRIES.get(unsure.decided, math.inf):
+            raise unsure.error from None
+        self._times.wait(seconds)
+
+
+class Asking:
+    """The way to one server."""
+
+    def __init__(self, connection: Connection, seconds: float, times: Times) -> None:
+        self.name = connection.base_url
+        self._connection = connection
+        self._seconds = seconds
+        self._times = times
+        self._process = os.getpid()
+
+    def patience(self) -> Patience:
+        return Patience(self._seconds, self._times)
+
+    def close(self) -> None:
+        if self._process == os.getpid():
+            self._connection.close()
+
+    def once(self, question: Question, patience: Patience) -> bytes:
+        """The body of the answer. Raises `Unsure`, `Conflict` and `CatalogError`."""
+        if self._process != os.getpid():
+            self._connection.after_fork_in_child()  # the connection is the parent's
+            self._process = os.getpid()
+        self._connection.open()
+        timeout = max(min(_REQUEST_SECONDS, patience.left_seconds), 0.1)
+        try:
+            came = self._connection.ask(
+                question.method, question.path, question.body, timeout, _MAX_BODY_BYTES
+            )
+        except Hindered as hindered:
+            raise CatalogError(self._told(question, str(hindered))) from None
+        except NoAnswer as none:
+            raise Unsure(CatalogError(self._told(question, str(none))), Next.AGAIN) from None
+        decided, instead = next_after(came.status, came.headers, came.body, is_whole=came.is_whole)
+        if decided is Next.READ:
+            return came.body
+        words = self._connection.fit_to_print(instead or came.words)
+        changes = question.method != "GET"
+        error = (Conflict if decided is Next.LOOK else CatalogError)(
+            self._told(
+                question,
+                f"HTTP {came.status}: {words}",
+                advice(came.status, changes=changes, named=question.named),
+            ),
+            came.status,
+            is_final=decided in (Next.NEVER, Next.LOOK),
+        )
+        if decided in (Next.AGAIN, Next.A_FEW_TIMES):
+            raise Unsure(error, decided, asked_seconds(came.status, came.headers, time.time()))
+        raise error
+
+    def ask(self, question: Question, patience: Patience) -> bytes:
+        """The same for what may come twice: again until there is an answer. Raises `CatalogError`."""
+        while True:
+            try:
+                return self.once(question, patience)
+            except Unsure as unsure:
+                patience.wait_after(unsure)
+
+    def pages(
+        self,
+        question: Question,
+        filters: Mapping[str, str],
+        patience: Patience | None = None,
+        dispensable: str | None = None,
+    ) -> Iterator[bytes]:
+        """The bodies of a list's pages; without `patience` each page has its own. `dispensable` is a filter
+        without which the list is only longer: where a server refuses it, it is left out.
+        """
+        wanted = dict(filters)
+        cursors: set[str] = set()
+        while True:
+            path = f"{question.path}?{urlencode(wanted, quote_via=quote)}" if wanted else question.path
+            asked = msgspec.structs.replace(question, path=path)
+            try:
+                body = self.ask(asked, patience or self.patience())
+            except CatalogError as error:
+                if error.status not in (400, 422) or dispensable not in wanted:
+                    raise
+                del wanted[dispensable]
+                continue
+            yield body
+            cursor = self.read(asked, body, cursor_in)
+            if not cursor:
+                return
+            if cursor in cursors:
+                raise CatalogError(self._told(question, "its pages go round in a circle"))
+            cursors.add(cursor)
+            # The cursor may have to carry the filters, or they it: who has both is right in either case.
+            wanted["page[cursor]"] = cursor
+
+    def read(self, question: Question, body: bytes, how: Callable[[bytes], _Read]) -> _Read:
+        """What a body says. Raises `CatalogError` where it says nothing that is understood."""
+        try:
+            return how(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise CatalogError(self._told(question, f"the answer can't be read: {error}")) from None
+
+    def made_once(
+        self,
+        make: Question,
+        look: Callable[[Patience], _Found | None],
+        read: Callable[[bytes], _Found | None],
+    ) -> _Found:
+        """What `look` finds, or what `make` makes where there is nothing; never two of it."""
+        patience = self.patience()
+        while True:
+            found = look(patience)
+            if found is not None:
+                return found
+            try:
+                made = self.read(make, self.once(make, patience), read)
+                if made is not None:
+                    return made
+                nothing = CatalogError(self._told(make, "the answer does not say what was made"))
+                raise Unsure(nothing, Next.A_FEW_TIMES)
+            except Conflict:
+                found = look(patience)
+                if found is None:
+                    raise
+                return found
+            except Unsure as unsure:
+                patience.wait_after(unsure)
+
+    def _told(self, question: Question, said: str, then: str = "") -> str:
+        return f"{question.doing} at {self.name}: {said}" + (f"; {then}" if then else "")
