@@ -203,7 +203,7 @@ class _RowRun:
             if self._recorder.enabled:
                 for record in metric_records(self._recorder, self._scope, self._span_id, [one]):
                     self._recorder.append(record)
-            told["evaluated"][PASSED] = [_plain(each) for each in [kept(one)] if each is not None]
+            told["evaluated"][PASSED] = [_plain(kept(one))]
         for evaluator, metrics in self._evaluated(raised):
             told["evaluated"][evaluator] = [_plain(each) for each in metrics]
         self._properties.append((PROPERTY, told))

@@ -44,6 +44,10 @@ FIRST_ITEM_TAG = "time_to_first_item_ns"
 EXHAUSTED_TAG = "exhausted"
 ENDED_BY_TAG = "ended_by"
 LOWER_TAG = "lower_is_better"
+NOT_APPLICABLE_TAG = "not_applicable"
+# Of an experiment's run: which repeat of its row a root is, and of which attempt at it a child.
+ITERATION_TAG = "run_iteration"
+ATTEMPT_TAG = "attempt"
 # Of a model call; a root has the sums of its tree under the names of tokens and cost.
 MODEL_TAG = "model_name"
 PROVIDER_TAG = "model_provider"
@@ -132,6 +136,18 @@ TAGS: dict[str, OwnTag] = {
         ("capture/model_sums.py",),
         ("store/columns.py",),
     ),
+    ITERATION_TAG: OwnTag(
+        "span",
+        "on a row's root, which repeat of its row it is, from 1",
+        ("experiment/task_steps.py",),
+        ("store/columns.py",),
+    ),
+    ATTEMPT_TAG: OwnTag(
+        "span",
+        "on what a row's task recorded, which attempt it was, from 1",
+        ("experiment/routing.py",),
+        ("store/columns.py",),
+    ),
     ENDED_BY_TAG: OwnTag(
         "span",
         "the exception that ended it without failing it",
@@ -141,6 +157,12 @@ TAGS: dict[str, OwnTag] = {
     LOWER_TAG: OwnTag(
         "metric",
         "`true` or `false`: which of its values are the better ones",
+        ("capture/metric.py",),
+        ("store/columns.py",),
+    ),
+    NOT_APPLICABLE_TAG: OwnTag(
+        "metric",
+        "`true`, beside an error that says nothing: the evaluator does not apply to the row",
         ("capture/metric.py",),
         ("store/columns.py",),
     ),

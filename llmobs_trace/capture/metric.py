@@ -19,7 +19,7 @@ from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.capture.user_tags import encoded_tags, plain_tags
 from llmobs_trace.capture.values import as_text, redacted_text
 from llmobs_trace.encode import derives, encode, encode_text, fit, one_of, shape_expected
-from llmobs_trace.wire import ASSESSMENTS, LOWER_TAG, METRIC_TYPES, Assessment, MetricType
+from llmobs_trace.wire import ASSESSMENTS, LOWER_TAG, METRIC_TYPES, NOT_APPLICABLE_TAG, Assessment, MetricType
 
 _VALUE_FIELDS: dict[MetricType, str] = {
     "score": "score_value",
@@ -27,6 +27,8 @@ _VALUE_FIELDS: dict[MetricType, str] = {
     "boolean": "boolean_value",
     "json": "json_value",
 }
+
+_NOT_APPLICABLE = b'"%b:true"' % NOT_APPLICABLE_TAG.encode()
 
 
 def record(
@@ -78,12 +80,21 @@ def metric_record(
     error: object,
     timestamp_ms: object,
     lower_is_better: object,
+    *,
+    not_applicable: bool = False,
 ) -> bytes | None:
-    """The record of a metric as it is journalled; None for misuse."""
+    """The record of a metric as it is journalled; None for misuse. What is `not_applicable` has neither a value
+    nor anything to say of its error.
+    """
     own = [] if lower_is_better is None else _own_tags(lower_is_better)
+    if not_applicable:
+        own = [*own, _NOT_APPLICABLE]
+        error = ""
     fields = _fields(recorder, label, value, metric_type, assessment, reasoning, tags, metadata, error, own)
     if fields is None:
         return None
+    if not_applicable:
+        fields["error"] = b"{}"
     fixed = b'{"span_id":%b,' % encode_text(span_id)
     room = recorder.max_event_bytes - len(scope.metric_head) - len(fixed) - 200
     if sum(map(len, fields.values())) > room:

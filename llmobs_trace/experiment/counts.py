@@ -22,7 +22,8 @@ class ScoreSummary:
     scored 2 · mean 0.5
 
     - `scored`, `failed` (the evaluator raised), `missing` (it did not run: the task raised, or the row is
-      left), `not_applicable` (it said None)
+      left; or it raised before it came to this label), `not_applicable` (it said None, or ended without this
+      label)
     - `mean`: of the scored ones' numbers; of truth values the share that is true; None of categories
     - `passed`: how many were assessed as a pass; None where none was assessed
     - `worst`, `best`: the mean, if all that failed or are missing had come to the least or the greatest
@@ -64,6 +65,8 @@ class _Label:
     evaluator: str | None
     scored: int = 0
     failed: int = 0
+    not_applicable: int = 0  # where the evaluator says so
+    given: int = 0  # where it ended without an error, whatever it gave: elsewhere it was silent
     numbers: int = 0
     total: float = 0.0
     are_booleans: bool = True
@@ -78,7 +81,7 @@ class Counts:
     def __init__(self, bounds: Mapping[str, tuple[float, float]] | None = None) -> None:
         self.ended = 0
         self.raised = 0
-        self._evaluated: Counter[str] = Counter()
+        self._in_order: Counter[str] = Counter()  # rows on which an evaluator ended without an error
         self._labels: dict[str, _Label] = {}
         self._bounds = bounds or {}
         # The commonest errors, each with a row that had it; of texts without end the first are kept.
@@ -94,12 +97,17 @@ class Counts:
 
     def evaluator(self, evaluator: str, metrics: Iterable[Kept], row: str) -> None:
         """An evaluator came to its end on a row."""
-        self._evaluated[evaluator] += 1
+        metrics = list(metrics)
+        in_order = all(kept.error is None for kept in metrics)
+        self._in_order[evaluator] += in_order
         for kept in metrics:
             label = self._labels.setdefault(kept.label, _Label(evaluator))
+            label.given += in_order
             if kept.error is not None:
                 label.failed += 1
                 self._error(f"{kept.label}: {kept.error}", row)
+            elif kept.not_applicable:
+                label.not_applicable += 1
             else:
                 _add(label, kept)
 
@@ -116,16 +124,27 @@ class Counts:
         for evaluator in evaluators:
             # One that gives labels of its own has none of its name.
             if evaluator not in self._labels and evaluator not in given:
-                not_applicable = self._evaluated[evaluator]
+                not_applicable = self._in_order[evaluator]
                 found[evaluator] = ScoreSummary(evaluator, 0, 0, units - not_applicable, not_applicable)
             for name, label in self._labels.items():
                 if label.evaluator == evaluator:
                     found[name] = self._summary(name, label, units)
         return found
 
+    def labels_with_silence(self) -> dict[str, set[str]]:
+        """By evaluator, the labels that it did not give on all rows on which it ended without an error."""
+        found: dict[str, set[str]] = {}
+        for name, label in self._labels.items():
+            if label.evaluator is not None and self._silent(label):
+                found.setdefault(label.evaluator, set()).add(name)
+        return found
+
+    def _silent(self, label: _Label) -> int:
+        return max(self._in_order[label.evaluator or ""] - label.given, 0)
+
     def _summary(self, name: str, label: _Label, units: int) -> ScoreSummary:
-        ended = self._evaluated[label.evaluator or ""]
-        missing = units - ended
+        not_applicable = label.not_applicable + self._silent(label)
+        missing = units - label.scored - label.failed - not_applicable
         mean = label.total / label.numbers if label.numbers else None
         bounds = (
             (0.0, 1.0) if label.numbers and label.are_booleans else self._bounds.get(label.evaluator or "")
@@ -141,7 +160,7 @@ class Counts:
             label.scored,
             label.failed,
             missing,
-            ended - label.scored - label.failed,
+            not_applicable,
             mean,
             label.passed if label.assessed else None,
             worst,

@@ -111,7 +111,7 @@ class Evaluation:
         if work.router is not None:
             made = metric_records(work.recorder, work.scope, self._ended.span_id, metrics)
             records += [msgspec.Raw(record.rstrip(b"\n")) for record in made]
-        keeps: list[Kept] = [each for one in metrics if (each := kept(one)) is not None]
+        keeps: list[Kept] = [kept(one) for one in metrics]
         evaluated = Evaluated(self._ended.row, self._repeat, label, keeps, records)
         work.steps.write(evaluated)
         self._state.evaluated[label] = evaluated

@@ -161,38 +161,37 @@ def metric_records(
     metrics: Sequence[Judged],
     *,
     tags: Mapping[str, str] | None = None,
+    timestamp_ms: int | None = None,
 ) -> list[bytes]:
-    """A record for each metric, as it is journalled; none for one that does not apply, which no reader could
-    tell from a failure yet.
-    """
+    """A record for each metric, as it is journalled."""
     made: list[bytes] = []
     for one in metrics:
         score = one.score
-        if one.applies:
-            record = metric_record(
-                recorder,
-                scope,
-                span_id,
-                one.label,
-                score.value,
-                one.metric_type,
-                score.assessment,
-                score.reasoning,
-                {**(tags or {}), **(score.tags or {})},
-                score.metadata,
-                one.error,
-                None,
-                score.lower_is_better,
-            )
-            if record is not None:
-                made.append(record)
+        record = metric_record(
+            recorder,
+            scope,
+            span_id,
+            one.label,
+            score.value,
+            one.metric_type,
+            score.assessment if one.applies else None,
+            score.reasoning,
+            {**(tags or {}), **(score.tags or {})},
+            score.metadata,
+            one.error,
+            timestamp_ms,
+            score.lower_is_better,
+            not_applicable=not one.applies,
+        )
+        if record is not None:
+            made.append(record)
     return made
 
 
-def kept(one: Judged) -> Kept | None:
-    """What is kept of a metric for counting; None where it does not apply."""
+def kept(one: Judged) -> Kept:
+    """What is kept of a metric for counting."""
     if not one.applies:
-        return None
+        return Kept(one.label, reasoning=one.score.reasoning, not_applicable=True)
     value = None if one.error is not None else _plain(one.score.value)
     return Kept(one.label, value, one.error, one.score.assessment, one.score.reasoning)
 

@@ -217,13 +217,13 @@ def _row(
     scores: dict[str, Score | None] = {}
     errors: dict[str, str] = {}
     for name, one in evaluated.items():
-        scores.update(dict.fromkeys(labels_of[name] or {name}))
+        if one.ended_in_order:
+            scores.update(dict.fromkeys(labels_of[name] or {name}))
         for kept in one.metrics:
-            if kept.error is None:
-                scores[kept.label] = score_of(kept)
-            else:
-                scores.pop(kept.label, None)
+            if kept.error is not None:
                 errors[kept.label] = kept.error
+            else:
+                scores[kept.label] = None if kept.not_applicable else score_of(kept)
     return ResultRow(
         row.id or "",
         repeat,

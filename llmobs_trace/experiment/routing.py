@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from llmobs_trace.capture.recorder import Recorder
+from llmobs_trace.wire import ATTEMPT_TAG
 
 _TRACE = b'"trace_id":"'
 _TAGS_END = b'],"span_id":"'
@@ -34,7 +35,7 @@ class Live:
         copies: list[bytes] | None = None,
         watched: str | None = None,
     ) -> None:
-        self.tag = b',"attempt:%d"' % attempt
+        self.tag = b',"%b:%d"' % (ATTEMPT_TAG.encode(), attempt)
         self.collected = collected
         self.copies = copies
         self.watched = None if watched is None else b'"parent_id:%b"' % watched.encode()

@@ -21,7 +21,7 @@ from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.encode import encode
 from llmobs_trace.errors import ConfigurationError, ExperimentError
-from llmobs_trace.experiment import stop_signals, taking_up
+from llmobs_trace.experiment import silent_labels, stop_signals, taking_up
 from llmobs_trace.experiment.counts import Counts
 from llmobs_trace.experiment.definition import Definition, Selection
 from llmobs_trace.experiment.interrupted import ExperimentInterrupted
@@ -260,7 +260,11 @@ class Session:
     ) -> dict[str, Any]:
         """The summary evaluators, then everything on its way, then that the run is whole."""
         experiment = self._experiment
-        if run.work.stop is not None:
+        stop = run.work.stop
+        if recorder.enabled and (stop is None or not stop.at_once):
+            for record in silent_labels.records(recorder, scope, steps, run.work.counts):
+                recorder.append(record)
+        if stop is not None:
             life.flush()
             return {}
         summary = summarise(

@@ -137,16 +137,22 @@ class Kept(msgspec.Struct, omit_defaults=True):
     error: str | None = None
     assessment: str | None = None
     reasoning: str | None = None
+    not_applicable: bool = False
 
 
 class Evaluated(msgspec.Struct, tag_field="step", tag="evaluated"):
-    """An evaluator came to its end: `metrics` says what it gave, none where it does not apply."""
+    """An evaluator came to its end: `metrics` says what it gave."""
 
     row: str
     repeat: int
     evaluator: str
     metrics: list[Kept]
     records: list[msgspec.Raw]
+
+    @property
+    def ended_in_order(self) -> bool:
+        """Without any error: then the labels that it did not give do not apply."""
+        return all(kept.error is None for kept in self.metrics)
 
 
 class Sent(msgspec.Struct, tag_field="step", tag="sent"):

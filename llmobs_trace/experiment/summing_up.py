@@ -42,7 +42,11 @@ def summarise(
     if recorder.enabled:
         for record in done.records:
             (slot.current or recorder).append(bytes(record) + b"\n")
-    return {one.label: one.error if one.error is not None else one.value for one in done.metrics}
+    return {
+        one.label: one.error if one.error is not None else one.value
+        for one in done.metrics
+        if not one.not_applicable
+    }
 
 
 def _summarised(
@@ -67,16 +71,17 @@ def _summarised(
     metrics = []
     trace_id = made_ids.trace_id(scope.experiment_id, SUMMARY, 0)
     span_id = made_ids.span_id(scope.experiment_id, SUMMARY, 0, SUMMARY)
-    said = {"rows": counts.ended, "failed": counts.raised}
-    span = MadeSpan(recorder, scope, SUMMARY, trace_id, span_id, kind="workflow", input=said)
+    came_to = {"rows": counts.ended, "failed": counts.raised}
+    span = MadeSpan(recorder, scope, SUMMARY, trace_id, span_id, kind="workflow", input=came_to)
     with span as opened:
         for callee, code in evaluators:
             try:
                 metrics += judged(callee(known), code.name)
             except Exception as error:
                 metrics.append(failed(code.name, error))
-        keeps: list[Kept] = [each for one in metrics if (each := kept(one)) is not None]
-        opened.set_output({one.label: one.value for one in keeps if one.error is None})
+        keeps: list[Kept] = [kept(one) for one in metrics]
+        said = [one for one in keeps if one.error is None and not one.not_applicable]
+        opened.set_output({one.label: one.value for one in said})
     if not recorder.enabled:
         return Summarised(keeps, [])
     made = metric_records(recorder, scope, span_id, metrics, tags={"metric_source": SUMMARY})

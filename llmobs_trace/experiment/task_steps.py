@@ -27,6 +27,7 @@ from llmobs_trace.experiment.states import MOST_DEATHS, State
 from llmobs_trace.experiment.steps import Begin, Ended, TaskError, Tried
 from llmobs_trace.experiment.throttle import Throttle
 from llmobs_trace.experiment.work import Work
+from llmobs_trace.wire import ITERATION_TAG
 
 NOTHING = nullcontext()
 
@@ -163,7 +164,7 @@ class TaskSteps:
     def _place(
         self, ids: UnitIds, row_id: str, repeat: int, number: int, retries: int, waited: float
     ) -> Place:
-        tags = {**self._tags, "run_iteration": repeat}
+        tags = {**self._tags, ITERATION_TAG: repeat}
         if retries:
             tags["retries"] = retries
         if waited:

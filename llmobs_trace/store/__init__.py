@@ -12,7 +12,7 @@
     placing     spans and metrics → the row in whose tree they are
     search      the index of words, and what a search asks of it
     summing     new metrics → the sums of their labels
-    model_calls spans that an older version added → what their tags say of model calls
+    late_columns events that an older version added → what it had no columns for
     lookup      many ids in few queries
     files       which files a store is made of now, and making them
     opening     a path → a connection, waited for
@@ -25,7 +25,7 @@
     made_experiments  experiments by name, and how far each is
     queries     what the command line asks of it
     forest      the spans of a trace → trees
-    scores      the metrics of an experiment → scored, failed and missing, by label
+    scores      the metrics of an experiment → scored, failed, missing, not applicable, by label
     amounts     the rows of an experiment → the time, tokens and money that they took
     prices      model calls whose cost nobody stated → what they cost, kept
     tabular     an experiment → columns and lines, one a row or one a span

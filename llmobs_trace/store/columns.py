@@ -16,14 +16,17 @@ from msgspec import Struct
 from llmobs_trace.store.preview import LARGE_BYTES, preview_of
 from llmobs_trace.store.words import text_of
 from llmobs_trace.wire import (
+    ATTEMPT_TAG,
     CACHED_TOKENS_TAG,
     COST_TAG,
     INPUT_TOKENS_TAG,
     INT64_MAX,
+    ITERATION_TAG,
     KIND_TAG,
     LOWER_TAG,
     MODEL_CALLS_TAG,
     MODEL_TAG,
+    NOT_APPLICABLE_TAG,
     OUTPUT_TOKENS_TAG,
     PARENT_TAG,
     PROVIDER_TAG,
@@ -41,6 +44,9 @@ PART_BYTES: Final = 256 << 10
 _PARENT = PARENT_TAG + ":"
 _KIND = KIND_TAG + ":"
 _ROW = ROW_TAG + ":"
+_ITERATION = ITERATION_TAG + ":"
+_ATTEMPT = ATTEMPT_TAG + ":"
+_NOT_APPLICABLE = NOT_APPLICABLE_TAG + ":true"
 _SAID = {f"{LOWER_TAG}:{word}": word == "true" for word in ("true", "false")}
 _ABSENT = msgspec.Raw(b"null")
 
@@ -126,11 +132,14 @@ class SpanColumns(NamedTuple):
     parent_id: str | None
     kind: str | None
     row_id: str | None
+    run_iteration: int | None
+    attempt: int | None
     name: str
     start_ns: int
     duration_ns: int
     status: str
     output_hash: int | None
+    expected_hash: int | None
     error_type: str | None
     error_message: str | None
     call: CallColumns
@@ -153,6 +162,7 @@ class MetricColumns(NamedTuple):
     assessment: str | None
     error_message: str | None
     failed: bool
+    not_applicable: bool
     event: str
     lower_is_better: bool | None = None  # as it says itself; summed up by label
 
@@ -168,7 +178,7 @@ class Indexed(NamedTuple):
 def span_columns(event: bytes) -> tuple[SpanColumns, tuple[str, str]]:
     """A span's columns, and its project and dataset; raises `ValueError` where it isn't a span."""
     text, span = _decoded(_span, event)
-    parent = kind = row = None
+    parent = kind = row = iteration = attempt = None
     for tag in span.tags or ():
         # The first of each counts: capture writes its own before the user's.
         if tag.startswith(_PARENT):
@@ -177,20 +187,26 @@ def span_columns(event: bytes) -> tuple[SpanColumns, tuple[str, str]]:
             kind = kind or tag[len(_KIND) :] or None
         elif tag.startswith(_ROW):
             row = row or tag[len(_ROW) :] or None
+        elif tag.startswith(_ITERATION):
+            iteration = iteration or _from_one(tag[len(_ITERATION) :])
+        elif tag.startswith(_ATTEMPT):
+            attempt = attempt or _from_one(tag[len(_ATTEMPT) :])
     meta = span.meta or _NO_META
     error = meta.error or _NO_ERROR
-    output = bytes(meta.output)
     columns = SpanColumns(
         span_id=span.span_id,
         trace_id=span.trace_id,
         parent_id=parent,
         kind=kind,
         row_id=row,
+        run_iteration=iteration,
+        attempt=attempt,
         name=span.name,
         start_ns=span.start_ns,
         duration_ns=span.duration,
         status=span.status,
-        output_hash=None if output == b"null" else _hash(output),
+        output_hash=_hash(bytes(meta.output)),
+        expected_hash=_hash(bytes(meta.expected_output)),
         error_type=error.type,
         error_message=error.message,
         call=call_columns(span.tags or ()),
@@ -202,6 +218,33 @@ def span_columns(event: bytes) -> tuple[SpanColumns, tuple[str, str]]:
         ),
     )
     return columns, (span.project_id, span.dataset_id)
+
+
+class _LateMeta(Struct):
+    expected_output: msgspec.Raw = _ABSENT
+
+
+class _LateSpan(Struct):
+    tags: list[str] | None = None
+    meta: _LateMeta | None = None
+
+
+_late_span = msgspec.json.Decoder(_LateSpan)
+
+
+def late_span_columns(event: bytes) -> tuple[int | str | float | None, ...]:
+    """Of a span that is in the store, what older versions had no columns for: which repeat of its row it is,
+    which attempt, the hash of its expected output, and what its model call took.
+    """
+    span = _late_span.decode(event)
+    iteration = attempt = None
+    for tag in span.tags or ():
+        if tag.startswith(_ITERATION):
+            iteration = iteration or _from_one(tag[len(_ITERATION) :])
+        elif tag.startswith(_ATTEMPT):
+            attempt = attempt or _from_one(tag[len(_ATTEMPT) :])
+    expected = _ABSENT if span.meta is None else span.meta.expected_output
+    return (iteration, attempt, _hash(bytes(expected)), *call_columns(span.tags or ()))
 
 
 def call_columns(tags: Iterable[str]) -> CallColumns:
@@ -231,6 +274,10 @@ def _count(text: str | None) -> int | None:
     return count if count <= INT64_MAX else None
 
 
+def _from_one(text: str) -> int | None:
+    return _count(text) or None
+
+
 def _amount(text: str | None) -> float | None:
     try:
         amount = float(text or "")
@@ -240,8 +287,12 @@ def _amount(text: str | None) -> float | None:
     return amount if 0 <= amount < math.inf else None
 
 
-def _hash(value: bytes) -> int:
-    """Of a value's JSON without spaces, as SQLite's integers are: the same answer has the same one."""
+def _hash(value: bytes) -> int | None:
+    """Of a value's JSON without spaces, as SQLite's integers are: the same answer has the same one. None of
+    null.
+    """
+    if value == b"null":
+        return None
     if value[:1] in b"{[" and (b" " in value or b"\n" in value):
         value = msgspec.json.format(value, indent=-1)
     return int.from_bytes(blake2b(value, digest_size=8).digest(), "big", signed=True)
@@ -251,6 +302,8 @@ def metric_columns(event: bytes) -> MetricColumns:
     """A metric's columns; raises `ValueError` where it isn't a metric."""
     text, metric = _decoded(_metric, event)
     message = None if metric.error is None else metric.error.message or ""
+    says_nothing = not message and not _has_value(metric)
+    not_applicable = says_nothing and _NOT_APPLICABLE in (metric.tags or ())
     return MetricColumns(
         blake2b(text.encode(), digest_size=16).digest(),
         metric.span_id,
@@ -262,13 +315,14 @@ def metric_columns(event: bytes) -> MetricColumns:
         metric.boolean_value,
         metric.assessment,
         message,
-        bool(message) or not _says_something(metric),
+        bool(message) or (says_nothing and not not_applicable),
+        not_applicable,
         text,
         next((_SAID[tag] for tag in metric.tags or () if tag in _SAID), None),
     )
 
 
-def _says_something(metric: _Metric) -> bool:
+def _has_value(metric: _Metric) -> bool:
     return (
         metric.score_value is not None
         or metric.categorical_value is not None

@@ -36,6 +36,11 @@ class Tree(Struct, frozen=True):
         """Whether it is a row: a root of kind `experiment`, which a root is unless it says otherwise."""
         return self.first.parent_id is None and (self.first.kind or "experiment") == "experiment"
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether it is of an attempt at a row that was cut off, or still runs: in no row, in no count."""
+        return self.first.attempt is not None and self.first.parent_id is not None
+
 
 def trees(spans: Iterable[StoredSpan]) -> list[Tree]:
     """Every span comes in exactly one tree. A span whose parent isn't among them begins a tree of its own."""

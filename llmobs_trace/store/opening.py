@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from llmobs_trace.errors import StoreError
-from llmobs_trace.store import files, model_calls, schema, search, writing
+from llmobs_trace.store import files, late_columns, schema, search, writing
 from llmobs_trace.store.files import Identity
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def open_to_write(path: Path, deadline: float) -> Opened:
                 with transaction(connection):
                     search.prepare(connection)
                     search.catch_up(connection)
-            while model_calls.lags(connection):
+            while late_columns.lags(connection):
                 with transaction(connection):
-                    model_calls.catch_up(connection)
+                    late_columns.catch_up(connection)
             return _is_in_wal(connection)
 
         return Opened(connection, database, when_free(prepare, path, "open", deadline))

@@ -16,7 +16,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from llmobs_trace.store import model_calls
+from llmobs_trace.store import late_columns
 from llmobs_trace.store.lookup import marks
 from llmobs_trace.store.store import Store
 
@@ -100,7 +100,7 @@ def cost_usd(call: Call) -> float | None:
 
 def are_unread(store: Store) -> bool:
     """Whether some spans lack what their tags say of calls: opening it once more, to write, mends that."""
-    return bool(next(store.select(model_calls.LAGS))[0])
+    return bool(next(store.select(late_columns.LAGS))[0])
 
 
 def waiting(store: Store, experiment_id: str) -> int:

@@ -27,7 +27,7 @@ class AmbiguousExperiment(LLMObsTraceError, LookupError):
 
 
 class Experiment(Struct, frozen=True):
-    """One experiment, counted."""
+    """One experiment, counted; without what was recorded in attempts that were cut off, or still run."""
 
     id: str
     name: str | None
@@ -41,6 +41,7 @@ class Experiment(Struct, frozen=True):
     failed_metrics: int
     project_ids: list[str]
     dataset_ids: list[str]
+    repeats: int = 1  # how often its rows ran, as they say
 
     @property
     def began_ns(self) -> int:
@@ -71,6 +72,8 @@ class StoredSpan(Struct, frozen=True):
     model_calls: int | None = None
     cost_usd: float | None = None
     priced_with: str | None = None  # the price data that the cost was worked out by, or looked for in vain
+    run_iteration: int | None = None  # of a row, which repeat of it, from 1
+    attempt: int | None = None  # of what a row's task recorded, in which attempt at it
     event: bytes = b""
 
     @property
@@ -92,6 +95,7 @@ class StoredMetric(Struct, frozen=True):
     assessment: str | None
     error_message: str | None  # "" where there is an error that says nothing
     failed: bool  # its error says something, or it has neither value nor assessment
+    not_applicable: bool = False  # it says that its evaluator does not apply, and nothing else
     event: bytes = b""
 
 
@@ -101,6 +105,22 @@ _BY_START = "ORDER BY start_ns, duration_ns DESC, span_id"
 _METRIC = ", ".join([*(f"m.{name}" for name in StoredMetric.__struct_fields__[:-1]), "CAST(m.event AS BLOB)"])
 _OF = "experiment = (SELECT key FROM experiment WHERE id = ?)"
 
+# Of attempts that were cut off, or still run: in no count. Below a root of another kind, `attempt` is the
+# user's.
+_CUT_OFF_OF = (
+    " WHERE s.experiment = e.key AND s.in_row IS NULL AND s.attempt IS NOT NULL AND NOT EXISTS (SELECT 1"
+    " FROM span o WHERE o.experiment = s.experiment AND o.trace_id = s.trace_id AND o.parent_id IS NULL"
+    " AND o.in_row IS NULL)"
+)
+_CUT_OFF = f"FROM span s INDEXED BY span_cut_off{_CUT_OFF_OF}"
+CUT_OFF_METRICS = (
+    "FROM span s INDEXED BY span_cut_off CROSS JOIN metric m"
+    f" ON m.experiment = s.experiment AND m.span_id = s.span_id{_CUT_OFF_OF}"
+)
+_REPEATS = (
+    "coalesce((SELECT max(run_iteration) FROM span INDEXED BY row_repeated"
+    " WHERE experiment = e.key AND in_row = key AND run_iteration > 1), 1)"
+)
 _ACTIVE = "coalesce(active_ns, created_ns)"
 _THERE = "WHERE e.deleted_ns IS NULL"
 _LATEST_FIRST = f"ORDER BY {_ACTIVE} DESC, key DESC"
@@ -220,8 +240,12 @@ def homeless_metrics(store: Store, experiment_id: str) -> Iterator[StoredMetric]
 
 def _experiments(store: Store, where: str, parameters: tuple[str, ...] = ()) -> Iterator[Experiment]:
     query = (
-        f"SELECT e.key, id, name, created_ns, began_ns, {_ACTIVE}, rows, spans, errors, metrics,"
-        f" failed_metrics FROM experiment e {where} ORDER BY e.key DESC"
+        f"SELECT e.key, id, name, created_ns, began_ns, {_ACTIVE}, rows,"
+        f" spans - (SELECT count(*) {_CUT_OFF}),"
+        f" errors - (SELECT count(*) {_CUT_OFF} AND s.status = 'error'),"
+        f" metrics - (SELECT count(*) {CUT_OFF_METRICS}),"
+        f" failed_metrics - (SELECT count(*) {CUT_OFF_METRICS} AND m.failed),"
+        f" {_REPEATS} FROM experiment e {where} ORDER BY e.key DESC"
     )
     for found in store.select(query, parameters):
         scopes = list(
@@ -229,12 +253,12 @@ def _experiments(store: Store, where: str, parameters: tuple[str, ...] = ()) -> 
         )
         projects = sorted({project for project, _ in scopes})
         datasets = sorted({dataset for _, dataset in scopes})
-        columns: tuple[Any, ...] = (*found[1:], projects, datasets)
+        columns: tuple[Any, ...] = (*found[1:-1], projects, datasets, found[-1])
         yield Experiment(*columns)
 
 
 def _metric(columns: tuple[Any, ...]) -> StoredMetric:
     found: dict[str, Any] = dict(zip(StoredMetric.__struct_fields__, columns, strict=True))
-    for name in ("boolean_value", "failed"):
+    for name in ("boolean_value", "failed", "not_applicable"):
         found[name] = None if found[name] is None else bool(found[name])
     return StoredMetric(**found)

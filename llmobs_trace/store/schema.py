@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Final
 
 from llmobs_trace.errors import StoreError
 from llmobs_trace.store import catalog_tables
-from llmobs_trace.store.views import VIEWS, VIEWS_5
+from llmobs_trace.store.views import VIEWS, VIEWS_5, VIEWS_7
 
 if TYPE_CHECKING:
     import sqlite3
@@ -231,6 +231,26 @@ _OF_CALLS: Final = tuple(
     )
 )
 
+# --- Version 7: repeats of a row, what does not apply ------------------------------------------------------
+
+_OF_REPEATS: Final = (
+    "ALTER TABLE span ADD COLUMN run_iteration INTEGER",  # from the tag of that name, on roots
+    "ALTER TABLE span ADD COLUMN attempt INTEGER",  # from the tag of that name, on what a row's task recorded
+    "ALTER TABLE span ADD COLUMN expected_hash INTEGER",  # as `output_hash`, of the expected output
+    # 1: it says that its evaluator does not apply, and nothing else; then `failed` is 0.
+    "ALTER TABLE metric ADD COLUMN not_applicable INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE label ADD COLUMN not_applicable INTEGER NOT NULL DEFAULT 0",
+    # The keys up to which events were looked through for all columns, which takes the place of `calls_read`:
+    # an older version that has the file open goes on adding events without them.
+    "ALTER TABLE state ADD COLUMN spans_read INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE state ADD COLUMN metrics_read INTEGER NOT NULL DEFAULT 0",
+    # Of an experiment that has any: how often its rows ran.
+    "CREATE INDEX row_repeated ON span (experiment, run_iteration) WHERE in_row = key AND run_iteration > 1",
+    # What was recorded in attempts of which nothing else came yet, or ever.
+    "CREATE INDEX span_cut_off ON span (experiment, trace_id, status, span_id)"
+    " WHERE in_row IS NULL AND attempt IS NOT NULL",
+)
+
 # Never edit an entry that was released: append one.
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -328,6 +348,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         *VIEWS_5,
     ),
     catalog_tables.MIGRATION,
+    (*_OF_REPEATS, *VIEWS_7),
 )
 # The migrations after which the events of the old tables must be added to the new ones.
 REFILLED: Final = frozenset({2})

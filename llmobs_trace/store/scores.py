@@ -1,8 +1,9 @@
 """Sums the metrics of an experiment's rows up, label by label. Any thread.
 
 A row counts for a label where any span of its tree has a metric of that label. What failed is neither a zero
-nor left out: scored, failed and missing are counted apart, and the statistics are those of the scored ones
-alone.
+nor left out: scored, failed, missing and what does not apply are counted apart, so that they add up to the
+rows where each has one metric; the statistics are those of the scored ones alone. What attempts recorded that
+were cut off is in none of these.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ class Score(Struct, frozen=True, omit_defaults=True):
     metric_type: str  # of most of them
     scored: int  # metrics with a value or an assessment
     failed: int  # metrics with an error in the value's place
-    missing: int  # rows without any metric of this label
+    missing: int  # rows without any metric of this label; of one that says nothing of rows none
+    not_applicable: int = 0  # metrics that say that their evaluator does not apply
     passed: int = 0  # assessments
     not_passed: int = 0
     mean: float | None = None
@@ -41,9 +43,12 @@ class _Tally:
     def __init__(self) -> None:
         self.types: Counter[str] = Counter()
         self.failed_types: Counter[str] = Counter()
+        self.other_types: Counter[str] = Counter()
         self.scored = 0
         self.failed = 0
+        self.not_applicable = 0
         self.rows = 0
+        self.is_of_rows = False
         self.assessments: Counter[str] = Counter()
         self.values: Counter[str] = Counter()
         self.numbers = 0
@@ -55,6 +60,10 @@ class _Tally:
         if metric.failed:
             self.failed += 1
             self.failed_types[metric.metric_type] += 1
+            return
+        if metric.not_applicable:
+            self.not_applicable += 1
+            self.other_types[metric.metric_type] += 1
             return
         self.scored += 1
         self.types[metric.metric_type] += 1
@@ -72,13 +81,14 @@ class _Tally:
 
     def score(self, label: str, rows: int) -> Score:
         # What failed is recorded as a `score` unless told otherwise: the scored ones know better.
-        types = self.types or self.failed_types
+        types = self.types or self.failed_types or self.other_types
         return Score(
             label=label,
             metric_type=types.most_common(1)[0][0],
             scored=self.scored,
             failed=self.failed,
-            missing=rows - self.rows,
+            missing=rows - self.rows if self.is_of_rows else 0,
+            not_applicable=self.not_applicable,
             passed=self.assessments["pass"],
             not_passed=self.assessments["fail"],
             mean=self.total / self.numbers if self.numbers else None,
@@ -100,10 +110,16 @@ class Scores:
         self._tallies: dict[str, _Tally] = {}
 
     def add_tree(self, tree: Tree, metrics: dict[str, list[StoredMetric]]) -> None:
+        if tree.is_cut_off:
+            return
         seen: set[str] = set()
+        # What is said of a root of another kind, as by a summary evaluator, is of the whole.
+        is_of_rows = tree.is_row or tree.first.parent_id is not None
         for branch in tree.branches:
             for metric in metrics.get(branch.span.span_id, ()):
-                self._tally(metric.label).add(metric)
+                tally = self._tally(metric.label)
+                tally.add(metric)
+                tally.is_of_rows = tally.is_of_rows or is_of_rows
                 seen.add(metric.label)
         if tree.is_row:
             self.rows += 1
@@ -115,7 +131,9 @@ class Scores:
         """Metrics whose span is not there: counted, though no row has them. Gives how many there were."""
         count = 0
         for metric in metrics:
-            self._tally(metric.label).add(metric)
+            tally = self._tally(metric.label)
+            tally.add(metric)
+            tally.is_of_rows = True
             count += 1
         return count
 

@@ -23,6 +23,7 @@ class _Sums(Struct):
     trues: int = 0
     falses: int = 0
     categories: int = 0
+    not_applicable: int = 0
     lowest: float | None = None
     highest: float | None = None
     says_lower: int = 0
@@ -34,6 +35,9 @@ class _Sums(Struct):
             self.says_higher += not metric.lower_is_better
         if metric.failed:
             self.failed += 1
+            return
+        if metric.not_applicable:
+            self.not_applicable += 1
             return
         self.scored += 1
         self.passed += metric.assessment == "pass"

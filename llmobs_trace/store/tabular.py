@@ -71,7 +71,6 @@ _SPAN_COLUMNS: Final = (
 _TAKEN: Final = (
     "metric."  # begins the name of a metric's column where another column has its label for a name
 )
-_REPEAT: Final = "run_iteration:"
 _BETWEEN: Final = " | "  # several texts in one cell
 _ABSENT: Final = Raw(b"null")
 
@@ -91,6 +90,7 @@ class Label(Struct):
     has_errors: bool = False
     has_assessments: bool = False
     has_reasons: bool = False
+    has_not_applicable: bool = False
 
     def beside(self) -> Iterator[tuple[str, Callable[[Sequence[StoredMetric]], Cell]]]:
         """What stands beside the values, and where it is had from."""
@@ -100,6 +100,8 @@ class Label(Struct):
             yield "assessment", _assessments
         if self.has_reasons:
             yield "reasoning", _reasons
+        if self.has_not_applicable:
+            yield "not_applicable", _not_applicable
 
 
 def rows(store: Store, experiment_id: str) -> Table:
@@ -117,11 +119,12 @@ def spans(store: Store, experiment_id: str) -> Table:
 
 
 def in_no_row(store: Store, experiment_id: str) -> tuple[int, int]:
-    """How many spans and metrics a table of rows has no place for."""
+    """How many spans and metrics a table of rows has no place for; those of cut-off attempts are none."""
     ((spans, metrics),) = store.select(
-        "SELECT (SELECT count(*) FROM span WHERE experiment = e.key AND in_row IS NULL),"
-        " (SELECT count(*) FROM metric WHERE experiment = e.key AND in_row IS NULL)"
-        " FROM experiment e WHERE id = ?",
+        "SELECT (SELECT count(*) FROM span WHERE experiment = e.key AND in_row IS NULL AND attempt IS NULL),"
+        " (SELECT count(*) FROM metric m WHERE experiment = e.key AND in_row IS NULL AND NOT EXISTS ("
+        "SELECT 1 FROM span s WHERE s.experiment = m.experiment AND s.span_id = m.span_id"
+        " AND s.attempt IS NOT NULL)) FROM experiment e WHERE id = ?",
         (experiment_id,),
     )
     return spans, metrics
@@ -144,14 +147,16 @@ def _reason_of(event: bytes) -> str | None:
 def _labels(store: Store, experiment_id: str, which: str) -> list[Label]:
     found: dict[str, Label] = {}
     query = (
-        "SELECT label, score_value IS NOT NULL, failed, assessment IS NOT NULL, CAST(event AS BLOB)"
+        "SELECT label, score_value IS NOT NULL, failed, assessment IS NOT NULL, not_applicable,"
+        " CAST(event AS BLOB)"
         f" FROM metric WHERE experiment = (SELECT key FROM experiment WHERE id = ?) {which}"
     )
-    for label, has_number, failed, assessed, event in store.select(query, (experiment_id,)):
+    for label, has_number, failed, assessed, not_applicable, event in store.select(query, (experiment_id,)):
         each = found.setdefault(label, Label(label))
         each.has_numbers |= bool(has_number)
         each.has_errors |= bool(failed)
         each.has_assessments |= bool(assessed)
+        each.has_not_applicable |= bool(not_applicable)
         each.has_reasons = each.has_reasons or bool(_reason_of(event))
     return [found[label] for label in sorted(found)]
 
@@ -215,7 +220,7 @@ def _row_lines(
             measured = [each for branch in tree.branches for each in metrics.get(branch.span.span_id, ())]
             yield [
                 first.row_id,
-                _iteration(tags),
+                first.run_iteration,
                 first.span_id,
                 first.trace_id,
                 *_values(meta),
@@ -279,12 +284,6 @@ def _values(meta: _Meta) -> Iterator[Cell]:
     )
 
 
-def _iteration(tags: Iterable[str]) -> int | None:
-    """Which run of its row a line is of, where its client says so."""
-    said = next((tag[len(_REPEAT) :] for tag in tags if tag.startswith(_REPEAT)), "")
-    return int(said) if said.isascii() and said.isdigit() and len(said) < 19 else None
-
-
 # --- What was measured --------------------------------------------------------------------------------------
 
 
@@ -339,6 +338,10 @@ def _errors(metrics: Sequence[StoredMetric]) -> Cell:
 
 def _assessments(metrics: Sequence[StoredMetric]) -> Cell:
     return _joined(metric.assessment for metric in metrics)
+
+
+def _not_applicable(metrics: Sequence[StoredMetric]) -> Cell:
+    return any(metric.not_applicable for metric in metrics) if metrics else None
 
 
 def _reasons(metrics: Sequence[StoredMetric]) -> Cell:

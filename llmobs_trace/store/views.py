@@ -4,7 +4,7 @@ experiments       one a line, with its counts; of one that was made by name its 
 spans             every span, with its values as JSON
 experiment_rows   the spans that are rows
 metrics           every metric, with the row in whose tree it was recorded
-scores            one line for each experiment and label: rows, scored, failed, missing, mean
+scores            one line for each experiment and label: rows, scored, failed, missing, not_applicable, mean
 """
 
 from __future__ import annotations
@@ -56,6 +56,14 @@ _SPANS_5: Final = _SPANS.replace(
     "\n       s.model, s.provider, s.input_tokens, s.output_tokens, s.cached_tokens, s.model_calls,"
     "\n       s.cost_usd, s.priced_with,\n       s.status,",
 )
+# With which repeat of its row it is, and what does not apply.
+_SPANS_7: Final = _SPANS_5.replace("s.row_id, s.name", "s.row_id, s.run_iteration, s.name")
+_METRICS_7: Final = _METRICS.replace("m.failed, m.", "m.failed, m.not_applicable, m.").replace(
+    "r.row_id, r.trace_id", "r.row_id, r.run_iteration, r.trace_id"
+)
+_SCORES_7: Final = _SCORES.replace(
+    "sum(NOT m.failed) AS scored", "sum(NOT m.failed AND NOT m.not_applicable) AS scored"
+).replace(" AS missing,", " AS missing,\n       sum(m.not_applicable) AS not_applicable,")
 
 # With what is known of one that was made by name.
 _EXPERIMENTS_6: Final = """
@@ -72,3 +80,7 @@ WHERE e.deleted_ns IS NULL"""
 VIEWS: Final = (_EXPERIMENTS, _SPANS, _ROWS, _METRICS, _SCORES)
 VIEWS_5: Final = ("DROP VIEW experiment_rows", "DROP VIEW spans", _SPANS_5, _ROWS)
 VIEWS_6: Final = ("DROP VIEW experiments", _EXPERIMENTS_6)
+VIEWS_7: Final = (
+    *(f"DROP VIEW {view}" for view in ("experiment_rows", "spans", "metrics", "scores")),
+    *(_SPANS_7, _ROWS, _METRICS_7, _SCORES_7),
+)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from llmobs_trace.store import model_calls, placing, search, summing
+from llmobs_trace.store import late_columns, placing, search, summing
 from llmobs_trace.store.columns import Indexed, MetricColumns, SpanColumns, indexed
 from llmobs_trace.store.lookup import lookup
 from llmobs_trace.store.placing import Placed
@@ -89,17 +89,17 @@ def _write_spans(
 ) -> dict[int, int | None]:
     rows = placing.rows_of_spans(connection, experiment, spans)
     connection.executemany(
-        "INSERT INTO span (key, experiment, in_row, span_id, trace_id, parent_id, kind, row_id, name,"
-        " start_ns, duration_ns, status, output_hash, error_type, error_message, model, provider,"
-        " input_tokens, output_tokens, cached_tokens, model_calls, cost_usd)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO span (key, experiment, in_row, span_id, trace_id, parent_id, kind, row_id,"
+        " run_iteration, attempt, name, start_ns, duration_ns, status, output_hash, expected_hash,"
+        " error_type, error_message, model, provider, input_tokens, output_tokens, cached_tokens,"
+        " model_calls, cost_usd) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         [(key, experiment, rows[key], *span[:-4], *span.call) for key, span in spans.items()],
     )
     connection.executemany(
         "INSERT INTO span_event (key, preview, event) VALUES (?,?,?)",
         [(key, span.preview, span.event) for key, span in spans.items()],
     )
-    model_calls.added(connection, spans)
+    late_columns.added(connection, spans)
     search.add(connection, ((key, experiment, rows[key], span.text) for key, span in spans.items()))
     placed = [
         Placed(span.span_id, span.trace_id, row)
@@ -122,12 +122,17 @@ def _new_metrics(
 
 def _write_metrics(connection: sqlite3.Connection, experiment: int, metrics: list[MetricColumns]) -> None:
     rows = placing.rows_of_metrics(connection, experiment, metrics)
+    (last,) = connection.execute("SELECT coalesce(max(key), 0) FROM metric").fetchone()
     connection.executemany(
-        "INSERT INTO metric (experiment, in_row, digest, span_id, label, metric_type, timestamp_ms,"
-        " score_value, categorical_value, boolean_value, assessment, error_message, failed, event)"
-        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        [(experiment, rows.get(metric.span_id), *metric[:-1]) for metric in metrics],
+        "INSERT INTO metric (key, experiment, in_row, digest, span_id, label, metric_type, timestamp_ms,"
+        " score_value, categorical_value, boolean_value, assessment, error_message, failed, not_applicable,"
+        " event) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        [
+            (key, experiment, rows.get(metric.span_id), *metric[:-1])
+            for key, metric in enumerate(metrics, last + 1)
+        ],
     )
+    late_columns.added_metrics(connection, last, len(metrics))
 
 
 def _experiment_key(connection: sqlite3.Connection, experiment_id: str, name: str | None) -> int:

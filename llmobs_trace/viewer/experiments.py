@@ -31,6 +31,7 @@ class Listed(Struct, frozen=True):
     failed_metrics: int
     project_ids: list[str]
     dataset_ids: list[str]
+    repeats: int
 
 
 class Revision(Struct, frozen=True):

@@ -15,7 +15,7 @@ from llmobs_trace.store.store import Store
 _SHOWN_MESSAGE: Final = 2000
 _COLUMNS: Final = (
     "m.in_row, m.span_id, m.label, m.metric_type, m.score_value, m.boolean_value, m.categorical_value,"
-    " m.assessment, m.failed, m.error_message, CAST(m.event AS BLOB)"
+    " m.assessment, m.failed, m.not_applicable, m.error_message, CAST(m.event AS BLOB)"
 )
 _ABSENT: Final = msgspec.Raw(b"null")
 
@@ -30,6 +30,7 @@ class Shown(Struct, frozen=True):
     value_cut: bool
     assessment: str | None
     failed: bool
+    not_applicable: bool  # its evaluator says so, and nothing else
     error_message: str | None
 
 
@@ -89,7 +90,7 @@ def of_spans(
 
 
 def _shown(columns: tuple[Any, ...], characters: int = _SHOWN_MESSAGE) -> dict[str, Any]:
-    _, span_id, label, kind, score, boolean, category, assessment, failed, message, event = columns
+    _, span_id, label, kind, score, boolean, category, assessment, failed, na, message, event = columns
     value: float | bool | str | None
     is_cut = False
     if score is not None:
@@ -109,5 +110,6 @@ def _shown(columns: tuple[Any, ...], characters: int = _SHOWN_MESSAGE) -> dict[s
         "value_cut": is_cut,
         "assessment": assessment,
         "failed": bool(failed),
+        "not_applicable": bool(na),
         "error_message": message if message is None else message[:characters],
     }

@@ -141,7 +141,9 @@ def _value(store: Store, experiment: int, label: str) -> str:
 
 
 def _metric(parameters: Parameters) -> Clause | None:
-    """What `label`, `min`, `max`, `below`, `value`, `assessment` and `failed` say, all of one metric."""
+    """What `label`, `min`, `max`, `below`, `value`, `assessment`, `failed` and `not_applicable` say, all of
+    one metric.
+    """
     label = parameters.text("label", empty=True)
     conditions: list[str] = []
     values: list[object] = []
@@ -168,8 +170,9 @@ def _metric(parameters: Parameters) -> Clause | None:
                 400, "min, max, below, value and assessment are of a label: name it with label="
             )
         conditions.append("NOT m.failed")
-    if parameters.flag("failed"):
-        conditions.append("m.failed")
+    for flag in ("failed", "not_applicable"):
+        if parameters.flag(flag):
+            conditions.append(f"m.{flag}")
     if label is not None:
         conditions.insert(0, "m.label = ?")
         values.insert(0, label)

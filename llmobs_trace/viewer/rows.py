@@ -25,6 +25,7 @@ class ListedRow(Struct, frozen=True):
     """A row with all that was measured within its tree; values are JSON text, cut where `_cut` says so."""
 
     row_id: str | None
+    run_iteration: int | None
     span_id: str
     trace_id: str
     name: str
@@ -91,9 +92,9 @@ def rows_of(store: Store, keys: Sequence[int]) -> dict[int, ListedRow]:
     return {
         found[0]: _row(found, measured[found[0]], failed.get(found[0], 0), models.get(found[0], []))
         for found in store.select(
-            "SELECT s.key, s.row_id, s.span_id, s.trace_id, s.name, s.start_ns, s.duration_ns, s.status,"
-            " s.error_type, substr(s.error_message, 1, ?), s.model_calls, s.input_tokens, s.output_tokens,"
-            " s.cost_usd, s.priced_with, v.preview,"
+            "SELECT s.key, s.row_id, s.run_iteration, s.span_id, s.trace_id, s.name, s.start_ns,"
+            " s.duration_ns, s.status, s.error_type, substr(s.error_message, 1, ?), s.model_calls,"
+            " s.input_tokens, s.output_tokens, s.cost_usd, s.priced_with, v.preview,"
             " CASE WHEN v.preview IS NULL THEN CAST(v.event AS BLOB) ELSE x'' END"
             f" FROM span s JOIN span_event v ON v.key = s.key WHERE s.key IN ({marks(keys)})",
             (_SHOWN_MESSAGE, *keys),
@@ -127,11 +128,13 @@ def _models(store: Store, keys: Sequence[int]) -> dict[int, list[str]]:
 
 
 def _row(columns: tuple[Any, ...], measured: list[Shown], errors: int, models: list[str]) -> ListedRow:
-    _, row_id, span_id, trace_id, name, start_ns, duration_ns, status, kind, message, *rest = columns
+    _, row_id, iteration, span_id, trace_id, name, start_ns, duration_ns, status, *rest = columns
+    kind, message, *rest = rest
     model_calls, input_tokens, output_tokens, cost_usd, priced_with, kept, event = rest
     preview = previewed(kept, event, SHOWN_CHARACTERS)
     return ListedRow(
         row_id=row_id,
+        run_iteration=iteration,
         span_id=span_id,
         trace_id=trace_id,
         name=name,

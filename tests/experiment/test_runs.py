@@ -100,9 +100,14 @@ print(json.dumps({
     for span in rows.values():
         assert tags_of(span)["experiment_name"] == "capitals"
     labels = Counter(metric["label"] for metric in machine.stored_metrics())
-    # Where an evaluator does not apply there is none: not one that failed.
-    assert labels == {"exact_match": 6, "short": 6, "half": 4, "total": 1}
-    assert [metric for metric in machine.stored_metrics() if "error" in metric] == []
+    assert labels == {"exact_match": 6, "short": 6, "half": 6, "total": 1}
+    # As the endpoint's documentation has it: a score without a value, whose error says nothing.
+    without = [metric for metric in machine.stored_metrics() if "error" in metric]
+    assert {(each["label"], each["metric_type"], *each["tags"]) for each in without} == {
+        ("half", "score", "not_applicable:true")
+    }
+    assert [each["error"] for each in without] == [{}, {}]
+    assert not [each for each in without if "score_value" in each]
 
 
 def test_what_evaluators_record_stands_below_the_row_and_is_no_row(machine: Machine) -> None:

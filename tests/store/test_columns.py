@@ -22,7 +22,7 @@ def test_a_spans_columns_are_what_its_event_says(event: bytes) -> None:
         tags.get("span_kind") or None,
         tags.get("dataset_record_id") or None,
     )
-    assert columns[5:9] == (said["name"], said["start_ns"], said["duration"], said["status"])
+    assert columns[7:11] == (said["name"], said["start_ns"], said["duration"], said["status"])
     assert columns.event.encode() == event
     assert scope == (said["project_id"], said["dataset_id"])
 
@@ -59,6 +59,9 @@ def test_nulls_that_the_documentations_examples_send_are_read() -> None:
         (metric("a", "x", None, error={}), True),
         (metric("a", "x", None), True),
         (metric("a", "x", None, score_value=None, json_value=None), True),
+        (metric("a", "x", None, error={}, tags=["not_applicable:true"]), False),
+        (metric("a", "x", None, error={"message": "no"}, tags=["not_applicable:true"]), True),
+        (metric("a", "x", None, error={}, tags=["not_applicable:false"]), True),
     ],
 )
 def test_a_metric_has_failed_where_its_error_speaks_or_it_says_nothing_else(

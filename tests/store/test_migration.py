@@ -52,7 +52,7 @@ def make_version_1(path: Path, spans: list[bytes], metrics: list[bytes]) -> None
     for event in metrics:
         connection.execute(
             f"INSERT OR IGNORE INTO metric (experiment, {_METRIC_1}) VALUES (1, {marks(_METRIC_1)})",
-            metric_columns(event)[:-1],
+            [getattr(metric_columns(event), name) for name in _METRIC_1.split(", ")],
         )
     connection.execute("COMMIT")
     connection.close()
@@ -68,7 +68,7 @@ def contents(store: Store) -> dict[str, list[tuple[object, ...]]]:
         "span_event": "SELECT * FROM span_event ORDER BY key",
         "metric": "SELECT * FROM metric ORDER BY key",
         "label": "SELECT * FROM label",
-        "looked through": "SELECT searched, calls_read FROM state",
+        "looked through": "SELECT searched, spans_read, metrics_read FROM state",
         "words": "SELECT rowid FROM search WHERE search MATCH 'a* OR b* OR 0* OR 1* OR step' ORDER BY 1",
         "schema": "SELECT type, name, sql FROM sqlite_master ORDER BY 1, 2",
     }

@@ -81,7 +81,7 @@ said = st.dictionaries(
     st.sampled_from(
         [
             *("model_name", "model_provider", "input_tokens", "output_tokens", "cached_tokens"),
-            *("model_calls", "cost_usd"),
+            *("model_calls", "cost_usd", "run_iteration"),
         ]
     ),
     _number | _text,
@@ -105,6 +105,7 @@ def spans(draw: st.DrawFn) -> bytes:
         project_id=draw(_ids),
         say=draw(said),
         input=draw(_json),
+        expected_output=draw(_json),
     )
 
 
@@ -114,6 +115,8 @@ def metrics(draw: st.DrawFn) -> bytes:
     value = draw(st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | _text)
     error = draw(st.none() | st.fixed_dictionaries({}, optional={"message": _text}))
     fields: dict[str, Any] = {} if error is None else {"error": error}
+    if draw(st.booleans()):
+        fields["tags"] = ["not_applicable:true"]
     assessment = draw(st.sampled_from([None, "pass", "fail"]))
     if assessment is not None:
         fields["assessment"] = assessment

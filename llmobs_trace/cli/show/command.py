@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -109,13 +109,27 @@ def _has_errors(tree: Tree, metrics: Metrics) -> bool:
     )
 
 
-def _forest(store: Store, experiment: Experiment, scores: Scores) -> Iterator[tuple[Tree, Metrics]]:
-    """Every tree with its metrics, by start; all of them are added to `scores` on the way."""
+class _Grown(NamedTuple):
+    """A tree with its metrics; of a row also what attempts at it recorded that were cut off."""
+
+    tree: Tree
+    metrics: Metrics
+    cut_off: list[Tree]
+
+
+def _forest(store: Store, experiment: Experiment, scores: Scores) -> Iterator[_Grown]:
+    """Every tree, by start; all of them are added to `scores` on the way."""
     for trace_id in queries.trace_ids(store, experiment.id):
         metrics = queries.trace_metrics(store, experiment.id, trace_id)
-        for tree in trees(queries.trace(store, experiment.id, trace_id, events=True)):
+        grown = trees(queries.trace(store, experiment.id, trace_id, events=True))
+        cut_off = [tree for tree in grown if tree.is_cut_off]
+        row = next((tree for tree in grown if tree.is_row), None)
+        for tree in grown:
             scores.add_tree(tree, metrics)
-            yield tree, metrics
+            if tree is row:
+                yield _Grown(tree, metrics, cut_off)
+            elif row is None or not tree.is_cut_off:
+                yield _Grown(tree, metrics, [])
 
 
 # --- As a person reads it -----------------------------------------------------------------------------------
@@ -124,13 +138,17 @@ def _forest(store: Store, experiment: Experiment, scores: Scores) -> Iterator[tu
 def _table(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen) -> None:
     _heading(experiment, screen)
     scores = Scores()
-    others = hidden = 0
-    for tree, metrics in _forest(store, experiment, scores):
+    others = hidden = running = 0
+    for tree, metrics, cut_off in _forest(store, experiment, scores):
         if tree.is_row:
             if not chosen.takes(tree, metrics):
                 continue
             screen.line()
-            screen.lines(tree_lines.row_lines(tree, screen))
+            screen.lines(tree_lines.row_lines(tree, screen, has_repeats=experiment.repeats > 1))
+            screen.lines(tree_lines.attempt_lines(cut_off, screen))
+        elif tree.is_cut_off:
+            running += len(tree.branches)
+            continue
         else:
             others += len(tree.branches)
             if not chosen.takes_other():
@@ -148,6 +166,8 @@ def _table(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen
     if len(summary) > chosen.of_others:
         screen.line(tree_lines.left(len(summary) - chosen.of_others, "more label", "with scores", screen))
     _remarks(experiment, chosen, (others, hidden), homeless, screen)
+    if running:
+        screen.line(f"of rows that still run, or were cut off: {units.counted(running, 'span')}, in no count")
     amounts = scores.amounts.summary()
     if amounts.input_tokens is not None and amounts.cost_usd is None and prices.price_data() is None:
         screen.line("costs are worked out with prices: pip install 'llmobs-trace[prices]'")
@@ -202,8 +222,8 @@ def _json(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen)
     # memory.
     others = [
         encode(_span(branch, metrics))
-        for tree, metrics in _forest(store, experiment, scores)
-        if not tree.is_row
+        for tree, metrics, _ in _forest(store, experiment, scores)
+        if not (tree.is_row or tree.is_cut_off)
         for branch in tree.branches
     ]
     homeless = list(queries.homeless_metrics(store, experiment.id))
@@ -214,9 +234,9 @@ def _json(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen)
     about["other_metrics"] = [msgspec.Raw(metric.event) for metric in homeless]
     screen.data(b'{"experiment":' + encode(about) + b',\n"rows":[')
     separator = b"\n"
-    for tree, metrics in _forest(store, experiment, Scores()):
+    for tree, metrics, cut_off in _forest(store, experiment, Scores()):
         if tree.is_row and chosen.takes(tree, metrics):
-            screen.data(separator + encode(_row(tree, metrics)))
+            screen.data(separator + encode(_row(tree, metrics, cut_off)))
             separator = b",\n"
     screen.data(b'],\n"metrics":' + encode(scores.summary()) + b"}\n")
 
@@ -229,11 +249,12 @@ class _Event(msgspec.Struct):
     meta: _Meta | None = None
 
 
-def _row(tree: Tree, metrics: Metrics) -> dict[str, object]:
+def _row(tree: Tree, metrics: Metrics, cut_off: Sequence[Tree]) -> dict[str, object]:
     first = tree.first
     event = msgspec.json.decode(first.event, type=_Event)
     return {
         "row_id": first.row_id,
+        "run_iteration": first.run_iteration,
         "span_id": first.span_id,
         "trace_id": first.trace_id,
         "name": first.name,
@@ -245,6 +266,8 @@ def _row(tree: Tree, metrics: Metrics) -> dict[str, object]:
         "model_calls": first.model_calls,
         **_took(first),
         "spans": [_span(branch, metrics) for branch in tree.branches],
+        # What attempts recorded that were cut off: in no count.
+        "earlier_attempts": [_span(branch, metrics) for other in cut_off for branch in other.branches],
     }
 
 

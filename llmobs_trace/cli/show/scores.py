@@ -1,5 +1,5 @@
-"""Draws scores by label as a table, with scored, failed and missing apart, and what rows took; on the main
-thread.
+"""Draws scores by label as a table, with scored, failed, missing and what does not apply apart, and what rows
+took; on the main thread.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ _COLUMNS = (
     Column("missing", right=True),
     Column("of the scored ones", cuts=True),
 )
+_NOT_APPLICABLE = Column("not applicable", right=True)  # where there is any
+_BEFORE_STATISTICS = 5
 _CATEGORIES = 4
 
 
@@ -55,7 +57,15 @@ def lines(scores: Sequence[Score], amounts: Amounts, screen: Screen) -> Iterator
         for name, what, amount, shown in took
         if amount is not None
     ]
-    return table.lines(_COLUMNS, rows, screen) if rows else iter(())
+    columns = list(_COLUMNS)
+    if any(score.not_applicable for score in scores):
+        columns.insert(_BEFORE_STATISTICS, _NOT_APPLICABLE)
+        counts = [str(score.not_applicable) for score in scores] + ["0"] * (len(rows) - len(scores))
+        rows = [
+            (*row[:_BEFORE_STATISTICS], Cell(count, "dim"), *row[_BEFORE_STATISTICS:])
+            for row, count in zip(rows, counts, strict=True)
+        ]
+    return table.lines(columns, rows, screen) if rows else iter(())
 
 
 def _count(number: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -88,16 +89,25 @@ def preview(span: StoredSpan) -> str:
     return cut(harmless(encoded[: 4 * _TEXT_COLUMNS].decode(errors="ignore")), _TEXT_COLUMNS)
 
 
-def row_lines(tree: Tree, screen: Screen) -> Iterator[str]:
+def row_lines(tree: Tree, screen: Screen, *, has_repeats: bool = False) -> Iterator[str]:
     """What a row was asked, what it answered, and what its model calls took."""
     first = tree.first
-    title = screen.style(f"row {harmless(first.row_id or '-')}", "cyan")
+    repeat = f" #{first.run_iteration}" if has_repeats and first.run_iteration is not None else ""
+    title = screen.style(f"row {harmless(first.row_id or '-')}{repeat}", "cyan")
     yield f"{title}  {screen.style(preview(first), 'dim')}"
     answered = _answer(first, None if screen.columns is None else screen.columns - 4)
     if answered:
         yield f"  → {answered}"
     if spent := took(first):
         yield "  " + screen.style(spent if screen.columns is None else cut(spent, screen.columns - 2), "dim")
+
+
+def attempt_lines(cut_off: Sequence[Tree], screen: Screen) -> Iterator[str]:
+    """What is left of earlier attempts at a row that were cut off, as by a kill: they are in no count."""
+    counts = Counter(branch.span.attempt for tree in cut_off for branch in tree.branches)
+    for attempt, count in sorted(counts.items(), key=lambda counted: counted[0] or 0):
+        text = f"earlier attempt {attempt}, cut off: {units.counted(count, 'span')}, in no count"
+        yield "  " + screen.style(text, "dim")
 
 
 def _call(span: StoredSpan, room: int | None, screen: Screen) -> Iterator[str]:
@@ -159,7 +169,8 @@ def _draw_bars(bars: list[str], branch: Branch) -> None:
 
 def _score(metric: StoredMetric, screen: Screen) -> tuple[str, int]:
     """A score as it is shown, and how many columns it takes."""
-    text = f"{cut(harmless(metric.label), _TEXT_COLUMNS)} {'failed' if metric.failed else _value(metric)}"
+    said = "failed" if metric.failed else "does not apply" if metric.not_applicable else _value(metric)
+    text = f"{cut(harmless(metric.label), _TEXT_COLUMNS)} {said}"
     return screen.style(text, _score_style(metric)), width(text)
 
 
@@ -178,6 +189,8 @@ def _fitting(scores: list[tuple[str, int]], room: int | None, *, at_least: int =
 def _score_style(metric: StoredMetric) -> str:
     if metric.failed:
         return "red"
+    if metric.not_applicable:
+        return "dim"
     return {"pass": "green", "fail": "yellow"}.get(metric.assessment or "", "cyan")
 
 

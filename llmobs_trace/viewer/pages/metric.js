@@ -12,6 +12,7 @@ export function saying(metric) {
       text: "failed",
       detail: metric.error_message || "the evaluator failed and did not say why",
     };
+  if (metric.not_applicable) return { kind: "none", text: "does not apply" };
   const { value } = metric;
   if (typeof value === "number" && metric.metric_type === "score")
     return { kind: "score", text: number(value), exact: String(value) };

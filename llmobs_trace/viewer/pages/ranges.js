@@ -10,6 +10,7 @@ export const ANY = {
   below: null,
   value: null,
   failed: null,
+  not_applicable: null,
   missing: null,
 };
 

@@ -1,7 +1,7 @@
 // An address goes in, what it names comes out, and back; all that a page shows is in its address.
 //
 //   /experiments                                  ?q=&offset=&pick=a,b
-//   /experiments/{id}                             ?sort=&order=&status=&error=&failed=&missing=&label=&min=&max=&below=&value=&q=&offset=
+//   /experiments/{id}                             ?sort=&order=&status=&error=&failed=&not_applicable=&missing=&label=&min=&max=&below=&value=&q=&offset=
 //   /experiments/{id}/traces/{trace_id}#{span}    ?fold=&spans=&at= and the list's, or from=
 //   /compare?a=&b=[&c=…]                          &q=&changed=&flipped=&sort=&order=&offset=&direction.<label>=
 //

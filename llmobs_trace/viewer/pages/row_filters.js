@@ -8,7 +8,7 @@ import { search, sorting } from "./table.js";
 
 export const FALLBACK = ["start", "asc"];
 export const ROWS_AT_ONCE = 100;
-export const FILTERS = ["status", "error", "failed", "missing", "label", "min", "max", "below", "value", "q"];
+export const FILTERS = ["status", "error", "failed", "not_applicable", "missing", "label", "min", "max", "below", "value", "q"];
 
 /** The controls, with how many rows are left of how many. */
 export function filters(route, data, labels) {
@@ -82,7 +82,9 @@ function chip(route) {
   const low = number(Number(params.get("min")));
   const range = params.has("failed")
     ? "failed"
-    : params.has("value")
+    : params.has("not_applicable")
+      ? "does not apply"
+      : params.has("value")
       ? `is ${params.get("value")}`
       : params.has("below")
         ? `${low} to below ${number(Number(params.get("below")))}`

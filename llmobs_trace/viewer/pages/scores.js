@@ -1,4 +1,5 @@
-// The scores of an experiment go in, a card for each label comes out: what was scored, what failed, what is missing.
+// The scores of an experiment go in, a card for each label comes out: what was scored, what failed, what is missing,
+// what does not apply.
 
 import { h } from "./dom.js";
 import { counted, number, percent } from "./format.js";
@@ -86,6 +87,14 @@ function counts(route, score) {
         "a",
         { class: "missing", href: changed(route, { ...ANY, missing: score.label, offset: null }) },
         `${number(score.missing)} missing`,
+      ),
+    );
+  if (score.not_applicable > 0)
+    parts.push(
+      h(
+        "a",
+        { href: changed(route, { ...ANY, label: score.label, not_applicable: 1, offset: null }) },
+        `${number(score.not_applicable)} ${score.not_applicable === 1 ? "does" : "do"} not apply`,
       ),
     );
   return parts.flatMap((part, index) => (index === 0 ? [part] : [" · ", part]));

@@ -94,6 +94,10 @@ const TESTS = [
         : (traces[row.trace_id]?.spans ?? []).some((span) => span.status === "error" && span.error_type === error),
   ],
   ["failed", (row, { label }) => row.metrics.some((each) => each.failed && (!label || each.label === label))],
+  [
+    "not_applicable",
+    (row, { label }) => row.metrics.some((each) => each.not_applicable && (!label || each.label === label)),
+  ],
   ["missing", (row, { missing }) => of(row, missing).length === 0],
   [
     "value",

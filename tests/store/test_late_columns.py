@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.events import span
+from support.events import metric, span
 
-from llmobs_trace.store import model_calls, prices, queries, schema
-from llmobs_trace.store.columns import span_columns
+from llmobs_trace.store import late_columns, prices, queries, schema
+from llmobs_trace.store.columns import metric_columns, span_columns
 from llmobs_trace.store.store import Store
 
 CALL = {
@@ -48,6 +48,23 @@ def make_version_4(path: Path, *events: bytes) -> None:
         for key, event in enumerate(events, 1):
             add_as_version_4(connection, key, event)
         connection.execute("COMMIT")
+
+
+def add_metric_as_version_5(connection: sqlite3.Connection, event: bytes) -> None:
+    """To which a metric that does not apply is one that failed."""
+    names = "digest, span_id, label, metric_type, timestamp_ms, error_message"
+    columns = metric_columns(event)
+    connection.execute(
+        f"INSERT INTO metric (experiment, {names}, failed, event) VALUES (1,?,?,?,?,?,?,1,?)",
+        [*(getattr(columns, name) for name in names.split(", ")), columns.event],
+    )
+    connection.execute(
+        "INSERT INTO label (experiment, label, metric_type, scored, failed, passed, not_passed, numbers,"
+        " total, trues, falses, categories) VALUES (1, ?, 'score', 0, 1, 0, 0, 0, 0, 0, 0, 0)"
+        " ON CONFLICT DO UPDATE SET failed = failed + 1",
+        (columns.label,),
+    )
+    connection.execute("UPDATE experiment SET metrics = metrics + 1, failed_metrics = failed_metrics + 1")
 
 
 def said(store: Store) -> dict[str, tuple[object, ...]]:
@@ -115,7 +132,7 @@ def test_an_opening_that_ends_half_way_goes_on_at_the_next_one(
 ) -> None:
     path = tmp_path / "old.db"
     make_version_4(path, *(span(f"{number}", kind="llm", say=CALL) for number in range(5)))
-    real = model_calls.catch_up
+    real = late_columns.catch_up
     done: list[int] = []
 
     def until_killed(connection: sqlite3.Connection) -> None:
@@ -125,8 +142,8 @@ def test_an_opening_that_ends_half_way_goes_on_at_the_next_one(
         done.append(1)
 
     with monkeypatch.context() as patched:
-        patched.setattr(model_calls, "_AT_ONCE", 2)
-        patched.setattr(model_calls, "catch_up", until_killed)
+        patched.setattr(late_columns, "_AT_ONCE", 2)
+        patched.setattr(late_columns, "catch_up", until_killed)
         with pytest.raises(KeyboardInterrupt):
             Store(path)
     with closing(sqlite3.connect(path)) as connection:
@@ -142,7 +159,7 @@ from llmobs_trace.store.store import Store
 print("ready", flush=True)
 sys.stdin.readline()
 with Store(Path(sys.argv[1]), read_only=True) as store:
-    print(list(store.select("SELECT count(model), (SELECT calls_read FROM state) FROM span")))
+    print(list(store.select("SELECT count(model), (SELECT spans_read FROM state) FROM span")))
 """
 
 
@@ -170,6 +187,27 @@ def test_programs_that_open_a_file_of_the_version_before_at_once_look_through_it
     # Who finds the new schema there reads what there is of it already.
     assert all(said.startswith("[(") for said in said_by_each)
     with Store(path) as store:
-        assert list(store.select("SELECT count(model), (SELECT calls_read FROM state) FROM span")) == [
+        assert list(store.select("SELECT count(model), (SELECT spans_read FROM state) FROM span")) == [
             (5000, 5000)
         ]
+
+
+def test_repeats_and_what_does_not_apply_are_read_from_an_older_file(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    row = span("r", row="france", say={"run_iteration": 2, "attempt": 1, **CALL}, expected_output={"a": 1})
+    make_version_4(path, row, span("b", expected_output=None))
+    with closing(sqlite3.connect(path, isolation_level=None)) as old:
+        schema.migrate(old, path, schema.MIGRATIONS[:5])
+        add_metric_as_version_5(old, metric("r", "f1", error={}, tags=["not_applicable:true"]))
+        add_metric_as_version_5(old, metric("r", "f1", error={}, reasoning="not_applicable:true"))
+        with Store(path) as store:
+            add_metric_as_version_5(old, metric("r", "f1", error={}, at_ms=2, tags=["not_applicable:true"]))
+            assert late_columns.lags(old)
+        with Store(path) as store:
+            columns = "run_iteration, attempt, model, expected_hash IS NULL"
+            found = list(store.select(f"SELECT {columns} FROM span ORDER BY key"))
+            assert found == [(2, 1, "gpt-4.1-mini", 0), (None, None, None, 1)]
+            assert list(store.select("SELECT failed, not_applicable FROM metric")) == [(0, 1), (1, 0), (0, 1)]
+            assert list(store.select("SELECT failed, not_applicable FROM label")) == [(1, 2)]
+            assert list(store.select("SELECT metrics, failed_metrics FROM experiment")) == [(3, 1)]
+            assert not late_columns.lags(old)
