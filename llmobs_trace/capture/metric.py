@@ -83,8 +83,8 @@ def metric_record(
     *,
     not_applicable: bool = False,
 ) -> bytes | None:
-    """The record of a metric as it is journalled; None for misuse. What is `not_applicable` has neither a value
-    nor anything to say of its error.
+    """The record of a metric as it is journalled; None for misuse. What is `not_applicable` has neither a
+    value nor anything to say of its error.
     """
     own = [] if lower_is_better is None else _own_tags(lower_is_better)
     if not_applicable:

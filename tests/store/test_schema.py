@@ -171,9 +171,13 @@ def test_a_list_of_experiments_is_answered_without_counting(tmp_path: Path) -> N
     with Watched(tmp_path / "x.db") as store:
         store.asked = []
         store.add("e", [span("a")], [metric("a", "f1", 1)])
-        assert (
-            plans(store, lambda: (queries.experiments(store), queries.find_experiment(store, "latest"))) == []
+        steps = plans(store, lambda: (queries.experiments(store), queries.find_experiment(store, "latest")))
+        # Which rows repeat and what was cut off have indexes of their own, which are small or empty.
+        rare = re.compile(
+            r"SEARCH (s|span) USING (COVERING )?INDEX (span_cut_off|row_repeated) "
+            r"|SEARCH m USING (COVERING )?INDEX metric_by_span \(experiment=\? AND span_id=\?\)"
         )
+        assert [step for step in steps if not rare.match(step)] == []
 
 
 @pytest.mark.parametrize(
