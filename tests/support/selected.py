@@ -22,7 +22,7 @@ QUICK = {
     "http_client": "backoff body_of_2xx",
     "deliver": "answers drain fork_gate lanes local_destination notices without_values worker",
     "store": "columns forest placing queries schema scores shortening words",
-    "catalog": "http_catalog local_catalog",
+    "catalog": "digests http_catalog local_catalog refusals resources",
     "receiver": "conformance http rehearsal",
     "viewer": "viewer",
     "compare": "categories correction direction examples intervals pairs power tails",
