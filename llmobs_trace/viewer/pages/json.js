@@ -15,6 +15,21 @@ const WORDS = ["true", "false", "null"];
 /** Read a JSON text; null where it isn't one. `cut` is set on what was not finished. */
 export function parse(text) {
   const reader = new Reader(text);
+  const root = read(reader);
+  if (root === null || root.cut) return root;
+  reader.space();
+  return reader.at === text.length ? root : null;
+}
+
+/** The JSON value that begins at a place of a text: `{node, to}`, null where there is none; and how far was read. */
+export function parseAt(text, at) {
+  const reader = new Reader(text);
+  reader.at = at;
+  const node = read(reader);
+  return { node: node?.cut ? null : node, to: node?.cut ? text.length : reader.at };
+}
+
+function read(reader) {
   const root = reader.value();
   if (root === null) return null;
   const open = [];
@@ -24,13 +39,12 @@ export function parse(text) {
     const step = container.type === "object" ? reader.entry(container) : reader.item(container);
     if (step === "end") open.pop().to = reader.at;
     else if (step === "cut") {
-      for (const each of open) Object.assign(each, { cut: true, to: text.length });
+      for (const each of open) Object.assign(each, { cut: true, to: reader.source.length });
       return root;
     } else if (step === null) return null;
     else if (isContainer(step)) open.push(step);
   }
-  reader.space();
-  return reader.at === text.length ? root : null;
+  return root;
 }
 
 /** Whether a node holds others. */
@@ -52,6 +66,12 @@ export function text(node) {
 export function unwrapped(node) {
   const isWrapped = node.type === "object" && node.entries.length === 1 && node.entries[0][0] === "value";
   return isWrapped ? node.entries[0][1] : node;
+}
+
+/** A member as its name, with its value where that is a word. */
+export function shortly([key, child]) {
+  const said = isContainer(child) ? "" : child.type === "string" ? child.value : child.source;
+  return said === "" || said.length > 24 ? key : `${key} ${said}`;
 }
 
 /** The strings and numbers in a node, however deep. */

@@ -1,26 +1,35 @@
 // A JSON value goes in, an element comes out where it can be read: coloured by type, folded past what is wanted.
 //
-// A fold is filled when it is opened first: a value of any depth and breadth costs what is looked at.
+// A fold is filled when it is opened first: a value of any depth and breadth costs what is looked at. A vector is one
+// line, a picture is one.
 
-import { h, node } from "./dom.js";
+import { h, island, node } from "./dom.js";
 import { counted } from "./format.js";
 import { brief, isContainer } from "./json.js";
 import { longText } from "./longtext.js";
+import { isPicture, picture } from "./picture.js";
 
 const OPEN_MEMBERS = 24; // containers with more are folded, as are those below the depth
 const OPEN_DEPTH = 3;
 const MEMBERS_AT_ONCE = 200;
 const STRING_CHARACTERS = 600;
 const SHORT_CHARACTERS = 60;
+const LINE_CHARACTERS = 80;
+// So many numbers and nothing else are a vector, which nobody reads one by one.
+const VECTOR = 17;
 
-/** The value as a tree. */
-export function jsonTree(read) {
+/** The value as a tree; `folded`: of which one line is seen at first. */
+export function jsonTree(read, { folded = false } = {}) {
   const box = node(h("div", { class: "json" }));
-  box.append(branch(null, read, 0));
+  box.append(branch(null, read, 0, folded));
   return box;
 }
 
-function branch(key, read, depth) {
+function isVector(read) {
+  return read.type === "array" && read.items.length >= VECTOR && read.items.every(({ type }) => type === "number");
+}
+
+function branch(key, read, depth, folded = false) {
   if (!isContainer(read)) return node(h("div", { class: "leaf" }, keyed(key), leaf(read)));
   const members = membersOf(read);
   const [opening, closing] = read.type === "object" ? ["{", "}"] : ["[", "]"];
@@ -39,16 +48,21 @@ function branch(key, read, depth) {
       return node(h("div", { class: "leaf" }, keyed(key), inline(read, opening, closing)));
   }
   const fold = document.createElement("details");
-  const size = counted(members.length, read.type === "object" ? "key" : "item");
+  const isLine = folded || isVector(read);
+  const size = counted(members.length, read.type === "object" ? "key" : isVector(read) ? "number" : "item");
   fold.append(
     node(
       h(
         "summary",
         {},
         keyed(key),
-        h("span", { class: "mark" }, opening),
-        h("span", { class: "size" }, ` ${size} `),
-        h("span", { class: "mark ending" }, closing),
+        isLine
+          ? [h("span", { class: "mark", dir: "auto" }, brief(read, LINE_CHARACTERS)), h("span", { class: "size" }, ` ${size}`)]
+          : [
+              h("span", { class: "mark" }, opening),
+              h("span", { class: "size" }, ` ${size} `),
+              h("span", { class: "mark ending" }, closing),
+            ],
       ),
     ),
   );
@@ -59,7 +73,7 @@ function branch(key, read, depth) {
     addMembers(list, members, 0, depth, read.cut);
   };
   fold.addEventListener("toggle", () => fold.open && fill());
-  if (depth === 0 || (depth < OPEN_DEPTH && members.length <= OPEN_MEMBERS)) {
+  if (!isLine && (depth === 0 || (depth < OPEN_DEPTH && members.length <= OPEN_MEMBERS))) {
     fill();
     fold.open = true;
   }
@@ -102,6 +116,7 @@ function leaf(read) {
   if (read.type !== "string") return h("span", { class: read.type }, read.source + (read.cut ? "…" : ""));
   if (read.value.length <= STRING_CHARACTERS)
     return h("span", { class: "string", dir: "auto" }, `"${read.value}${read.cut ? "…" : '"'}`);
+  if (!read.cut && isPicture(read.value)) return island("picture", () => picture(read.value, "An image that was part of this value"));
   return longString(read);
 }
 

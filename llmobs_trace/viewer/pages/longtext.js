@@ -9,25 +9,42 @@ const FOLDED_LINES = 30;
 const PIECE_CHARACTERS = 20_000;
 const PIECES_AT_ONCE = 20;
 
-/** The text in an element of that class; `rest` loads the whole of it where this is only its beginning. */
-export function longText(whole, { className = "prose", rest = null, folded = FOLDED_CHARACTERS } = {}) {
+// How a piece is drawn, where one ends that begins at a place, and how many are drawn at once.
+const PLAIN = {
+  draw: (text) => h("div", { class: "piece", dir: "auto" }, text),
+  ends: pieceEnd,
+  atOnce: PIECES_AT_ONCE,
+};
+
+/**
+ * The text in an element of that class; `rest` loads the whole of it where this is only its beginning. `pieces` are
+ * drawn as `PLAIN` does unless it says how.
+ */
+export function longText(
+  whole,
+  { className = "prose", rest = null, folded = FOLDED_CHARACTERS, pieces = PLAIN } = {},
+) {
   const box = node(h("div", { class: `longtext ${className}` }));
+  if (className.includes("unwrapped")) {
+    // What may be wider than its place is scrolled to, by keys as well.
+    for (const [name, value] of [["tabindex", "0"], ["role", "group"], ["aria-label", "Code"]]) box.setAttribute(name, value);
+  }
   const shown = beginning(whole, folded);
   if (shown.length < whole.length || rest !== null) {
     const size = rest === null ? `all ${characters(whole.length)}` : "the whole text";
     patch(box, [
-      h("div", { class: "piece", dir: "auto" }, `${shown}…`),
+      pieces.draw(`${shown}…`),
       h(
         "button",
         {
           class: "more",
           type: "button",
-          on: { click: () => (rest === null ? showAll(box, whole) : rest()) },
+          on: { click: () => (rest === null ? showAll(box, whole, pieces) : rest()) },
         },
         `Show ${size}`,
       ),
     ]);
-  } else patch(box, [h("div", { class: "piece", dir: "auto" }, whole)]);
+  } else patch(box, [pieces.draw(whole)]);
   return box;
 }
 
@@ -42,13 +59,13 @@ function beginning(whole, folded) {
   return whole.length - end < 200 && !whole.slice(end).includes("\n\n\n") ? whole : whole.slice(0, end);
 }
 
-function showAll(box, whole) {
+function showAll(box, whole, pieces) {
   let from = 0;
   const drawn = [];
   const step = () => {
-    for (let count = 0; count < PIECES_AT_ONCE && from < whole.length; count += 1) {
-      const end = pieceEnd(whole, from);
-      drawn.push(h("div", { class: "piece", dir: "auto" }, whole.slice(from, end).replace(/\n$/, "")));
+    for (let count = 0; count < pieces.atOnce && from < whole.length; count += 1) {
+      const end = pieces.ends(whole, from, PIECE_CHARACTERS);
+      drawn.push(pieces.draw(whole.slice(from, end).replace(/\n$/, "")));
       from = end;
     }
     for (const each of drawn.splice(0)) box.insertBefore(node(each), box.lastChild);
@@ -65,8 +82,8 @@ function showAll(box, whole) {
   box.firstChild.focus({ preventScroll: true });
 }
 
-function pieceEnd(whole, from) {
-  const end = from + PIECE_CHARACTERS;
+function pieceEnd(whole, from, size) {
+  const end = from + size;
   if (end >= whole.length) return whole.length;
   const line = whole.lastIndexOf("\n", end);
   if (line > from) return line + 1;

@@ -11,6 +11,7 @@ import { value } from "./value.js";
 /** The section about a span of a route's trace. */
 export function detail(route, { source }, span) {
   const of = (field) => ({
+    part: field,
     cut: span[`${field}_cut`] === true,
     leftOut: span[`${field}_left_out`] ?? 0,
     waiting: span.rest === "asked",
@@ -75,7 +76,7 @@ function failure(span) {
       span.error_message ? h("span", { dir: "auto" }, span.error_message.slice(0, 4000)) : null,
     ),
     span.error_stack
-      ? island(`stack-${span.error_stack}`, () => longText(span.error_stack, { className: "code" }))
+      ? island(`stack-${span.error_stack}`, () => longText(span.error_stack, { className: "code unwrapped" }))
       : h("p", { class: "quiet" }, "No stack was recorded."),
   );
 }
@@ -147,7 +148,7 @@ function wire(route, source, span) {
   const load = async () => {
     try {
       const answer = await source.span(route.id, span.span_id);
-      patch(box, [value(answer.span)]);
+      patch(box, [value(answer.span, { part: "event" })]);
     } catch (error) {
       patch(box, [h("p", { class: "failed" }, String(error.message))]);
     }

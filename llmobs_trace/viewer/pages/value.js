@@ -1,64 +1,99 @@
-// A recorded value's JSON text goes in, the best way to read it comes out: words, a chat, or a tree.
+// A recorded value's JSON text goes in, the best way to read it comes out: words, a chat, or a tree; as its reader chose.
 
+import { asAnswer, asAsked, asChat, asMessage } from "./chat.js";
+import { copyButton } from "./copy.js";
 import { h, island, node } from "./dom.js";
-import { asAnswer, asAsked, asChat, asMessage, isMarker } from "./chat.js";
+import { FORMS, chooseForm, formOf } from "./form.js";
 import { characters, counted, number } from "./format.js";
-import { brief, isContainer, member, parse, text, unwrapped } from "./json.js";
+import { isContainer, member, parse, shortly, text, unwrapped } from "./json.js";
 import { jsonTree } from "./jsontree.js";
 import { longText } from "./longtext.js";
+import { chatList } from "./messages.js";
+import { words } from "./words.js";
 
 /**
- * Describe a value for a page. `cut`: the text is only the beginning of the value's, or of a conversation the end,
- * without its `leftOut` oldest messages; `whole()` then resolves to all of it. `waiting`: more is on its way already.
+ * Describe a value for a page. `part`: what it is of its span, whose form is remembered. `cut`: the text is only the
+ * beginning of the value's, or of a conversation the end, without its `leftOut` oldest messages; `whole()` then
+ * resolves to all of it. `waiting`: more is on its way already. `folded`: how many characters are seen of a long text.
  */
-export function value(source, { cut = false, leftOut = 0, waiting = false, whole = null } = {}) {
+export function value(
+  source,
+  { part = "value", cut = false, leftOut = 0, waiting = false, whole = null, folded = undefined } = {},
+) {
   if (source === null || source === undefined) return h("p", { class: "missing" }, "None was recorded.");
   return island(`value-${cut}-${waiting}-${source}`, () => {
-    const box = node(h("div", { class: "value-box" }));
-    fill(box, source, cut ? { whole, leftOut, waiting } : null);
+    const box = node(h("div", { class: "value-box", "data-part": part }));
+    const shown = { part, folded, source, rest: cut ? { whole, leftOut, waiting } : null, form: formOf(part) };
+    box.addEventListener("form", ({ detail: form }) => fill(box, Object.assign(shown, { form })));
+    fill(box, shown);
     return box;
   });
 }
 
-function fill(box, source, rest, raw = false) {
-  const load =
-    rest === null
-      ? null
-      : async (event) => {
-          const button = event?.currentTarget;
-          if (button) button.disabled = true;
-          try {
-            fill(box, await rest.whole(), null);
-          } catch (error) {
-            box.append(
-              node(h("p", { class: "failed", role: "alert" }, `The rest can't be had: ${error.message}`)),
-            );
-          }
-        };
+function fill(box, shown) {
+  const { source, rest, form, folded } = shown;
   const read = parse(source);
-  const formed = read === null || raw ? null : wellFormed(read);
-  const children = [];
-  if (read === null || (raw && !isContainer(read))) children.push(longText(source, { className: "code" }));
-  else if (raw) children.push(jsonTree(read));
-  else children.push(...formed);
+  const formed = read === null || form === "json" ? null : wellFormed(read, { form, folded });
+  shown.hasForms ??= read !== null && !isTree(formed ?? wellFormed(read));
+  const children = formed ?? [read !== null && isContainer(read) ? jsonTree(read) : longText(source, { className: "code" })];
   if (rest?.waiting) children.push(node(h("p", { class: "quiet" }, "This is a part of it. Loading the rest…")));
-  else if (load !== null) {
+  else if (rest !== null) {
     const more = node(h("button", { class: "more", type: "button" }, missing(rest)));
-    more.addEventListener("click", load);
+    more.addEventListener("click", () => loadWhole(box, shown, more));
     if (rest.leftOut > 0) children.unshift(more);
     else children.push(more);
   }
-  if (read !== null && isContainer(read) && formed?.[0]?.className !== "json" && rest === null) {
-    const toggle = node(
-      h("button", { class: "quiet as", type: "button", "aria-pressed": raw ? "true" : "false" }, "JSON"),
-    );
-    toggle.addEventListener("click", () => {
-      fill(box, source, rest, !raw);
-      box.querySelector("button.as")?.focus();
-    });
-    children.unshift(toggle);
+  box.replaceChildren(node(tools(box, shown)), ...children);
+}
+
+async function loadWhole(box, shown, button) {
+  button.disabled = true;
+  try {
+    fill(box, Object.assign(shown, { source: await shown.rest.whole(), rest: null }));
+  } catch (error) {
+    box.append(node(h("p", { class: "failed", role: "alert" }, `The rest can't be had: ${error.message}`)));
   }
-  box.replaceChildren(...children);
+}
+
+/** The forms that it has, and a button that copies it: a text as its text, all else as its JSON. */
+function tools(box, { part, source, rest, form, hasForms }) {
+  const copied = async () => {
+    const all = rest?.whole ? await rest.whole() : source;
+    return text(parse(all)) ?? all;
+  };
+  return h(
+    "div",
+    { class: "value-tools" },
+    hasForms
+      ? h(
+          "span",
+          { class: "forms", role: "group", "aria-label": "Show it as" },
+          FORMS.map(([each, name]) =>
+            h(
+              "button",
+              {
+                class: "quiet",
+                type: "button",
+                "aria-pressed": each === form ? "true" : "false",
+                on: {
+                  click: () => {
+                    chooseForm(part, each);
+                    box.querySelector('.forms [aria-pressed="true"]')?.focus();
+                  },
+                },
+              },
+              name,
+            ),
+          ),
+        )
+      : null,
+    copyButton("the value", copied),
+  );
+}
+
+/** Of what is a tree anyway there is one form. */
+function isTree(formed) {
+  return formed[0].className === "json";
 }
 
 function missing({ leftOut }) {
@@ -67,7 +102,7 @@ function missing({ leftOut }) {
     : "This is the beginning of it. Load the whole value";
 }
 
-function wellFormed(read) {
+function wellFormed(read, options = {}) {
   if (!isContainer(read) && read.type !== "string") return [jsonTree(read)];
   if (read.type === "string")
     return [
@@ -79,18 +114,18 @@ function wellFormed(read) {
               read.value === "" ? "An empty text." : `Only white space: ${characters(read.value.length)}.`,
             ),
           )
-        : longText(read.value + (read.cut ? "…" : "")),
+        : words(read.value + (read.cut ? "…" : ""), options.form, options),
     ];
   const single = read.type === "object" ? asMessage(read) : null;
   const chat = single === null ? asChat(read) : [single];
-  if (chat !== null) return [chatList(chat)];
+  if (chat !== null) return [chatList(chat, options.form, options)];
   const inner = unwrapped(read);
-  if (inner !== read && !read.cut) return wellFormed(inner);
+  if (inner !== read && !read.cut) return wellFormed(inner, options);
   if (!read.cut) {
     const asked = asAsked(read);
-    if (asked !== null) return [chatList(asked.messages), ...others(asked.rest, "Asked with")];
+    if (asked !== null) return [chatList(asked.messages, options.form, options), ...others(asked.rest, "Asked with")];
     const answer = asAnswer(read);
-    if (answer !== null) return [chatList(answer.messages), ...others(answer.rest, "The rest of the response")];
+    if (answer !== null) return [chatList(answer.messages, options.form, options), ...others(answer.rest, "The rest of the response")];
     const vectors = asVectors(read);
     if (vectors !== null) return [node(h("p", {}, vectors))];
   }
@@ -99,7 +134,7 @@ function wellFormed(read) {
     read.entries.length <= 12 &&
     read.entries.some(([, child]) => readsBetter(child))
   )
-    return [fields(read)];
+    return [fields(read, options)];
   return [jsonTree(read)];
 }
 
@@ -120,7 +155,7 @@ function readsBetter(child) {
   );
 }
 
-function fields(read) {
+function fields(read, options) {
   return node(
     h(
       "dl",
@@ -130,16 +165,16 @@ function fields(read) {
         h(
           "dd",
           {},
-          island(`field-${key}`, () => field(child)),
+          island(`field-${key}`, () => field(child, options)),
         ),
       ]),
     ),
   );
 }
 
-function field(child) {
+function field(child, options) {
   const box = node(h("div", {}));
-  box.append(...(child.type === "string" || readsBetter(child) ? wellFormed(child) : [jsonTree(child)]));
+  box.append(...(child.type === "string" || readsBetter(child) ? wellFormed(child, options) : [jsonTree(child)]));
   return box;
 }
 
@@ -160,12 +195,6 @@ function toolName(tool) {
   return text(member(inside, "name")) ?? text(member(tool, "type")) ?? "…";
 }
 
-/** A member as its name, with its value where that is a word. */
-function shortly([key, child]) {
-  const said = isContainer(child) ? "" : child.type === "string" ? child.value : child.source;
-  return said === "" || said.length > 24 ? key : `${key} ${said}`;
-}
-
 function folded(title, read) {
   return h(
     "details",
@@ -175,195 +204,3 @@ function folded(title, read) {
   );
 }
 
-function chatList(messages) {
-  const names = new Map();
-  for (const { blocks } of messages)
-    for (const block of blocks) if (block.kind === "call" && block.id !== "") names.set(block.id, block.name);
-  return node(
-    h(
-      "ol",
-      { class: "chat", "aria-label": "Messages" },
-      messages.map((message, index) =>
-        h(
-          "li",
-          { class: `message role-${known(message.role)}` },
-          h(
-            "p",
-            { class: "role" },
-            message.role,
-            message.name === "" ? null : h("span", { class: "quiet" }, ` ${message.name}`),
-          ),
-          message.blocks.map((block, position) => island(`block-${index}-${position}`, () => blockBox(block, names))),
-          message.more.length === 0
-            ? null
-            : h(
-                "details",
-                { class: "others" },
-                h("summary", { dir: "auto" }, `More of it: ${message.more.slice(0, 8).map(shortly).join(", ")}`),
-                island(`more-${index}`, () => jsonTree({ type: "object", entries: message.more })),
-              ),
-        ),
-      ),
-    ),
-  );
-}
-
-function known(role) {
-  return ["system", "user", "assistant", "tool"].includes(role) ? role : "other";
-}
-
-function blockBox(block, names) {
-  switch (block.kind) {
-    case "text":
-      if (isMarker(block.text)) return markerBox("media", block.text.slice(1, -1));
-      return block.text === "" ? node(h("p", { class: "missing" }, "empty")) : longText(block.text);
-    case "thinking":
-      return thinkingBox(block);
-    case "refusal":
-      return node(h("div", { class: "refusal" }, h("p", { class: "quiet" }, "refuses"), island("text", () => longText(block.text))));
-    case "image":
-      return isMarker(block.url) ? markerBox("image", block.url.slice(1, -1)) : imageBox(block.url);
-    case "media":
-      return block.said === ""
-        ? mediaBox(block)
-        : node(h("div", {}, island("media", () => mediaBox(block)), island("said", () => longText(block.said))));
-    case "call":
-      return callBox(block);
-    case "result":
-      return resultBox(block, names);
-    default:
-      return jsonTree(block.node);
-  }
-}
-
-function mediaBox({ what, about, kept }) {
-  return markerBox(what, about, kept ? "not shown" : "not kept");
-}
-
-/** What can't be shown: what it is, and why. */
-function markerBox(what, about, why = "not kept") {
-  return node(
-    h("p", { class: "marker", dir: "auto" }, h("span", { class: "quiet" }, `${what} `), about, h("span", { class: "quiet" }, ` ${why}`)),
-  );
-}
-
-function thinkingBox({ text: said }) {
-  return node(
-    h(
-      "details",
-      { class: "thinking" },
-      h("summary", {}, "Thinking ", h("span", { class: "quiet" }, characters(said.length))),
-      island("text", () => longText(said)),
-    ),
-  );
-}
-
-// An argument that is shorter is written on its line.
-const SHORT_CHARACTERS = 60;
-
-// What a browser draws without running it; SVG is left out.
-const IMAGE = /^data:image\/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]+$/;
-// Larger ones are drawn when they are asked for.
-const SMALL_IMAGE = 200_000;
-
-function imageBox(url) {
-  const kind = IMAGE.exec(url)?.[1];
-  if (kind === undefined)
-    return node(
-      h(
-        "div",
-        { class: "image" },
-        h("p", { class: "quiet" }, `image: ${url.length > 120 ? `${url.slice(0, 80)}… (${characters(url.length)})` : url}`),
-      ),
-    );
-  const box = node(h("div", { class: "image" }));
-  const size = `${number(Math.floor(((url.length - url.indexOf(",") - 1) * 3) / 4))} bytes`;
-  const drawn = () => node(h("img", { src: url, alt: "An image that was part of this message" }));
-  if (url.length <= SMALL_IMAGE) box.append(drawn());
-  else {
-    const show = node(h("button", { class: "more", type: "button" }, "Show the image"));
-    show.addEventListener("click", () => show.replaceWith(drawn()));
-    box.append(show);
-  }
-  box.append(node(h("p", { class: "quiet" }, `image/${kind}, ${size}`)));
-  return box;
-}
-
-function callBox({ name, id, given }) {
-  return node(
-    h(
-      "div",
-      { class: "tool call" },
-      h("p", { class: "what" }, "calls ", h("strong", {}, name), id === "" ? null : h("span", { class: "quiet" }, ` (${id})`)),
-      given === null || (given.type === "object" && given.entries.length === 0 && !given.cut)
-        ? h("p", { class: "missing" }, "no arguments")
-        : island("given", () => jsonOrText(given)),
-    ),
-  );
-}
-
-function resultBox({ name, id, content, failed }, names) {
-  const whose = name || names.get(id) || "";
-  return node(
-    h(
-      "div",
-      { class: failed ? "tool result failed-result" : "tool result" },
-      h(
-        "p",
-        { class: "what" },
-        failed ? "failure of " : "result of ",
-        h("strong", {}, whose || "a tool"),
-        id === "" ? null : h("span", { class: "quiet" }, ` (${id})`),
-      ),
-      content === null ? h("p", { class: "missing" }, "nothing") : resultBlocks(content, names),
-    ),
-  );
-}
-
-function resultBlocks(content, names) {
-  if (content.type === "array") {
-    const message = asMessage({ type: "object", entries: [["role", { type: "string", value: "tool" }], ["content", content]] });
-    if (message !== null && content.items.length > 0)
-      return message.blocks.map((block, position) => island(`block-${position}`, () => textOrJson(block, names)));
-  }
-  return island("content", () => jsonOrText(content));
-}
-
-/** A tool's text is as often JSON as it is words. */
-function textOrJson(block, names) {
-  if (block.kind !== "text" || isMarker(block.text)) return blockBox(block, names);
-  return jsonOrText({ type: "string", value: block.text });
-}
-
-/** Arguments, or a result: JSON as JSON, also where it stands in a string; anything else as its text. */
-function jsonOrText(value) {
-  const read = value.type === "string" ? parse(value.value) : value;
-  if (value.type === "string" && (read === null || !isContainer(read))) {
-    if (isMarker(value.value)) return markerBox("media", value.value.slice(1, -1));
-    return value.value === "" ? node(h("p", { class: "missing" }, "empty")) : longText(value.value, { className: "code" });
-  }
-  return read.type === "object" && read.entries.length <= 12 ? argumentList(read) : jsonTree(read);
-}
-
-function argument(child) {
-  if (child.type === "string" && child.value !== "") return longText(child.value, { className: "code" });
-  const short = isContainer(child) ? brief(child, SHORT_CHARACTERS + 1) : "";
-  return short !== "" && short.length <= SHORT_CHARACTERS ? node(h("code", { dir: "auto" }, short)) : jsonTree(child);
-}
-
-function argumentList(read) {
-  return node(
-    h(
-      "dl",
-      { class: "arguments" },
-      read.entries.map(([key, child]) => [
-        h("dt", { dir: "auto" }, key),
-        h(
-          "dd",
-          {},
-          island(`argument-${key}`, () => argument(child)),
-        ),
-      ]),
-    ),
-  );
-}
