@@ -13,11 +13,11 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from support.selected import half_of, is_left_out, marks_of
+from support.selected import is_left_out, marks_of, third_of
 from support.users import TwoUsers
 
 # Not for the pytest that a test starts.
-HALF = os.environ.pop("LLMOBS_TESTS_HALF", None)
+THIRD = os.environ.pop("LLMOBS_TESTS_THIRD", None)
 
 # Where images of containers set it, each program of a test would compile anew all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -42,9 +42,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         for mark in marks_of(item.path):
             item.add_marker(mark)
-    if HALF is not None:
-        config.hook.pytest_deselected(items=[item for item in items if half_of(item.nodeid) != HALF])
-        items[:] = [item for item in items if half_of(item.nodeid) == HALF]
+    if THIRD is not None:
+        config.hook.pytest_deselected(items=[item for item in items if third_of(item.nodeid) != THIRD])
+        items[:] = [item for item in items if third_of(item.nodeid) == THIRD]
 
 
 def pytest_collection_finish() -> None:

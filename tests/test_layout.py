@@ -8,7 +8,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from support.selected import MARKS, QUICK
@@ -19,6 +21,11 @@ from llmobs_trace.cli.commands import COMMANDS
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "llmobs_trace"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+# By their full names.
+OURS = {
+    ".".join(module.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): module
+    for module in MODULES
+}
 
 # What each room may import of the others, from the bottom of the house up: never one further down this list.
 ALLOWED: dict[str, set[str]] = {
@@ -108,19 +115,36 @@ def room_of(module: Path) -> str:
     return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imported(tree: ast.AST, module: Path) -> Iterator[str]:
-    """Every module that is imported anywhere in a tree, by its full name."""
+class Read(NamedTuple):
+    """What a module's source says."""
+
+    docstring: str
+    lines: int
+    imported: frozenset[str]  # every module that is imported anywhere in it, by its full name
+    imported_names: frozenset[str]  # the constants, functions and classes
+    texts: frozenset[str]
+
+
+@cache
+def read(module: Path) -> Read:
+    source = module.read_text()
+    tree = ast.parse(source)
     package = ["llmobs_trace", *module.relative_to(PACKAGE).parent.parts]
+    modules, names, texts = set(), set(), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else []
-            source = ".".join([*above, *([node.module] if node.module else [])])
+            source_name = ".".join([*above, *([node.module] if node.module else [])])
             for alias in node.names:
-                below = ROOT.joinpath(*source.split("."), alias.name)
-                is_module = below.is_dir() or below.with_suffix(".py").is_file()
-                yield f"{source}.{alias.name}" if is_module else source
+                full = f"{source_name}.{alias.name}"
+                modules.add(full if full in OURS else source_name)
+                names.add(alias.name)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            texts.add(node.value)
+    told = ast.get_docstring(tree) or ""
+    return Read(told, len(source.splitlines()), frozenset(modules), frozenset(names), frozenset(texts))
 
 
 def imported_on_loading(tree: ast.Module) -> Iterator[str]:
@@ -140,11 +164,7 @@ def imported_on_loading(tree: ast.Module) -> Iterator[str]:
 
 
 def rooms_imported(module: Path) -> set[str]:
-    ours = {
-        name
-        for name in imported(ast.parse(module.read_text()), module)
-        if name.split(".")[0] == "llmobs_trace"
-    }
+    ours = {name for name in read(module).imported if name.split(".")[0] == "llmobs_trace"}
     rooms = {name.split(".")[1] if "." in name else "__init__" for name in ours}
     return rooms - {room_of(module)}
 
@@ -162,14 +182,14 @@ def test_every_room_is_in_the_plan_and_imports_only_rooms_above_it_there() -> No
         assert [other for other in others if order.index(other) >= order.index(room)] == [], room
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name_of)
-def test_imports_go_one_way(module: Path) -> None:
-    room = room_of(module)
-    rooms = rooms_imported(module)
-    assert rooms - ALLOWED[room] == set()
+def test_imports_go_one_way() -> None:
+    rooms = {module: rooms_imported(module) for module in MODULES}
+    assert {name_of(each): more for each in MODULES if (more := rooms[each] - ALLOWED[room_of(each)])} == {}
     for (importer, imported_room), seam in SEAMS.items():
-        if room == importer and imported_room in rooms:
-            assert name_of(module) in seam
+        through = {
+            name_of(each) for each in MODULES if room_of(each) == importer and imported_room in rooms[each]
+        }
+        assert through <= seam
 
 
 def test_commands_share_what_stands_in_folders_for_it_and_get_along_without_one_another() -> None:
@@ -182,40 +202,29 @@ def test_commands_share_what_stands_in_folders_for_it_and_get_along_without_one_
     assert set(found.values()) == set(COMMANDS_ALLOWED)
     assert set(COMMANDS_ALLOWED) - {"terminal", "command_line"} == set(COMMANDS)
     for module, command in found.items():
-        others = of_commands(imported(ast.parse(module.read_text()), module)) - {command}
+        others = of_commands(read(module).imported) - {command}
         assert others - COMMANDS_ALLOWED[command] == set(), name_of(module)
 
 
 def test_no_modules_import_one_another_in_a_circle() -> None:
     """Imports for type checkers alone count, and those within functions: a reader follows them all."""
-    names = {".".join(module.relative_to(ROOT).with_suffix("").parts): module for module in MODULES}
-    names = {name.removesuffix(".__init__"): module for name, module in names.items()}
-    left = {
-        name: {other for other in imported(ast.parse(module.read_text()), module) if other in names} - {name}
-        for name, module in names.items()
-    }
+    left = {name: (read(module).imported & OURS.keys()) - {name} for name, module in OURS.items()}
     # Whoever imports nobody that is left is in no circle.
     while done := {name for name, others in left.items() if not others & left.keys()}:
         left = {name: others for name, others in left.items() if name not in done}
     assert sorted(left) == []
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name_of)
-def test_no_module_imports_contextvars(module: Path) -> None:
-    tree = ast.parse(module.read_text())
-    assert [name for name in imported(tree, module) if name.split(".")[0].endswith("contextvars")] == []
+def test_no_module_imports_contextvars() -> None:
+    unwanted = {"contextvars", "_contextvars"}
     # Nor by its name, through importlib.
-    texts = {
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
-    assert texts & {"contextvars", "_contextvars"} == set()
+    named = [name_of(module) for module in MODULES if read(module).texts & unwanted]
+    imports = {module: {name.split(".")[0] for name in read(module).imported} for module in MODULES}
+    assert [*named, *(name_of(module) for module, names in imports.items() if names & unwanted)] == []
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name_of)
-def test_no_module_is_longer_than_a_reader_s_patience(module: Path) -> None:
-    assert len(module.read_text().splitlines()) <= 500
+def test_no_module_is_longer_than_a_reader_s_patience() -> None:
+    assert [name_of(module) for module in MODULES if read(module).lines > 500] == []
 
 
 @pytest.mark.parametrize("room", [each for each in MODULES if each.name == "__init__.py"], ids=name_of)
@@ -223,15 +232,14 @@ def test_the_front_of_a_room_names_every_module_in_it(room: Path) -> None:
     modules = {each.stem for each in room.parent.glob("*.py")} - {"__init__", "__main__", "command"}
     if room.parent in (PACKAGE, PACKAGE / "cli") or len(modules) <= 3:
         return  # what is at the top is in README, and `COMMANDS` lists the commands
-    told = ast.get_docstring(ast.parse(room.read_text())) or ""
-    assert modules - set(re.findall(r"\w+", told)) == set()
+    assert modules - set(re.findall(r"\w+", read(room).docstring)) == set()
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name_of)
-def test_a_module_says_first_what_it_does(module: Path) -> None:
+def test_a_module_says_first_what_it_does() -> None:
     """In a sentence of a verb and an object: `Turns a finished span into its journal record.`"""
-    told = ast.get_docstring(ast.parse(module.read_text())) or ""
-    assert re.match(r"[A-Z][a-z]+s,? .*[.:]$", told.partition("\n\n")[0], re.DOTALL)
+    firsts = {name_of(module): read(module).docstring.partition("\n\n")[0] for module in MODULES}
+    said = re.compile(r"[A-Z][a-z]+s,? .*[.:]$", re.DOTALL)
+    assert {name: first for name, first in firsts.items() if not said.match(first)} == {}
 
 
 # An audit hook sees what the interpreter is asked to do, whoever asks.
@@ -288,14 +296,7 @@ def test_importing_loads_asyncio_for_nobody_but_its_dependencies(told: dict[str,
 @pytest.mark.parametrize("tag", wire.TAGS)
 def test_the_modules_that_the_table_of_tags_names_are_those_that_know_the_tag(tag: str) -> None:
     [constant] = [name for name, value in vars(wire).items() if name.endswith("_TAG") and value == tag]
-    knowing = {
-        name_of(module)
-        for module in MODULES
-        if any(
-            isinstance(node, ast.ImportFrom) and constant in [alias.name for alias in node.names]
-            for node in ast.walk(ast.parse(module.read_text()))
-        )
-    }
+    knowing = {name_of(module) for module in MODULES if constant in read(module).imported_names}
     assert knowing == {*wire.TAGS[tag].written_by, *wire.TAGS[tag].read_by}
 
 
@@ -354,9 +355,7 @@ def test_a_tool_that_packs_a_program_finds_every_module_by_the_imports_that_are_
     public = ("llmobs_trace.redactors", "llmobs_trace.evaluators", "llmobs_trace.otel")
     for entry in ("llmobs_trace", *public, "llmobs_trace.cli"):
         finder.import_hook(entry)
-    names = {".".join(module.relative_to(ROOT).with_suffix("").parts) for module in MODULES}
-    ours = {name.removesuffix(".__init__") for name in names}
-    assert ours - finder.modules.keys() - ENTRIES == set()
+    assert OURS.keys() - finder.modules.keys() - ENTRIES == set()
 
 
 def test_a_packed_program_without_our_commands_finds_all_that_records_and_delivers() -> None:
