@@ -171,6 +171,7 @@ RESERVED = frozenset(name for name, tag in TAGS.items() if tag.is_reserved)
 
 # --- Limits -------------------------------------------------------------------------------------------------
 
+INT32_MAX = 2**31 - 1
 INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 MAX_ID_CHARACTERS = 256
@@ -219,6 +220,7 @@ def is_loopback(host: str) -> bool:
 
 # --- What is sent -------------------------------------------------------------------------------------------
 
+Int32 = Annotated[int, Meta(ge=-INT32_MAX - 1, le=INT32_MAX)]
 Int64 = Annotated[int, Meta(ge=INT64_MIN, le=INT64_MAX)]
 JsonObject = dict[str, Any]
 JsonItem = str | int | float | bool | JsonObject

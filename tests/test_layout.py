@@ -47,7 +47,7 @@ ALLOWED: dict[str, set[str]] = {
     "deliver": {"errors", "wire", "directories", "stats", "journal", "http_client", "store"},
     "compare": {"errors", "store"},
     "viewer": {"errors", "wire", "store", "compare"},
-    "receiver": {"errors", "wire", "store", "viewer"},
+    "receiver": {"errors", "wire", "encode", "store", "viewer"},
     # The store for its catalog alone, which is open as long as somebody asks it.
     "pipeline": {"settings", "encode", "capture", "journal", "store", "catalog", "deliver"},
     "process": {"stats", "settings", "not_errors", "capture", "journal", "pipeline"},

@@ -45,9 +45,10 @@ class Access(Struct, frozen=True):
             header="Host",
         )
 
-    def refuses_keys(self, headers: Mapping[str, str]) -> Reply | None:
+    def refuses_keys(self, headers: Mapping[str, str], *, api_alone: bool = False) -> Reply | None:
         """A post without its keys, or with wrong ones; None where they will do."""
-        for name, expected in ((API_KEY_HEADER, self.api_key), (APP_KEY_HEADER, self.app_key)):
+        keys = ((API_KEY_HEADER, self.api_key), (APP_KEY_HEADER, self.app_key))
+        for name, expected in keys[: 1 if api_alone else 2]:
             given = headers.get(name.lower(), "")
             if not given:
                 return problem(401, f"the header {name} is missing or empty", header=name)

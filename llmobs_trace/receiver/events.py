@@ -7,14 +7,13 @@ metric, which is known by its bytes, is one however it was written.
 
 from __future__ import annotations
 
-import codecs
-import re
 from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from llmobs_trace.receiver import faults
+from llmobs_trace.receiver.compact import NoJSON, compact
 from llmobs_trace.receiver.problems import Fault
 from llmobs_trace.receiver.schema import BODY, METRIC, PLACEHOLDER, SPAN
 
@@ -31,10 +30,6 @@ class BadBody(Struct, frozen=True):
 
     faults: list[Fault]
     more: bool = False
-
-
-class _NoJSON(Exception):
-    """What a body is instead, in words that follow `not JSON:`."""
 
 
 class _Attributes(Struct, forbid_unknown_fields=True):
@@ -61,22 +56,15 @@ _raw_span: Final[_Decoder] = msgspec.json.Decoder(SPAN.raw)
 _raw_metric: Final[_Decoder] = msgspec.json.Decoder(METRIC.raw)
 _encode: Final = msgspec.json.Encoder().encode
 
-_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
-# One escape after the other, so that an escaped backslash is not taken for the beginning of one.
-_ESCAPE: Final = re.compile(
-    rb"\\(?:(u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
-
 
 def read(body: bytes | bytearray) -> Events | BadBody:
     """Read one whole body; a `bytearray` is emptied on the way, so as not to be held longer."""
     try:
-        text = _compact(body)
+        text = compact(body)
         if isinstance(body, bytearray):
             body.clear()
         return _read(text)
-    except _NoJSON as error:
+    except NoJSON as error:
         return BadBody([Fault("", f"the body is not JSON: {error}", "json")])
     except RecursionError:
         return BadBody([Fault("", "the body is nested too deeply", "depth")])
@@ -90,40 +78,6 @@ def _read(text: bytes) -> Events | BadBody:
     if found:
         return BadBody(found, more)
     return _rewritten(text)
-
-
-def _compact(body: bytes | bytearray) -> bytes:
-    """The same JSON without blanks; raises `_NoJSON`."""
-    if not body:
-        raise _NoJSON("it is empty")
-    if body[:3] == codecs.BOM_UTF8:
-        raise _NoJSON("it begins with a byte order mark")
-    if not body.isascii():
-        _check_utf8(body)
-    if _SURROGATE.search(body):
-        # Half a character, as of a text that was cut: it can't be kept, and is no reason to lose the event.
-        body = _ESCAPE.sub(lambda found: rb"\ufffd" if found[2] else found[0], body)
-    try:
-        return bytes(msgspec.json.format(body, indent=-1))
-    except msgspec.DecodeError as error:
-        raise _NoJSON(_in_our_words(str(error))) from None
-
-
-def _check_utf8(body: bytes | bytearray) -> None:
-    # In pieces: as one text it would take up to four times its size.
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for start in range(0, len(body), 1 << 16):
-            decoder.decode(body[start : start + (1 << 16)])
-        decoder.decode(b"", True)
-    except UnicodeDecodeError:
-        raise _NoJSON("it is not UTF-8") from None
-
-
-def _in_our_words(said: str) -> str:
-    if "truncated" in said:
-        return "it ends too early"
-    return said.removeprefix("JSON is malformed: ")
 
 
 def _as_documented(text: bytes) -> Events | None:

@@ -18,7 +18,7 @@ from msgspec import Raw
 
 from llmobs_trace.receiver.problems import Fault
 from llmobs_trace.receiver.schema import BODY, METRIC, PLACEHOLDER, ClosedObject, ListOf, OneOf, Scalar
-from llmobs_trace.wire import INT64_MAX, INT64_MIN
+from llmobs_trace.wire import INT32_MAX, INT64_MAX, INT64_MIN
 
 MAX_FAULTS: Final = 100
 # An array is taken apart only where that makes at most so many pieces, of some 60 bytes each.
@@ -38,11 +38,11 @@ class _Enough(Exception):
     pass
 
 
-def find(text: bytes) -> tuple[list[Fault], bool]:
+def find(text: bytes, expected: ClosedObject = BODY) -> tuple[list[Fault], bool]:
     """The faults, at most `MAX_FAULTS`, and whether there are more."""
     walk = _Walk()
     try:
-        walk.value(memoryview(text), BODY, "")
+        walk.value(memoryview(text), expected, "")
     except _Enough:
         return walk.faults, True
     return walk.faults, False
@@ -99,11 +99,15 @@ class _Walk:
         for name, raw in found.items():
             below = _below(pointer, name)
             if name not in members:
+                if closed.is_open:
+                    continue
                 self._add(
                     below if len(name) <= _LONGEST_NAME else pointer,
                     f"{_quoted(name)} is not in the schema, which has here: {', '.join(members)}",
                     "unknown",
                 )
+            elif closed.is_open and name in closed.optional and bytes(memoryview(raw)[:4]) == b"null":
+                continue  # as if it were left out
             elif not (
                 closed is METRIC and name == "score_value" and bytes(memoryview(raw)[:9]) == PLACEHOLDER
             ):
@@ -138,8 +142,9 @@ class _Walk:
     def _scalar(self, text: memoryview, kind: Scalar, pointer: str) -> None:
         if text[0] not in _FIRST_BYTES[kind]:
             self._unfit(pointer, f"{kind.value},", _kind(text), "type")
-        elif kind is Scalar.INT64:
-            if not _INTEGER.fullmatch(text) or not INT64_MIN <= int(bytes(text)) <= INT64_MAX:
+        elif kind in _INTEGERS:
+            low, high = _INTEGERS[kind]
+            if not _INTEGER.fullmatch(text) or not low <= int(bytes(text)) <= high:
                 self._unfit(pointer, f"{kind.value},", _shown(text), "range")
         elif kind is Scalar.DOUBLE:
             if not math.isfinite(float(bytes(text))):
@@ -182,12 +187,15 @@ _NUMBER: Final = frozenset(b"-0123456789")
 _FIRST_BYTES: Final = {
     Scalar.STRING: frozenset({_QUOTE}),
     Scalar.INT64: _NUMBER,
+    Scalar.INT32: _NUMBER,
     Scalar.DOUBLE: _NUMBER,
     Scalar.BOOLEAN: frozenset(b"tf"),
     Scalar.OBJECT: frozenset({_BRACE}),
     Scalar.STRINGS: frozenset({_BRACKET}),
     Scalar.VALUE: _NUMBER | frozenset(_KINDS),
+    Scalar.ANY: _NUMBER | frozenset(_KINDS),
 }
+_INTEGERS: Final = {Scalar.INT64: (INT64_MIN, INT64_MAX), Scalar.INT32: (-INT32_MAX - 1, INT32_MAX)}
 
 
 def _kind(text: memoryview) -> str:

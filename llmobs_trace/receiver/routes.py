@@ -10,10 +10,10 @@ _EVENTS: Final = re.compile(r"/api/v2/llm-obs/v1/experiments/([^/]+)/events")
 _VERSION: Final = re.compile(r"/api/v[0-9]+(/|$)")
 
 
-def experiment_of(path: str) -> str | None:
-    """The experiment's id, unquoted; what isn't UTF-8 then is no path of ours."""
+def posted_to(method: str, path: str) -> str | None:
+    """The experiment's id, unquoted; what isn't UTF-8 then is no path of ours. To read them is another's."""
     found = _EVENTS.fullmatch(path)
-    if found is None:
+    if found is None or method == "GET":
         return None
     try:
         return unquote(found[1], errors="strict")

@@ -20,12 +20,16 @@ from msgspec import Struct, structs
 
 from llmobs_trace.receiver import endpoint, pages, questions
 from llmobs_trace.receiver.access import Access
+from llmobs_trace.receiver.catalog import endpoint as catalog
+from llmobs_trace.receiver.catalog import routes
+from llmobs_trace.receiver.catalog.routes import Found
 from llmobs_trace.receiver.http import Head, Reply
 from llmobs_trace.receiver.limits import Limits
 from llmobs_trace.receiver.pricing import Pricing
 from llmobs_trace.receiver.problems import in_a_line, problem
 from llmobs_trace.receiver.rehearsal import Rehearsal
-from llmobs_trace.receiver.routes import experiment_of, is_of_the_api
+from llmobs_trace.receiver.routes import is_of_the_api, posted_to
+from llmobs_trace.store.made_experiments import made_ids
 from llmobs_trace.store.store import Store
 from llmobs_trace.viewer import Apart
 
@@ -62,6 +66,7 @@ class StoreService:
         self._database = database
         self._access = access
         self._declared = declared
+        self._known = declared  # and those that were made by name since
         self._rehearsal = rehearsal
         self._limits = limits
         self._tell = tell
@@ -77,15 +82,18 @@ class StoreService:
         refusal = self._access.refuses_host(head)
         if refusal is not None:
             return refusal
-        experiment_id = experiment_of(head.path)
+        experiment_id = posted_to(head.method, head.path)
         if experiment_id is not None:
-            refusal = endpoint.refuse(head, experiment_id, self._access, self._declared)
+            refusal = endpoint.refuse(head, experiment_id, self._access, self._known)
             if refusal is not None:
                 self._log(head, experiment_id, f"{refusal.status} {in_a_line(refusal)}")
             return refusal
-        answer = questions.answer(head, self._access, self._declared)
+        answer = questions.answer(head, self._access)
         if answer is not None:
             return answer
+        found = routes.find(head.method, head.path)
+        if found is not None:
+            return catalog.refuse(head, found, self._access)
         if is_of_the_api(head.path):
             return problem(404, f"there is nothing at {head.path[:200]}")
         if head.method not in pages.METHODS:
@@ -96,9 +104,10 @@ class StoreService:
 
     async def answer(self, head: Head, body: bytearray) -> Reply | None:
         try:
-            experiment_id = experiment_of(head.path)
+            experiment_id = posted_to(head.method, head.path)
             if experiment_id is None:
-                return await self._page(head)
+                found = routes.find(head.method, head.path)
+                return await (self._page(head) if found is None else self._catalog(head, found, body))
             return await self._events(head, experiment_id, body)
         except Exception:
             _log.exception("llmobs-trace serve: %s %s", head.method, head.path[:200])
@@ -142,6 +151,21 @@ class StoreService:
     def _log(self, head: Head, experiment_id: str, said: str) -> None:
         if self._tell is not None:
             self._tell(f"{head.method} {experiment_id}: {said}")
+
+    async def _catalog(self, head: Head, found: Found, body: bytearray) -> Reply:
+        writes = found.route is not None and found.route.writes
+        answer = await _on(
+            self._to_write if writes else self._to_read,
+            lambda: catalog.answer(
+                self._store if writes else self._reading(), head, found, body, self._limits, self._declared
+            ),
+        )
+        if self._declared and writes:
+            self._known = self._declared | await _on(self._to_read, lambda: made_ids(self._reading()))
+        if self._tell is not None:
+            said = "" if answer.status < 400 else f" {in_a_line(answer)}"
+            self._tell(f"{head.method} {head.path}: {answer.status}{said}")
+        return answer
 
     async def _page(self, head: Head) -> Reply:
         answer = await _on(self._to_read, lambda: pages.page(self._reading, head, self._apart))

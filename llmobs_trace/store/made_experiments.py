@@ -130,6 +130,12 @@ def find_experiments(
     return (MadeExperiment(*found) for found in store.select(query, parameters))
 
 
+def made_ids(store: Store) -> frozenset[str]:
+    """The ids of all experiments that were made by name, and are not deleted."""
+    query = "SELECT id FROM experiment WHERE project IS NOT NULL AND deleted_ns IS NULL"
+    return frozenset(id for (id,) in store.select(query))
+
+
 def change_experiment(
     store: Store,
     id: str,

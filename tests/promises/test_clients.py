@@ -6,6 +6,7 @@ and their tests are skipped where they don't:
     LLMOBS_TESTS_OLD_CLIENT   a directory with datadog-api-client 2.58, which has the module that the
                               documentation names (pip install --no-deps --target)
     LLMOBS_TESTS_NODE         a directory with the newest @datadog/datadog-api-client (npm install --prefix)
+    LLMOBS_TESTS_DDTRACE      a directory with ddtrace (pip install --target), whose experiments run here
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from llmobs_trace.store.store import Store
 # Read before a test's own environment is made.
 _OLD_CLIENT = os.environ.get("LLMOBS_TESTS_OLD_CLIENT", "")
 _NODE = os.environ.get("LLMOBS_TESTS_NODE", "")
+_DDTRACE = os.environ.get("LLMOBS_TESTS_DDTRACE", "")
 _EXPERIMENT = "3fd6b5e0-8910-4b1c-a7d0-5b84de329012"
 
 _STACK = (
@@ -106,6 +108,81 @@ with ApiClient(configuration) as api_client:
     api_instance = {api}(api_client)
     answer = api_instance.create_llm_obs_experiment_events(experiment_id=sys.argv[2], body=body)
     print(answer[1])
+"""
+
+# The same client makes all that events belong to, and reads them back.
+_CATALOG = """
+import sys, warnings
+warnings.simplefilter("ignore")
+from datadog_api_client import ApiClient, Configuration
+from datadog_api_client.v2 import models as m
+from datadog_api_client.v2.api.{module} import {api}
+
+def body(name, type, attributes, **more):
+    data = getattr(m, name.replace("Request", "DataRequest"))(
+        type=type, attributes=getattr(m, name.replace("Request", "DataAttributesRequest"))(**attributes), **more)
+    return getattr(m, name)(data=data)
+
+configuration = Configuration(host=sys.argv[1])
+configuration.unstable_operations.values.update(dict.fromkeys(configuration.unstable_operations.values, True))
+with ApiClient(configuration) as client:
+    api = {api}(client)
+    project_id = api.create_llm_obs_project(
+        body("LLMObsProjectRequest", m.LLMObsProjectType.PROJECTS, dict(name="bot"))).data.id
+    assert [each.id for each in api.list_llm_obs_projects(filter_name="bot").data] == [project_id]
+    dataset = api.create_llm_obs_dataset(
+        project_id, body("LLMObsDatasetRequest", m.LLMObsDatasetType.DATASETS, dict(name="tickets")))
+    dataset_id = dataset.data.id
+    items = [m.LLMObsDatasetRecordItem(input={{"q": n}}, expected_output={{"a": str(n)}}) for n in range(3)]
+    api.create_llm_obs_dataset_records(project_id, dataset_id,
+        body("LLMObsDatasetRecordsRequest", m.LLMObsRecordType.RECORDS, dict(records=items)))
+    listed = api.list_llm_obs_dataset_records(project_id, dataset_id).data
+    assert sorted(each.input["q"] for each in listed) == [0, 1, 2], listed
+    change = m.LLMObsDatasetRecordUpdateItem(id=listed[0].id, expected_output={{"a": "x"}})
+    api.update_llm_obs_dataset_records(project_id, dataset_id,
+        body("LLMObsDatasetRecordsUpdateRequest", m.LLMObsRecordType.RECORDS, dict(records=[change])))
+    [found] = api.list_llm_obs_datasets(project_id, filter_name="tickets").data
+    assert found.attributes.current_version == 2
+    experiment = api.create_llm_obs_experiment(body("LLMObsExperimentRequest",
+        m.LLMObsExperimentType.EXPERIMENTS, dict(name="e", project_id=project_id, dataset_id=dataset_id)))
+    api.update_llm_obs_experiment(experiment.data.id, body("LLMObsExperimentUpdateRequest",
+        m.LLMObsExperimentType.EXPERIMENTS, dict(status=m.LLMObsExperimentStatus.COMPLETED)))
+    [seen] = api.list_llm_obs_experiments(filter_project_id=project_id).data
+    print(seen.attributes.status, seen.attributes.dataset_version)
+"""
+
+_OF_DDTRACE = """
+import os, sys
+os.environ.update(DD_LLMOBS_OVERRIDE_ORIGIN=sys.argv[1], DD_INSTRUMENTATION_TELEMETRY_ENABLED="0",
+    DD_REMOTE_CONFIGURATION_ENABLED="0", DD_TRACE_AGENT_URL="http://127.0.0.1:9", DD_TRACE_ENABLED="0")
+from ddtrace.llmobs import LLMObs
+from ddtrace.llmobs.decorators import llm
+
+LLMObs.enable(ml_app="app", agentless_enabled=True, project_name="bot", api_key="k", app_key="a")
+pairs = (("France", "Paris"), ("Spain", "Madrid"), ("", ""))
+rows = [{"input_data": {"q": q}, "expected_output": a} for q, a in pairs]
+dataset = LLMObs.create_dataset(dataset_name="capitals", project_name="bot", records=rows)
+
+@llm(model_name="m", model_provider="p")
+def ask(q):
+    LLMObs.annotate(input_data=q, output_data="Paris", metrics={"input_tokens": 3, "output_tokens": 4})
+    return "Paris"
+
+def task(input_data, config=None):
+    return {"answer": ask(input_data["q"])} if input_data["q"] else 1 / 0
+
+def exact(input_data, output_data, expected_output):
+    return bool(output_data) and output_data["answer"] == expected_output
+
+def answered(inputs, outputs, expected_outputs, evaluators_results):
+    return sum(map(bool, outputs))
+
+experiment = LLMObs.experiment(
+    name="quiz", task=task, dataset=dataset, evaluators=[exact], summary_evaluators=[answered], runs=2)
+experiment.run(jobs=2)
+LLMObs.flush()
+pulled = LLMObs.pull_dataset(dataset_name="capitals", project_name="bot")
+print(experiment._id, len(pulled), pulled.version)
 """
 
 _TYPESCRIPT = """
@@ -230,6 +307,45 @@ def test_the_official_python_client_pushes_unchanged(server: Serving) -> None:
 def test_the_python_client_that_the_documentation_shows_pushes_unchanged(server: Serving) -> None:
     path = os.pathsep.join([_OLD_CLIENT, os.environ.get("PYTHONPATH", "")])
     python_client(server, "llm_observability_api", "LLMObservabilityApi", PYTHONPATH=path)
+
+
+@pytest.mark.parametrize(
+    ("module", "api", "path"),
+    [
+        pytest.param("agent_observability_api", "AgentObservabilityApi", "", id="newest"),
+        pytest.param(
+            "llm_observability_api",
+            "LLMObservabilityApi",
+            _OLD_CLIENT,
+            id="documented",
+            marks=pytest.mark.skipif(not _OLD_CLIENT, reason="LLMOBS_TESTS_OLD_CLIENT names no directory"),
+        ),
+    ],
+)
+def test_the_official_python_client_finds_and_makes_everything_by_name(
+    server: Serving, module: str, api: str, path: str
+) -> None:
+    program = _CATALOG.format(module=module, api=api)
+    path = os.pathsep.join(filter(None, [path, os.environ.get("PYTHONPATH", "")]))
+    assert run(sys.executable, "-c", program, server.url, PYTHONPATH=path).strip() == "completed 2"
+
+
+@pytest.mark.skipif(not _DDTRACE, reason="LLMOBS_TESTS_DDTRACE names no directory")
+def test_an_experiment_of_ddtrace_s_sdk_shows_whole(server: Serving) -> None:
+    said = run(sys.executable, "-c", _OF_DDTRACE, server.url, PYTHONPATH=_DDTRACE, PYTHONNOUSERSITE="1")
+    experiment_id, count, version = said.split()[-3:]
+    assert (count, version) == ("3", "1")
+    with Store(server.database, read_only=True) as store:
+        experiment = queries.find_experiment(store, experiment_id)
+        spans = list(queries.spans(store, experiment_id))
+        metrics = list(queries.metrics(store, experiment_id))
+    assert (experiment.name, experiment.rows) == ("quiz", 6)
+    assert sorted(span.name for span in spans) == ["ask"] * 4 + ["task"] * 6
+    assert sum(span.status == "error" for span in spans) == 2
+    rows = {span.span_id for span in spans if span.name == "task"}
+    assert {span.parent_id for span in spans if span.name == "ask"} <= rows
+    assert sorted(metric.label for metric in metrics if metric.span_id in rows) == ["exact"] * 6
+    assert [metric.label for metric in metrics if not metric.span_id] == ["answered"] * 2
 
 
 @pytest.mark.skipif(
