@@ -72,14 +72,14 @@ TAGS: dict[str, OwnTag] = {
     PARENT_TAG: OwnTag(
         "span",
         "the parent's span id; absent for a root",
-        ("capture/span_record.py",),
+        ("capture/span_record.py", "receiver/catalog/ddtrace.py"),
         ("store/columns.py", "recorded.py"),
         is_reserved=True,
     ),
     KIND_TAG: OwnTag(
         "span",
         "one of `KINDS`",
-        ("capture/span_record.py",),
+        ("capture/span_record.py", "receiver/catalog/ddtrace.py"),
         ("store/columns.py", "recorded.py"),
         is_reserved=True,
     ),

@@ -4,6 +4,7 @@ http       the head of a request ⇄ bytes; no input, no output
 access     whose request is answered: the Host, the keys
 routes     a path → the endpoint's experiment, or a page
 bodies     a compressed body → what it holds, bounded
+compact    a body → its JSON without blanks
 schema     the documented members as tables: the closed schema, for reading
 faults     a body that isn't as documented → every fault, each with the pointer to its value
 events     a body → its events as bytes, or its faults

@@ -28,6 +28,7 @@
     scores      the metrics of an experiment → scored, failed, missing, not applicable, by label
     amounts     the rows of an experiment → the time, tokens and money that they took
     prices      model calls whose cost nobody stated → what they cost, kept
+    paged_events  an experiment's events as they came, page by page
     tabular     an experiment → columns and lines, one a row or one a span
 
 Nothing here imports `sqlite3` before a store is opened.

@@ -119,8 +119,8 @@ from datadog_api_client.v2 import models as m
 from datadog_api_client.v2.api.{module} import {api}
 
 def body(name, type, attributes, **more):
-    data = getattr(m, name.replace("Request", "DataRequest"))(
-        type=type, attributes=getattr(m, name.replace("Request", "DataAttributesRequest"))(**attributes), **more)
+    given = getattr(m, name.replace("Request", "DataAttributesRequest"))(**attributes)
+    data = getattr(m, name.replace("Request", "DataRequest"))(type=type, attributes=given, **more)
     return getattr(m, name)(data=data)
 
 configuration = Configuration(host=sys.argv[1])

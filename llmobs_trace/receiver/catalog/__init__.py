@@ -8,5 +8,7 @@ threads.
                 answer them
     written_events
                 an experiment's spans and metrics, read back
+    ddtrace     takes what ddtrace's SDK sends as events
+    endpoint    a whole request → its answer
     answers     the shapes of what is answered
 """
