@@ -21,7 +21,7 @@ from llmobs_trace.capture import active
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.carry.headers import extract
 from llmobs_trace.capture.elsewhere import CurrentElsewhere, listen
-from llmobs_trace.capture.entry import Active, Chain
+from llmobs_trace.capture.entry import Active, Chain, FrameBlocks
 from llmobs_trace.capture.span import clock_ns
 from llmobs_trace.model_calls.call import call_of
 from llmobs_trace.model_calls.conventions.describe import describe, is_model_call
@@ -108,7 +108,9 @@ class SpanProcessor(sdk.SpanProcessor):
             return
         if getattr(span, _KEPT, None) is not None:
             return  # another processor's
-        parent = _parent(parent_context)
+        chain = active.current_chain()
+        within = active.innermost_blocks(chain, active.caller(1))
+        parent = _parent(parent_context, chain, within)
         # A client that is instrumented by us may be by others as well: one call is one span.
         is_part = call_of(parent) is not None
         ours = begin_foreign(
@@ -119,8 +121,9 @@ class SpanProcessor(sdk.SpanProcessor):
             span.start_time or 0,
             is_root=span.parent is None,
             parent=parent,
+            chain=chain,
+            within=within,
             block=_block(),
-            caller=active.caller(1),
             wanted=None if self._only is None and not is_part else lambda: self._wants(span, is_part=is_part),
             is_model_call=lambda: is_model_call(span),
             is_part=is_part,
@@ -176,9 +179,8 @@ def _block() -> Any:
     return None
 
 
-def _parent(parent_context: Context | None) -> Active | None:
+def _parent(parent_context: Context | None, chain: Chain, within: FrameBlocks | None) -> Active | None:
     """Whose child a span is that is being opened: of who was named for it, else of what is active here."""
-    chain = active.current_chain()
     if parent_context is not None:
         named = get_current_span(parent_context)
         if named is not INVALID_SPAN and not _is_current(named):
@@ -187,7 +189,7 @@ def _parent(parent_context: Context | None) -> Active | None:
             found = entry.as_parent() if entry is not None else None
             if found is not None:
                 return found
-    return active.find(chain, active.caller(2))
+    return active.find_within(chain, within) if active._blocks else active.top(chain)
 
 
 def _is_current(span: Any) -> bool:
@@ -201,10 +203,12 @@ def _current(chain: Chain | None) -> CurrentElsewhere | None:
 
 
 def _blocks_of(span: Any, chain: Chain | None, *, unless_shown: bool = False) -> CurrentElsewhere | None:
-    context = span.get_span_context()
-    kept = getattr(span, _KEPT, None)
-    ours = kept if isinstance(kept, ForeignSpan) else known.get(context.span_id)
-    if ours is not None and ours.foreign_id in known:
+    kept, context = getattr(span, _KEPT, None), None
+    ours: ForeignSpan | None = kept if type(kept) is ForeignSpan else None
+    if ours is None:
+        context = span.get_span_context()
+        ours = known.get(context.span_id)
+    if ours is not None and not ours.is_forgotten:
         return None if unless_shown and ours.is_shown_by(chain) else ours.current
     if kept is None:
         return _stand_in(span, context, chain or active.current_chain())

@@ -319,6 +319,16 @@ def place_on_chain(entry: Active, chain: Chain, frame: FrameType | None) -> None
     chain.spans.append(entry)
 
 
+def place_within(entry: Active, chain: Chain, frame: FrameType | None, within: FrameBlocks | None) -> None:
+    """The same as `place` where the innermost frame in the table is known already."""
+    owner, driven = owner_of(chain, frame)
+    if owner is not None:
+        place_in_frame(entry, chain, owner)
+    else:
+        entry._frame, entry._blocks, entry._within, entry._chain = driven, None, within, chain
+        chain.spans.append(entry)
+
+
 def place_in_frame(entry: Active, chain: Chain, frame: FrameType) -> None:
     _tie(entry, chain, frame, frame.f_back).refs.append(weakref.ref(entry))
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from llmobs_trace.encode import encode_text
+
 if TYPE_CHECKING:
     from llmobs_trace.capture.failure import Failure
 
@@ -26,6 +28,17 @@ class Details:
         self.own_tags: tuple[str, ...] = ()
         self.written_tags = b""
         self.row_id: str | None = None
+
+    def has_library_tags_alone(self) -> bool:
+        """Whether the library's tags are all there is, as of most model calls."""
+        return not self.tags and self.expected is None and self.failure is None
+
+    def library_tags(self) -> list[bytes]:
+        """The library's tags, as JSON."""
+        tags = [encode_text(own) for own in self.own_tags]
+        if self.written_tags:
+            tags.append(self.written_tags)
+        return tags
 
 
 NO_DETAILS = Details()

@@ -25,8 +25,8 @@ class CurrentElsewhere(FrameBlocks):
     is_on_stack = False
 
     def __init__(self, entry: Active, outer: FrameBlocks | None) -> None:
-        super().__init__(outer)
-        self.refs.append(weakref.ref(entry))
+        self.outer = outer
+        self.refs = [weakref.ref(entry)]
 
     def innermost(self) -> Active | None:
         """Ended or not: a task goes on in the context in which it was made."""

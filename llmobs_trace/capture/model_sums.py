@@ -53,8 +53,10 @@ class Sums:
             while self._added:
                 given, made, cost = self._added.pop()
                 self._calls += 1
-                self._input = _plus(self._input, given)
-                self._output = _plus(self._output, made)
+                if given is not None:
+                    self._input = given + (self._input or 0)
+                if made is not None:
+                    self._output = made + (self._output or 0)
                 self._cost = None if cost is None or self._cost is None else self._cost + cost
         finally:
             self._lock.release()
@@ -70,10 +72,6 @@ class Sums:
         }
 
 
-def _plus(total: float | None, number: float | None) -> float | None:
-    return total if number is None else number if total is None else total + number
-
-
 def count(trace_id: str, span_id: str, parent_id: str | None, tags: dict[str, object]) -> None:
     """A span of a kind that counts has ended with these tags."""
     if _TOLD_BY.isdisjoint(tags):
@@ -87,11 +85,13 @@ def count(trace_id: str, span_id: str, parent_id: str | None, tags: dict[str, ob
     if len(sums.parents) < _MOST_PARENTS:
         sums.parents.add(parent_id)
     if span_id not in sums.parents:
-        sums.add((_number(tags, INPUT_TOKENS_TAG), _number(tags, OUTPUT_TOKENS_TAG), _number(tags, COST_TAG)))
+        get = tags.get
+        sums.add((_number(get(INPUT_TOKENS_TAG)), _number(get(OUTPUT_TOKENS_TAG)), _number(get(COST_TAG))))
 
 
-def _number(tags: dict[str, object], name: str) -> float | None:
-    value = tags.get(name)
+def _number(value: object) -> float | None:
+    if value is None or type(value) is int:
+        return value
     if isinstance(value, str):
         try:
             value = int(value)

@@ -29,11 +29,18 @@ _VALUES = ("input", "output", "expected_output")
 
 def span_record(span: Span, recorder: Recorder, duration_ns: int) -> bytes:
     """The record of a finished span, no longer than the recorder's `max_event_bytes`."""
-    if span._details is None and span.parent_id is not None and recorder.redactor is None:
-        # The hot path: most spans have a parent, an input and an output, and that is all.
+    details = span._details
+    if (
+        span.parent_id is not None
+        and recorder.redactor is None
+        and (details is None or details.has_library_tags_alone())
+    ):
+        # The hot path: most spans have a parent, an input and an output, and that is all; a model call has
+        # the library's own tags too.
         given, output = span._input, span._output
+        more = "" if details is None else b",".join((b"", *details.library_tags())).decode()
         tail = (
-            f'}},"status":"ok","tags":["parent_id:{span.parent_id}","span_kind:{span.kind}"],'
+            f'}},"status":"ok","tags":["parent_id:{span.parent_id}","span_kind:{span.kind}"{more}],'
             f'"span_id":"{span.span_id}","trace_id":"{span.trace_id}",'
             f'"start_ns":{span.start_ns},"duration":{duration_ns}}}}}\n'
         ).encode()
@@ -143,9 +150,7 @@ def _join(span: Span, duration_ns: int, fields: dict[str, bytes]) -> bytes:
     tags.append(f'"{KIND_TAG}:{span.kind}"'.encode())
     tags += [encoded for name, encoded in fields.items() if name.startswith("tags.")]
     if span._details is not None:
-        tags += [encode_text(own) for own in span._details.own_tags]
-        if span._details.written_tags:
-            tags.append(span._details.written_tags)
+        tags += span._details.library_tags()
     meta = [b'"%b":%b' % (name.encode(), fields[name]) for name in _VALUES if name in fields]
     status = b"ok"
     if "error.type" in fields:

@@ -56,7 +56,13 @@ def written_tags(tags: dict[str, object]) -> bytes:
     they go the way of a user's.
     """
     try:
-        written = _to_json([_tag(name, value) for name, value in tags.items()])
+        # Most are texts and counts: in place, each takes half as long as by a call.
+        written = _to_json(
+            [
+                f"{name}:{value}" if type(value) is str or type(value) is int else _tag(name, value)
+                for name, value in tags.items()
+            ]
+        )
     except UnicodeEncodeError:  # a lone surrogate
         return b""
     return written[1:-1] if len(written) <= _SHORT_BYTES else b""

@@ -91,7 +91,17 @@ def encode(
                     if len(item) > 14_000:
                         break
                     continue
-                if type(item) is not list or len(item) > 32:
+                if type(item) is not list:
+                    # A model call's parameters: `item - item` is 0 but of NaN and the infinities.
+                    if (
+                        item is None
+                        or type(item) is bool
+                        or (type(item) is float and item - item == 0.0)
+                        or (type(item) is int and -(2**63) <= item < 2**64)
+                    ):
+                        continue
+                    break
+                if len(item) > 32:
                     break
                 for member in item:
                     if type(member) is not dict or len(member) > 4:

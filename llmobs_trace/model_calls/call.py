@@ -54,9 +54,6 @@ _SAID: Final = frozenset({"messages", "input", "contents", "response_format", "t
 _UNREAD_MAX: Final = 10_000
 
 
-_NOTHING: Final[dict[str, Any]] = {}
-
-
 class Call:
     """One model call: its span, and what is known of it. `begin_call` makes it."""
 
@@ -122,13 +119,14 @@ class Call:
             span._opened_by = None
 
     def _tags(self, answer: Answered | None) -> dict[str, object]:
-        asked, said = self.asked, _NOTHING if answer is None else answer.tags
+        asked = self.asked
         tags: dict[str, object] = {"model_name": asked.model, "model_provider": asked.provider}
-        for name, value in said.items():
-            if value is not None:
-                tags[name] = value
+        if answer is not None:
+            for name, value in answer.tags.items():
+                if value is not None:
+                    tags[name] = value
         if "total_tokens" not in tags:
-            given, made = said.get("input_tokens"), said.get("output_tokens")
+            given, made = tags.get("input_tokens"), tags.get("output_tokens")
             if isinstance(given, int) and isinstance(made, int):
                 tags["total_tokens"] = given + made
         if self.retries:
@@ -225,7 +223,7 @@ def begin_call(
     except Exception as problem:
         tell(problem)
         asked = Asked(None, provider, dict(arguments))
-    if provider is not None:
+    if provider is not None and provider != asked.provider:
         asked = Asked(asked.model, provider, asked.input)
     name = dialect.operation if asked.model is None else f"{dialect.operation} {asked.model}"
     span = begin(recorder, _OPTIONS[dialect.operation], name, parent)
@@ -299,6 +297,12 @@ def error_tags(error: BaseException) -> dict[str, object]:
 
 def without_credentials(given: dict[str, Any]) -> dict[str, Any]:
     """A call's arguments without what may be a credential: by the names of parameters, and of tools' own."""
+    if WITHHELD.isdisjoint(given):
+        for name, value in given.items():
+            if isinstance(value, (dict, list)) and name not in _SAID:
+                break
+        else:
+            return given  # as most are
     return {
         name: value if name in _SAID or not isinstance(value, (dict, list)) else _without(value, 4)
         for name, value in given.items()

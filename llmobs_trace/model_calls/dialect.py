@@ -90,6 +90,13 @@ def read(thing: Any, name: str) -> Any:
     return extra.get(name) if found is None and extra else found
 
 
+def said(thing: Any) -> Mapping[str, Any]:
+    """The same of all members at once: to look at, not to change."""
+    if type(thing) in _WITHOUT_MEMBERS:
+        raise Unread(f"no members: {type(thing).__name__}")
+    return members(thing)
+
+
 def members(thing: Any) -> Mapping[str, Any]:
     """All members of a client's object or of a mapping, by name: to look at, not to change."""
     if thing is None:

@@ -19,7 +19,7 @@ from types import FrameType
 from llmobs_trace.capture import active
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.elsewhere import CurrentElsewhere
-from llmobs_trace.capture.entry import Active, Carried, Chain
+from llmobs_trace.capture.entry import Active, Carried, Chain, FrameBlocks
 from llmobs_trace.capture.ids import new_span_id, new_trace_id
 from llmobs_trace.capture.lifetime import end, left_out
 from llmobs_trace.capture.recorder import Recorder
@@ -40,6 +40,7 @@ class ForeignSpan(Span):
         "foreign_id",
         "foreign_start_ns",
         "foreign_trace_id",
+        "is_forgotten",
         "is_kept",
         "is_model_call",
         "is_part",
@@ -56,6 +57,8 @@ class ForeignSpan(Span):
     above: Carried | None
     # What `active` is told of it while it is current by its tracer's own context.
     current: CurrentElsewhere
+    # Whether it is a parent process's, in the forked child.
+    is_forgotten: bool
     # None until somebody has to know: its first child, or its end.
     is_kept: bool | None
     # Whether it is to be kept, as far as can be told now.
@@ -105,17 +108,17 @@ def begin_foreign(
     *,
     is_root: bool,
     parent: Active | None,
+    chain: Chain,
+    within: FrameBlocks | None,
     block: FrameType | None,
-    caller: FrameType | None,
     wanted: Callable[[], bool] | None,
     is_model_call: Callable[[], bool],
     is_part: bool,
 ) -> ForeignSpan:
     """Open a span that another tracer has just opened, `is_root` in its own trace.
 
-    `block` is the frame that opened it as a block, `caller` the one that opened it in whatever way.
+    `chain` and `within` are where it was opened, `block` is the frame that opened it as a block.
     """
-    chain = active.current_chain()
     span = ForeignSpan()
     span.foreign_trace_id, span.foreign_id, span.foreign_start_ns = foreign_trace_id, foreign_id, started_ns
     span.span_id = f"{foreign_id:016x}" if _is_new(foreign_id) else new_span_id()
@@ -129,7 +132,8 @@ def begin_foreign(
         span.parent_id, span.trace_id, span._scope = parent.span_id, parent.trace_id, parent._scope
         if span._scope is not recorder.scope:
             slot.remember_scope(span.span_id, span._scope)
-    span.above = active.handed_over(parent)
+    # Of one that is kept in any case nobody asks whose child it would have been.
+    span.above = None if wanted is None else active.handed_over(parent)
     span.name = name
     span.kind = "task"
     span.start_ns = 0
@@ -140,16 +144,17 @@ def begin_foreign(
     span._ended = False
     span._details = span._chain = span._frame = span._blocks = span._within = None
     span._opened_by = None
+    span.is_forgotten = False
     span.is_kept = True if wanted is None else None
     span.wanted = wanted
     span.is_model_call = is_model_call
     span.is_part = is_part
     span.record_as_it_is = None
     span._home = weakref.ref(chain)
-    span.current = CurrentElsewhere(span, active.innermost_blocks(chain, caller))
+    span.current = CurrentElsewhere(span, within)
     span._opened_ns = clock_ns()
     if block is not None:
-        active.place(span, chain, block)
+        active.place_within(span, chain, block, within)
     span._with_a_frame = span._blocks is not None
     span.namesake = known.get(foreign_id)
     known[foreign_id] = span
@@ -204,7 +209,7 @@ def nearest_of_trace(foreign_trace_id: int, chain: Chain) -> ForeignSpan | None:
 def forget() -> None:
     """In a forked child: what its parent has open is its parent's."""
     for span in list(known.values()):
-        span._ended = True
+        span._ended = span.is_forgotten = True
         span.wanted = span.is_model_call = span.record_as_it_is = None
     known.clear()
 

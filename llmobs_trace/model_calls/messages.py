@@ -86,7 +86,7 @@ def finish_reason(word: Any) -> str | None:
     """Why an answer ended, in the words that all providers share; another of the provider's stays."""
     if word is None:
         return None
-    text = str(getattr(word, "value", word))
+    text = word if type(word) is str else str(getattr(word, "value", word))
     return FINISH_REASONS.get(text, text)
 
 
@@ -193,13 +193,18 @@ def chat_messages(given: Any) -> Any:
 
 def chat_message(given: Any) -> Any:
     """The same of one message."""
-    is_short = type(given) is dict and len(given) == 2
-    if is_short and given.get("role") in _PLAIN_ROLES and type(given.get("content")) is str:
-        return given  # as most are
+    if type(given) is dict and len(given) == 2:
+        role = given.get("role")
+        if type(role) is str and role in _PLAIN_ROLES and type(given.get("content")) is str:
+            return given  # as most are
     members = members_of(given)
     if members is None or "role" not in members:
         return given
+    if len(members) == 3 and members.get("annotations") == []:  # as OpenAI's answers have it
+        del members["annotations"]
     role, content = members.pop("role"), members.pop("content", None)
+    if not members and type(role) is str and role in _PLAIN_ROLES and type(content) is str and content:
+        return {"role": role, "content": content}
     calls = chat_tool_calls(members.pop("tool_calls", None), members.pop("function_call", None))
     refusal = members.pop("refusal", None)
     thinking = _first(members, "reasoning_content", "reasoning")
@@ -230,6 +235,8 @@ def chat_tool_calls(given: Any, function_call: Any = None) -> list[dict[str, Any
 
 def listed(value: Any) -> Iterable[Any]:
     """What is a list of things, or nothing. Raises `Unread` where it is one thing."""
+    if type(value) is list:  # an abstract class takes ten times as long to say so
+        return value
     if value is None:
         return ()
     if isinstance(value, (str, Mapping)) or not isinstance(value, Iterable):

@@ -13,7 +13,17 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 from llmobs_trace.model_calls.clients import Client, Place
-from llmobs_trace.model_calls.dialect import Answered, Asked, Dialect, Fold, Operation, Unread, members, read
+from llmobs_trace.model_calls.dialect import (
+    Answered,
+    Asked,
+    Dialect,
+    Fold,
+    Operation,
+    Unread,
+    members,
+    read,
+    said,
+)
 from llmobs_trace.model_calls.messages import (
     chat_message,
     chat_messages,
@@ -86,39 +96,38 @@ class ChatCompletions:
     operation: Operation = "chat"
 
     def asked(self, arguments: Mapping[str, Any]) -> Asked:
-        given = {"messages": chat_messages(arguments.get("messages"))}
-        return Asked(
-            arguments.get("model"), "openai", {**given, **parameters(arguments, "model", "messages")}
-        )
+        given = {"messages": None, **arguments}
+        given["messages"] = chat_messages(given["messages"])
+        return Asked(given.pop("model", None), "openai", given)
 
     def answered(self, response: Any) -> Answered:
-        choices = [_choice(choice) for choice in listed(read(response, "choices"))]
-        return _answer(response, choices, read(response, "usage"))
+        its = said(response)
+        choices = [_choice(choice) for choice in listed(its.get("choices"))]
+        return _answer(its.get("model"), choices, its.get("usage"))
 
     def fold(self) -> Fold:
         return ChatFold()
 
 
 def _choice(choice: Any) -> tuple[Any, Any]:
-    given = read(choice, "message")
+    its = said(choice)
+    given = its.get("message")
     if given is None:
         raise Unread("a choice without a message")
-    said = chat_message(given)
-    if isinstance(said, dict):
-        said.pop("parsed", None)  # the content once more, as an object of the caller's
-        if (logprobs := read(choice, "logprobs")) is not None:
-            said["logprobs"] = logprobs
-    return said, read(choice, "finish_reason")
+    made = chat_message(given)
+    if isinstance(made, dict):
+        made.pop("parsed", None)  # the content once more, as an object of the caller's
+        if (logprobs := its.get("logprobs")) is not None:
+            made["logprobs"] = logprobs
+    return made, its.get("finish_reason")
 
 
-def _answer(response: Any, choices: list[tuple[Any, Any]], usage: Any) -> Answered:
-    said = [message for message, _ in choices]
-    tags = {
-        "model_name": read(response, "model"),
-        **usage_tags(usage),
-        "finish_reason": finish_reason(choices[0][1]) if choices else None,
-    }
-    return Answered(said[0] if len(said) == 1 else said or None, tags)
+def _answer(model: Any, choices: list[tuple[Any, Any]], usage: Any) -> Answered:
+    messages = [message for message, _ in choices]
+    tags = usage_tags(usage)
+    tags["model_name"] = model
+    tags["finish_reason"] = finish_reason(choices[0][1]) if choices else None
+    return Answered(messages[0] if len(messages) == 1 else messages or None, tags)
 
 
 class _Choice:
@@ -196,7 +205,7 @@ class ChatFold:
 
     def answered(self) -> Answered:
         choices = [(choice.message(), choice.finish) for _, choice in sorted(self._choices.items())]
-        return _answer({"model": self._model}, choices, self._usage)
+        return _answer(self._model, choices, self._usage)
 
     def _add(self, choice: Any, delta: Any) -> None:
         index = read(choice, "index") or 0

@@ -27,11 +27,14 @@ _decode = msgspec.json.Decoder().decode
 
 # What stands for an argument that was left out, where the client takes it away only as it sends.
 _NOT_GIVEN: Final = frozenset({"NotGiven", "Omit"})
+# Of these none is such.
+_PLAIN: Final = frozenset({bool, dict, float, int, list, str, type(None)})
 
 # Headers by which the client's own code says to itself by what way the caller came.
 _RAW_HEADER: Final = "x-stainless-raw-response"
 _HELPER_HEADER: Final = "x-stainless-helper-method"
 _STREAM_HELPER_HEADER: Final = "x-stainless-stream-helper"
+_NO_HEADERS: Final[Mapping[str, Any]] = {}
 
 
 class Requests:
@@ -65,16 +68,22 @@ class Requests:
         given = options.json_data
         if not _is_mapping(given):
             return None
-        headers = {}
-        if _is_mapping(options.headers):
-            headers = {name.lower(): value for name, value in options.headers.items()}
-        if _is_mapping(options.extra_json):
-            given = {**given, **options.extra_json}
-        arguments = {name: value for name, value in given.items() if type(value).__name__ not in _NOT_GIVEN}
+        headers = _NO_HEADERS
+        if (told := options.headers) and _is_mapping(told):
+            headers = {name.lower(): value for name, value in told.items()}
+        if (more := options.extra_json) and _is_mapping(more):
+            given = {**given, **more}
+        arguments: Mapping[str, Any] = given
+        if not _PLAIN.issuperset(map(type, given.values())):
+            arguments = {
+                name: value for name, value in given.items() if type(value).__name__ not in _NOT_GIVEN
+            }
         is_stream = arguments.get("stream")
-        by_helper = str(headers.get(_HELPER_HEADER)).rpartition(".")[2] == "stream"
-        if by_helper or _STREAM_HELPER_HEADER in headers:
-            arguments.pop("stream", None)  # the helper's, not the caller's
+        if is_stream and headers:
+            by_helper = str(headers.get(_HELPER_HEADER)).rpartition(".")[2] == "stream"
+            if by_helper or _STREAM_HELPER_HEADER in headers:
+                # It is the helper's, and not the caller's.
+                arguments = {name: value for name, value in arguments.items() if name != "stream"}
         call = begin_call(dialect, arguments, frame, provider=self._provider(client))
         # Who reads the raw answer would see the chunk that is there for us alone.
         if call is not None and self._client.stream_usage and is_stream and _RAW_HEADER not in headers:

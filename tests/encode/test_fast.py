@@ -273,7 +273,8 @@ def rooms(text: str) -> list[tuple[Any, Any]]:
         ({"role": text, "content": [message]}, {"role": text, "content": (message,)}),
         ({}, []),
         ({"a": []}, {"a": [[]]}),
-        ({"a": text}, {"a": 1}),
+        ({"a": 2**64 - 1, "b": 0.5, "c": None, "d": True}, {"a": text, "b": 2**64}),
+        ({"a": text, "b": -(2**63)}, {"a": text, "b": float("-inf")}),
         ({"a": text}, {Name("a"): text}),
         ({"a": text}, {"a": Name(text)}),
         ({"a": [message]}, {"a": [message, 1]}),
@@ -357,7 +358,7 @@ def test_a_text_is_walked_where_it_may_be_too_long(
         ("four\ud800", 5),
         (["four", "\ud800"], 2 * (64 + 7) + 5),
         (["x"] * 40 + ["\ud800"], 41 * (7 + 1)),
-        ({"a": 1, "b": "\ud800"}, 2 * (64 + 7) + 1),
+        ({"a": (1,), "b": "\ud800"}, 3 * (64 + 7) + 1),
     ],
 )
 def test_it_is_counted_how_much_is_written_in_vain(walked: list[int], value: Any, in_vain: int) -> None:

@@ -1,6 +1,7 @@
 """Reads the attributes that OpenTelemetry's instrumentations give their spans, whichever convention they
 follow.
 
+- `names`: what the attributes' names say, once for all spans that have the same ones
 - `reading`: what is taken out of a span's attributes, and what is left
 - `chat`: messages in the plain chat shape
 - `genai`: OpenTelemetry's own GenAI conventions, old and new

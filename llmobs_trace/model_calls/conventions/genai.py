@@ -6,7 +6,7 @@ https://github.com/open-telemetry/semantic-conventions-genai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from llmobs_trace.model_calls.conventions.chat import (
@@ -17,6 +17,7 @@ from llmobs_trace.model_calls.conventions.chat import (
     put_together,
     texts,
 )
+from llmobs_trace.model_calls.conventions.names import Names, Tagged
 from llmobs_trace.model_calls.conventions.reading import (
     Reading,
     as_list,
@@ -30,8 +31,6 @@ from llmobs_trace.model_calls.messages import finish_reason, media, message
 from llmobs_trace.wire import FIRST_ITEM_TAG, Kind
 
 OPERATION: Final = "gen_ai.operation.name"
-
-_HEADS: Final = frozenset({"gen_ai", "llm", "operation"})
 
 # Operation -> kind.
 OPERATIONS: Final[dict[str, Kind]] = {
@@ -49,24 +48,30 @@ OPERATIONS: Final[dict[str, Kind]] = {
     "execute_task": "task",  # OpenLLMetry's
 }
 
-# Tag of a model call <- attributes, the one that counts first.
-COUNTS: Final[dict[str, tuple[str, ...]]] = {
-    "input_tokens": ("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"),
-    "output_tokens": ("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"),
-    "total_tokens": ("gen_ai.usage.total_tokens", "llm.usage.total_tokens"),
-    "cached_tokens": (
-        "gen_ai.usage.cache_read.input_tokens",
-        "gen_ai.usage.cache_read_input_tokens",
-    ),
-    "reasoning_tokens": (
-        "gen_ai.usage.reasoning.output_tokens",
-        "gen_ai.usage.reasoning_tokens",
-        "llm.usage.reasoning_tokens",
-    ),
-}
 MODELS: Final = ("gen_ai.response.model", "gen_ai.request.model")
 PROVIDERS: Final = ("gen_ai.provider.name", "gen_ai.system")
-COSTS: Final = ("gen_ai.usage.cost", "operation.cost")
+
+# Tag of a model call <- attributes, the one that counts first, and what fits.
+TAGS: Final = {
+    "input_tokens": (("gen_ai.usage.input_tokens", "gen_ai.usage.prompt_tokens"), is_count),
+    "output_tokens": (("gen_ai.usage.output_tokens", "gen_ai.usage.completion_tokens"), is_count),
+    "total_tokens": (("gen_ai.usage.total_tokens", "llm.usage.total_tokens"), is_count),
+    "cached_tokens": (
+        ("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens"),
+        is_count,
+    ),
+    "reasoning_tokens": (
+        (
+            "gen_ai.usage.reasoning.output_tokens",
+            "gen_ai.usage.reasoning_tokens",
+            "llm.usage.reasoning_tokens",
+        ),
+        is_count,
+    ),
+    "model_name": (MODELS, is_text),
+    "model_provider": (PROVIDERS, is_text),
+    "cost_usd": (("gen_ai.usage.cost", "operation.cost"), is_amount),
+}
 DIMENSIONS: Final = "gen_ai.embeddings.dimension.count"
 FINISHED: Final = "gen_ai.response.finish_reasons"
 FIRST_CHUNK_SECONDS: Final = "gen_ai.response.time_to_first_chunk"
@@ -98,6 +103,7 @@ _OF_AN_EVENT: Final = frozenset(
     {"gen_ai.system", "gen_ai.provider.name", "event.name", "index", "gen_ai.message.index"}
 )
 
+_NOTHING_MORE: Final[dict[str, Any]] = {}
 _OF_A_MESSAGE: Final = frozenset({"role", "parts"})
 _PLAIN_ROLES: Final = ("system", "user", "assistant", "tool")
 _MEDIA: Final = frozenset({"blob", "uri", "file"})
@@ -110,51 +116,96 @@ def kind_of(attributes: Mapping[str, Any]) -> Kind | None:
 
 def read_genai(reading: Reading) -> None:
     """Take what these conventions say. The kind is known already."""
-    if _HEADS.isdisjoint(reading.heads):
-        return
-    for name in ("gen_ai.input.messages", "gen_ai.output.messages"):
-        if (found := as_list(reading.left.get(name))) is not None:
-            del reading.left[name]
-            to = reading.messages if "input" in name else reading.answers
-            to.extend(plain for each in found for plain in plain_messages(reading, each))
-    if (told := reading.take("gen_ai.system_instructions")) is not None:
-        reading.messages[:0] = _instructions(told)
-    if (tools := as_list(reading.left.get("gen_ai.tool.definitions"))) is not None:
-        del reading.left["gen_ai.tool.definitions"]
-        reading.tools.extend(tools)
-    documents = as_list(reading.left.get("gen_ai.retrieval.documents"))
-    if documents is not None and reading.kind == "retrieval":
-        del reading.left["gen_ai.retrieval.documents"]
-        reading.documents.extend(documents)
+    for take in reading.names.told(_steps):
+        take(reading)
     if reading.is_model_call:
         read_model_call(reading)
 
 
+def _take_asked(reading: Reading) -> None:
+    _take_messages(reading, "gen_ai.input.messages", reading.messages)
+
+
+def _take_answered(reading: Reading) -> None:
+    _take_messages(reading, "gen_ai.output.messages", reading.answers)
+
+
+def _take_messages(reading: Reading, name: str, to: list[Any]) -> None:
+    if (found := as_list(reading.left[name])) is not None:
+        del reading.left[name]
+        for each in found:
+            to += plain_messages(reading, each)
+
+
+def _take_instructions(reading: Reading) -> None:
+    if (told := reading.take("gen_ai.system_instructions")) is not None:
+        reading.messages[:0] = _instructions(told)
+
+
+def _take_tools(reading: Reading) -> None:
+    if (tools := as_list(reading.left["gen_ai.tool.definitions"])) is not None:
+        del reading.left["gen_ai.tool.definitions"]
+        reading.tools.extend(tools)
+
+
+def _take_documents(reading: Reading) -> None:
+    documents = as_list(reading.left["gen_ai.retrieval.documents"])
+    if documents is not None and reading.kind == "retrieval":
+        del reading.left["gen_ai.retrieval.documents"]
+        reading.documents.extend(documents)
+
+
+# Attribute -> what takes it.
+_TAKEN_BY: Final[dict[str, Callable[[Reading], None]]] = {
+    "gen_ai.input.messages": _take_asked,
+    "gen_ai.output.messages": _take_answered,
+    "gen_ai.system_instructions": _take_instructions,
+    "gen_ai.tool.definitions": _take_tools,
+    "gen_ai.retrieval.documents": _take_documents,
+}
+
+
+def _steps(names: Names) -> tuple[Callable[[Reading], None], ...]:
+    """What takes those that are there."""
+    return tuple(take for name, take in _TAKEN_BY.items() if name in names.all)
+
+
 def read_model_call(reading: Reading) -> None:
     """Tokens, model, provider and parameters. An agent's are sums of its calls, and stay what they are."""
-    for tag, names in COUNTS.items():
-        reading.take_tag(tag, names, is_count)
-    reading.take_tag("model_name", MODELS, is_text)
-    reading.take_tag("model_provider", PROVIDERS, is_text)
-    reading.take_tag("cost_usd", COSTS, is_amount)
-    finished = reading.take(FINISHED, is_list_of_texts)
-    if finished is not None:
+    reading.take_tags(reading.names.told(_tagged))
+    if FINISHED in reading.left and (finished := reading.take(FINISHED, is_list_of_texts)) is not None:
         reading.tags["finish_reason"] = ",".join(
             dict.fromkeys(finish_reason(each) or "" for each in finished)
         )
-    seconds = reading.take(FIRST_CHUNK_SECONDS, lambda told: is_amount(told) and told < 1e9)
-    if seconds is not None:
-        reading.tags[FIRST_ITEM_TAG] = round(seconds * 1e9)
+    if FIRST_CHUNK_SECONDS in reading.left:
+        seconds = reading.take(FIRST_CHUNK_SECONDS, lambda told: is_amount(told) and told < 1e9)
+        if seconds is not None:
+            reading.tags[FIRST_ITEM_TAG] = round(seconds * 1e9)
     if reading.kind == "embedding":
         if (dimensions := reading.take(DIMENSIONS, is_count)) is not None:
             reading.embeddings["dimensions"] = dimensions
         if reading.messages and reading.input is None:
             reading.input, reading.messages = texts(reading.messages), []
-    for name, parameter in OTHER_PARAMETERS.items():
-        if name in reading.left and (given := reading.take(name)) is not None:
-            reading.parameters.setdefault(parameter, given)
-    for name in [name for name in reading.left if name.startswith(PARAMETERS) and name not in MODELS]:
-        reading.parameters.setdefault(name[len(PARAMETERS) :], read_json(reading.left.pop(name)))
+    for name, parameter in reading.names.told(_parameters):
+        if (given := reading.take(name)) is not None:
+            reading.parameters.setdefault(parameter, read_json(given))
+
+
+def _tagged(names: Names) -> tuple[Tagged, ...]:
+    return names.tagged(TAGS)
+
+
+def _parameters(names: Names) -> tuple[tuple[str, str], ...]:
+    """The attributes that are parameters, and which."""
+    others = [(name, parameter) for name, parameter in OTHER_PARAMETERS.items() if name in names.all]
+    return (
+        *others,
+        *[
+            (name, name[len(PARAMETERS) :])
+            for name in names.in_order
+            if name.startswith(PARAMETERS) and name not in MODELS
+        ],
+    )
 
 
 # --- messages -----------------------------------------------------------------------------------------------
@@ -162,11 +213,15 @@ def read_model_call(reading: Reading) -> None:
 
 def plain_messages(reading: Reading, given: Any) -> list[Any]:
     """A message with its parts as plain ones: the results of several tools are a message each."""
-    parts = given.get("parts") if isinstance(given, Mapping) else None
-    if not isinstance(given, Mapping) or not isinstance(parts, (list, tuple)):
+    if type(given) is not dict and not isinstance(given, Mapping):
         return [plain(given)]
-    members = {name: value for name, value in given.items() if name not in _OF_A_MESSAGE}
-    reading.take_ended(members)
+    parts = given.get("parts")
+    if not isinstance(parts, (list, tuple)):
+        return [plain(given)]
+    members = _NOTHING_MORE
+    if len(given) > 2:
+        members = {name: value for name, value in given.items() if name not in _OF_A_MESSAGE}
+        reading.take_ended(members)
     text = _text_of(parts[0]) if len(parts) == 1 and not members else None
     if text is not None and given.get("role") in _PLAIN_ROLES:
         return [{"role": given["role"], "content": text}]  # as most are
@@ -276,7 +331,7 @@ def _read_choice(reading: Reading, members: dict[str, Any]) -> None:
 
 
 def _read_details(reading: Reading, attributes: Mapping[str, Any]) -> bool:
-    inner = Reading(attributes)
+    inner = Reading(dict(attributes))
     inner.kind = reading.kind
     read_genai(inner)
     for name, to, role in (

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from llmobs_trace.model_calls.conventions.chat import call_of, plain, put_together
+from llmobs_trace.model_calls.conventions.names import Names, Tagged
 from llmobs_trace.model_calls.conventions.reading import (
     Reading,
     is_amount,
@@ -38,14 +39,6 @@ KINDS: Final[dict[str, Kind]] = {
     "UNKNOWN": "task",
 }
 
-# Tag of a model call <- attributes, the one that counts first.
-COUNTS: Final[dict[str, tuple[str, ...]]] = {
-    "input_tokens": ("llm.token_count.prompt",),
-    "output_tokens": ("llm.token_count.completion",),
-    "total_tokens": ("llm.token_count.total",),
-    "cached_tokens": ("llm.token_count.prompt_details.cache_read",),
-    "reasoning_tokens": ("llm.token_count.completion_details.reasoning",),
-}
 MODELS: Final = (
     "llm.response.model_name",
     "llm.model_name",
@@ -53,7 +46,18 @@ MODELS: Final = (
     "llm.request.model_name",
 )
 PROVIDERS: Final = ("llm.provider", "llm.system")
-COSTS: Final = ("llm.cost.total",)
+
+# Tag of a model call <- attributes, the one that counts first, and what fits.
+TAGS: Final = {
+    "input_tokens": (("llm.token_count.prompt",), is_count),
+    "output_tokens": (("llm.token_count.completion",), is_count),
+    "total_tokens": (("llm.token_count.total",), is_count),
+    "cached_tokens": (("llm.token_count.prompt_details.cache_read",), is_count),
+    "reasoning_tokens": (("llm.token_count.completion_details.reasoning",), is_count),
+    "model_name": (MODELS, is_text),
+    "model_provider": (PROVIDERS, is_text),
+    "cost_usd": (("llm.cost.total",), is_amount),
+}
 FINISHED: Final = "llm.finish_reason"
 INVOCATION: Final = ("llm.invocation_parameters", "embedding.invocation_parameters")
 
@@ -76,7 +80,7 @@ def kind_of(attributes: Mapping[str, Any]) -> Kind | None:
 
 def read_openinference(reading: Reading) -> None:
     """Take what these conventions say. The kind is known already."""
-    if _HEADS.isdisjoint(reading.heads):
+    if _HEADS.isdisjoint(reading.names.heads):
         return
     said = {name: _value(reading, name) for name in VALUES}
     for name, to in (("llm.input_messages", reading.messages), ("llm.output_messages", reading.answers)):
@@ -109,11 +113,7 @@ def _value(reading: Reading, name: str) -> Any:
 
 
 def _read_model_call(reading: Reading) -> None:
-    for tag, names in COUNTS.items():
-        reading.take_tag(tag, names, is_count)
-    reading.take_tag("model_name", MODELS, is_text)
-    reading.take_tag("model_provider", PROVIDERS, is_text)
-    reading.take_tag("cost_usd", COSTS, is_amount)
+    reading.take_tags(reading.names.told(_tagged))
     if (ended := reading.take(FINISHED, is_text)) is not None:
         reading.tag("finish_reason", finish_reason(ended), FINISHED)
     for name in INVOCATION:
@@ -126,6 +126,10 @@ def _read_model_call(reading: Reading) -> None:
         reading.tag("model_name", reading.parameters.pop("model"), "llm.request.model_name")
     if reading.kind == "embedding":
         _read_embeddings(reading)
+
+
+def _tagged(names: Names) -> tuple[Tagged, ...]:
+    return names.tagged(TAGS)
 
 
 def _read_embeddings(reading: Reading) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from llmobs_trace.model_calls.conventions.chat import conversation, plain, texts
+from llmobs_trace.model_calls.conventions.names import Names
 from llmobs_trace.model_calls.conventions.reading import Reading, is_text, read_json
 from llmobs_trace.model_calls.messages import finish_reason
 from llmobs_trace.wire import Kind
@@ -17,7 +18,7 @@ from llmobs_trace.wire import Kind
 SPAN_KIND: Final = "traceloop.span.kind"
 REQUEST_TYPE: Final = "llm.request.type"
 
-_HEADS: Final = frozenset({"gen_ai", "llm"})
+_PREFIXES: Final = ("gen_ai.prompt", "gen_ai.completion", "llm.request.functions")
 
 # Their kind -> ours.
 KINDS: Final[dict[str, Kind]] = {
@@ -66,7 +67,7 @@ def kind_of(attributes: Mapping[str, Any]) -> Kind | None:
 
 def read_openllmetry(reading: Reading) -> None:
     """Take what these conventions say. The kind is known already."""
-    if _HEADS.isdisjoint(reading.heads):
+    if not reading.names.told(_is_used):
         return
     # What another convention said already is not said once more: such attributes stay what they are.
     if reading.kind == "embedding" and reading.input is None:
@@ -87,6 +88,13 @@ def read_openllmetry(reading: Reading) -> None:
     for name in FINISHED:
         if name in reading.left and (ended := reading.take(name, is_text)) is not None:
             reading.tag("finish_reason", finish_reason(ended), name)
+
+
+def _is_used(names: Names) -> bool:
+    """Whether any of these names is there."""
+    return any(
+        name in PARAMETERS or name in FINISHED or name.startswith(_PREFIXES) for name in names.in_order
+    )
 
 
 def _numbered(reading: Reading, prefix: str) -> list[Any]:

@@ -6,12 +6,12 @@ So nothing is lost: a value that is not what its name promises is not taken, and
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 
+from llmobs_trace.model_calls.conventions.names import Tagged, names_of
 from llmobs_trace.model_calls.messages import finish_reason
 from llmobs_trace.wire import Kind
 
@@ -20,21 +20,32 @@ MODEL_CALLS: Final = frozenset({"llm", "embedding"})
 
 _decode = msgspec.json.Decoder().decode
 _ABSENT: Final = object()
-_NUMBER: Final = re.compile(r"\.[0-9]+(?=\.|$)")
 
 
 class Reading:
-    """What is known of a span so far. `left` are the attributes that nobody has taken."""
+    """What is known of a span so far. `left` are the attributes that nobody has taken; `names` are those of
+    all.
+    """
 
-    def __init__(self, attributes: Mapping[str, Any]) -> None:
-        self.left: dict[str, Any] = dict(attributes)
-        # What the names begin with, and those that have a number by what stands before the first of them.
-        self.heads: set[str] = set()
-        self._numbered: dict[str, list[str]] = {}
-        for name in attributes:
-            self.heads.add(name.partition(".")[0])
-            if (number := _NUMBER.search(name)) is not None:
-                self._numbered.setdefault(name[: number.start()], []).append(name)
+    __slots__ = (
+        "answers",
+        "beside",
+        "documents",
+        "embeddings",
+        "input",
+        "kind",
+        "left",
+        "messages",
+        "names",
+        "output",
+        "parameters",
+        "tags",
+        "tools",
+    )
+
+    def __init__(self, attributes: dict[str, Any]) -> None:
+        self.left = attributes.copy()
+        self.names = names_of(tuple(attributes))
         self.kind: Kind | None = None
         self.input: Any = None
         self.output: Any = None
@@ -67,11 +78,13 @@ class Reading:
         if self.tags.setdefault(tag, value) != value:
             self.left.setdefault(name, value)
 
-    def take_tag(self, tag: str, names: Iterable[str], fits: Callable[[Any], bool]) -> None:
+    def take_tags(self, said: Iterable[Tagged]) -> None:
         """The first of several attributes that say the same becomes a tag; others that differ stay."""
-        for name in names:
-            if name in self.left:
-                self.tag(tag, self.take(name, fits), name)
+        left, tags = self.left, self.tags
+        for tag, name, fits in said:
+            value = left.get(name)
+            if value is not None and fits(value) and tags.setdefault(tag, value) == value:
+                del left[name]
 
     def take_values(self, inputs: Iterable[str], outputs: Iterable[str]) -> None:
         """The first of several attributes are the input and the output, where nothing else takes that place:
@@ -79,12 +92,12 @@ class Reading:
         """
         is_llm = self.kind == "llm"
         for name in inputs:
-            if name in self.left and self.input is None and not (is_llm and self.messages):
+            if self.input is None and name in self.left and not (is_llm and self.messages):
                 self.input = read_json(self.take(name))
         for name in outputs:
             if (
-                name in self.left
-                and self.output is None
+                self.output is None
+                and name in self.left
                 and not ((is_llm and self.answers) or self.documents or self.embeddings)
             ):
                 self.output = read_json(self.take(name))
@@ -100,7 +113,7 @@ class Reading:
     def take_numbered(self, prefix: str) -> list[Any]:
         """What attributes named `prefix.0.role`, `prefix.0.content` and so on are flattened from."""
         tree: dict[str, Any] = {}
-        for name in self._numbered.get(prefix, ()):
+        for name in self.names.numbered.get(prefix, ()):
             path = name[len(prefix) + 1 :].split(".")
             if name in self.left and _plant(tree, path, self.left[name]):
                 del self.left[name]
@@ -169,7 +182,7 @@ def read_json(value: Any) -> Any:
 def as_list(value: Any) -> list[Any] | None:
     """A list, or the JSON text of one; None where it is neither."""
     found = read_json(value)
-    return list(found) if isinstance(found, (list, tuple)) else None
+    return found if type(found) is list else list(found) if isinstance(found, tuple) else None
 
 
 def one_or_all(found: list[Any]) -> Any:
