@@ -24,11 +24,11 @@
     records     their rows by version
     made_experiments  experiments by name, and how far each is
     queries     what the command line asks of it
+    paged_events  an experiment's events as they came, page by page
     forest      the spans of a trace → trees
     scores      the metrics of an experiment → scored, failed, missing, not applicable, by label
     amounts     the rows of an experiment → the time, tokens and money that they took
     prices      model calls whose cost nobody stated → what they cost, kept
-    paged_events  an experiment's events as they came, page by page
     tabular     an experiment → columns and lines, one a row or one a span
 
 Nothing here imports `sqlite3` before a store is opened.
