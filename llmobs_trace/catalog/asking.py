@@ -54,11 +54,10 @@ class Question(msgspec.Struct, frozen=True):
 class Unsure(Exception):
     """Nobody knows whether a question took effect; `error` is what it comes to where nobody asks again."""
 
-    def __init__(self, error: CatalogError, decided: Next, asked_seconds: float | None = None) -> None:
+    def __init__(self, error: CatalogError, decided: Next) -> None:
         super().__init__(str(error))
         self.error = error
         self.decided = decided
-        self.asked_seconds = asked_seconds
 
 
 class Conflict(CatalogError):
@@ -80,10 +79,11 @@ class Times:
 
 
 class Patience:
-    """How long one verb goes on in spite of failures."""
+    """How long one verb goes on in spite of failures; not at all, where nothing is asked `again`."""
 
-    def __init__(self, seconds: float, times: Times) -> None:
+    def __init__(self, seconds: float, times: Times, *, again: bool = True) -> None:
         self._seconds = seconds
+        self._again = again
         self._times = times
         self._failures = 0
         self.renew()
@@ -101,12 +101,13 @@ class Patience:
         """Wait before the next try; raise the error where there is none."""
         self._failures += 1
         left, chance = self.left_seconds, random.random()
-        if unsure.asked_seconds is not None:
-            seconds = asked_delay(unsure.asked_seconds, chance)
+        if unsure.error.asked_seconds is not None:
+            seconds = asked_delay(unsure.error.asked_seconds, chance)
         else:
             # Towards the end of the time tries come closer together: each may be the last.
             seconds = min(retry_delay(self._failures, chance, self._times.pace), left / 2)
-        if seconds >= left or left < _LAST_SECONDS or self._failures >= TRIES.get(unsure.decided, math.inf):
+        is_over = not self._again or seconds >= left or left < _LAST_SECONDS
+        if is_over or self._failures >= TRIES.get(unsure.decided, math.inf):
             raise unsure.error from None
         self._times.wait(seconds)
 
@@ -114,15 +115,16 @@ class Patience:
 class Asking:
     """The way to one server."""
 
-    def __init__(self, connection: Connection, seconds: float, times: Times) -> None:
+    def __init__(self, connection: Connection, seconds: float, times: Times, *, again: bool = True) -> None:
         self.name = connection.base_url
         self._connection = connection
         self._seconds = seconds
         self._times = times
+        self._again = again
         self._process = os.getpid()
 
     def patience(self) -> Patience:
-        return Patience(self._seconds, self._times)
+        return Patience(self._seconds, self._times, again=self._again)
 
     def close(self) -> None:
         if self._process == os.getpid():
@@ -148,17 +150,20 @@ class Asking:
             return came.body
         words = self._connection.fit_to_print(instead or came.words)
         changes = question.method != "GET"
+        # What broke off is no refusal.
+        refusal = None if decided is Next.AGAIN and came.status // 100 == 2 else came.status
         error = (Conflict if decided is Next.LOOK else CatalogError)(
             self._told(
                 question,
                 f"HTTP {came.status}: {words}",
-                advice(came.status, changes=changes, named=question.named),
+                advice(refusal or 0, changes=changes, named=question.named),
             ),
-            came.status,
+            refusal,
             is_final=decided in (Next.NEVER, Next.LOOK),
+            asked_seconds=asked_seconds(came.status, came.headers, time.time()),
         )
         if decided in (Next.AGAIN, Next.A_FEW_TIMES):
-            raise Unsure(error, decided, asked_seconds(came.status, came.headers, time.time()))
+            raise Unsure(error, decided)
         raise error
 
     def ask(self, question: Question, patience: Patience) -> bytes:

@@ -27,13 +27,21 @@ class CatalogError(LLMObsTraceError):
     """A catalog did not do what it was asked for; the text says why, and what helps.
 
     `status` is the HTTP status of a refusal, None where nobody answered; `is_final` says that trying again
-    later can't help.
+    later can't help, and `asked_seconds` for how long a server asked to be left alone.
     """
 
-    def __init__(self, message: str, status: int | None = None, *, is_final: bool = False) -> None:
+    def __init__(
+        self,
+        message: str,
+        status: int | None = None,
+        *,
+        is_final: bool = False,
+        asked_seconds: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.is_final = is_final
+        self.asked_seconds = asked_seconds
 
 
 class CatalogProject(msgspec.Struct, frozen=True, kw_only=True):

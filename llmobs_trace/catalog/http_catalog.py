@@ -44,14 +44,23 @@ class HttpCatalog:
     """`Catalog` at `base_url`; the keys go into two headers and nowhere else.
 
     `seconds` is how long a verb goes on in spite of failures; each page that came and each batch that was
-    taken gives the rest as long again, since a dataset may be large.
+    taken gives the rest as long again, since a dataset may be large. Where nothing is to be asked `again` a
+    verb fails at the first failure, and is for the caller to repeat.
     """
 
     def __init__(
-        self, base_url: str, api_key: Key, app_key: Key, seconds: float = 30.0, times: Times | None = None
+        self,
+        base_url: str,
+        api_key: Key,
+        app_key: Key,
+        seconds: float = 30.0,
+        times: Times | None = None,
+        *,
+        again: bool = True,
     ) -> None:
         self.name = base_url
-        self._asking = Asking(Connection(base_url, api_key, app_key), seconds, times or Times())
+        connection = Connection(base_url, api_key, app_key)
+        self._asking = Asking(connection, seconds, times or Times(), again=again)
 
     def close(self) -> None:
         """Let go of the connection; the next verb makes another."""
@@ -97,6 +106,8 @@ class HttpCatalog:
         doing, named = f"making the dataset {name!r}", f"the project {project_id!r}"
         make = _made("POST", path, "datasets", {"name": name}, doing, named)
         dataset = self._asking.made_once(make, look, read)
+        if rows == () and not mirror:
+            return dataset  # what it holds, however much, is not asked for
         has_changed, version = self._hold(dataset, rows, mirror=mirror)
         if has_changed and version is None:
             again = look(self._asking.patience())
