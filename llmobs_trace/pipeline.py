@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from llmobs_trace.capture import active
 from llmobs_trace.capture import recorder as slot
@@ -18,7 +18,11 @@ from llmobs_trace.settings.config import Config
 if TYPE_CHECKING:
     from llmobs_trace.catalog.catalog import Catalog
     from llmobs_trace.deliver.destination import Destination
-    from llmobs_trace.journal import Queue
+    from llmobs_trace.deliver.named_experiments import Asking
+    from llmobs_trace.journal import NamedRun, Queue
+
+# Configurations that one process may have had before: what a journal's owner says of itself has a bound.
+_MOST_RUNS: Final = 8
 
 log = logging.getLogger("llmobs_trace")
 
@@ -36,17 +40,21 @@ class Pipeline:
     _end_by = float("-inf")
     _told = 0  # so many were said to be pending
 
-    def __init__(self, config: Config) -> None:
-        from llmobs_trace.deliver import Worker
+    def __init__(self, config: Config, runs_before: tuple[NamedRun, ...] = ()) -> None:
+        """`runs_before` are runs of earlier configurations, whose spans may end in this one."""
+        from llmobs_trace.deliver import NamedExperiments, Worker
         from llmobs_trace.journal import adoptable, open_journal, this_process
 
         self.config = config
         self.destination = destination = _destination(config)
         journal = config.journal
+        own = _named_run(config)
+        before = [run for run in runs_before if own is None or run.mark != own.mark]
+        self.runs = (*([] if own is None else [own]), *before[: _MOST_RUNS - 1])
         self.open_queue: Callable[[], Queue] = partial(
             open_journal,
             journal,
-            owner=this_process(destination.name, config.experiment_id, config.experiment_name),
+            owner=this_process(destination.name, config.experiment_id, config.experiment_name, self.runs),
             segment_bytes=config.segment_bytes,
             max_bytes=config.max_journal_bytes,
         )
@@ -65,6 +73,13 @@ class Pipeline:
             on_thread=active.mute_thread,
             rejected=journal,
             is_hearsay=self.recorder.is_hearsay,
+            named=NamedExperiments(
+                _asking(config),
+                destination=destination.name,
+                directory=journal,
+                runs=self.runs,
+                tell=self.recorder.real_ids.update,
+            ),
         )
         self.worker.start()
 
@@ -145,6 +160,32 @@ def catalog_of(config: Config) -> Iterator[Catalog]:
 
     with Store(config.database) as store:
         yield LocalCatalog(store)
+
+
+def _asking(config: Config) -> Asking | None:
+    """How to find or make what is named; not where names are ids."""
+    if config.destination != "datadog" or config.api_key is None or config.app_key is None:
+        return None
+    from llmobs_trace.deliver.named_experiments import asking_datadog
+
+    return asking_datadog(config.base_url, config.api_key, config.app_key)
+
+
+def _named_run(config: Config) -> NamedRun | None:
+    """What names stand for that are not ids yet, if any are in use."""
+    from llmobs_trace.journal import NamedRun
+
+    if not config.mark:
+        return None
+    given = config.given
+    return NamedRun(
+        mark=config.mark,
+        experiment_name=config.experiment_name,
+        project_name=config.project_name or "",
+        project_id=str(given.get("project_id", "")),
+        dataset_name=config.dataset_name or "",
+        dataset_id=str(given.get("dataset_id", "")),
+    )
 
 
 def redactor(config: Config) -> Redactor | None:

@@ -176,6 +176,10 @@ INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 MAX_ID_CHARACTERS = 256
 
+# How the ids begin that stand for what is not made yet: they travel through the journal, and never further.
+MADE_UP = "llmobs-run-"
+_MADE_UP = re.compile(rf"{MADE_UP}(?:project-|dataset-)?([0-9a-f]{{32}})")
+
 # C0, DEL and C1 controls, the two Unicode line ends, and lone surrogates, which UTF-8 can't carry.
 _UNFIT_IN_A_NAME = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -199,6 +203,19 @@ def as_id(text: str) -> str:
     """Make an acceptable id or name out of any text: what can't stay becomes `-`, what is too long is cut."""
     fit = _UNFIT_IN_A_NAME.sub("-", text).strip()[:MAX_ID_CHARACTERS].strip()
     return fit if id_problem(fit) is None else "unnamed"
+
+
+def made_up_id(mark: str, part: Literal["experiment", "project", "dataset"] = "experiment") -> str:
+    """The id that events of a run have while what it stands for is not found or made yet; `mark`, 32 hex
+    digits, is the run's own.
+    """
+    return f"{MADE_UP}{'' if part == 'experiment' else f'{part}-'}{mark}"
+
+
+def mark_of(some_id: str) -> str | None:
+    """The mark of the run that a made-up id stands for; None where an id is no such."""
+    match = _MADE_UP.fullmatch(some_id)
+    return None if match is None else match[1]
 
 
 def events_path(experiment_id: str) -> str:

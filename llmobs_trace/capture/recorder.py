@@ -97,6 +97,8 @@ class Recorder:
     # Experiments that the program named itself, beside the configured one; and those of trusted headers.
     named: dict[str, Scope] = field(default_factory=dict)
     hearsay: dict[str, Scope] = field(default_factory=dict)
+    # What was found or made for ids that are made up. The sender's thread fills it; headers have these.
+    real_ids: dict[str, str] = field(default_factory=dict)
 
     def scope_for(self, experiment_id: str | None, project_id: str | None, dataset_id: str | None) -> Scope:
         """The scope a root span names; what it leaves open is the configured default."""

@@ -6,6 +6,9 @@ drain               the same without a thread, for a command
 give_up             what nobody will deliver → the rejected file, when a command is told to
 lanes               one source's records → one lane for each experiment, so that none holds others up
 lane                when an experiment may be tried next; what failures and recoveries do to that
+named_experiments   a run's names → a project, a dataset and an experiment, found or made
+run_files           what was found or made for a run → a file, under a lock
+real_ids            made-up ids → those, as bytes
 header_experiments  what refused experiments hold that trace headers alone name → at most a share
 settler             a lane's events → requests, and records settled
 poison              a refused body → the event at fault; or that it is nobody's
@@ -30,6 +33,7 @@ from llmobs_trace.deliver.destination import Destination
 from llmobs_trace.deliver.drain import Drained, drain
 from llmobs_trace.deliver.http_destination import DatadogDestination
 from llmobs_trace.deliver.local_destination import LocalDestination
+from llmobs_trace.deliver.named_experiments import NamedExperiments
 from llmobs_trace.deliver.worker import Worker
 from llmobs_trace.http_client.backoff import Pace
 from llmobs_trace.stats import DeliveryStats
@@ -42,6 +46,7 @@ __all__ = [
     "Destination",
     "Drained",
     "LocalDestination",
+    "NamedExperiments",
     "Pace",
     "Verdict",
     "Worker",

@@ -12,6 +12,7 @@
 | 408, 429, 5xx                              | BUSY         | kept, tried again with growing delays     |
 | none: nothing can be sent from here        | HINDERED     | kept, paused: see `http_client`           |
 | none: a timeout, a broken connection       | BROKEN       | kept, tried again with growing delays     |
+| none: another process is to answer first   | AWAITED      | kept, tried again with growing delays     |
 
 How a batch is halved, and when a refusal is of everything and not of an event, is `poison`.
 """
@@ -39,6 +40,7 @@ class Verdict(Enum):
     HINDERED = "can't be sent from here"
     BUSY = "busy"
     BROKEN = "no answer"
+    AWAITED = "waited for"
 
 
 class Action(Enum):
@@ -61,6 +63,7 @@ ACTIONS: Final[dict[Verdict, Action]] = {
     Verdict.HINDERED: Action.PAUSE,
     Verdict.BUSY: Action.RETRY,
     Verdict.BROKEN: Action.RETRY,
+    Verdict.AWAITED: Action.RETRY,
 }
 
 _BY_STATUS: Final[dict[int, Verdict]] = {
@@ -106,7 +109,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     `status` is the HTTP status, None where there was none; `detail` is fit for a log: the server's words or
     what broke, without keys. `retry_after_seconds` is how long the server asked to be left alone. A
     destination that has no statuses may give the `verdict` itself. `is_certain`: a refusal is about the
-    events for certain, whatever becomes of others.
+    events for certain, whatever becomes of others. `about` is what was asked for where that was no batch.
     """
 
     status: int | None = None
@@ -114,6 +117,7 @@ class Answer(Struct, frozen=True, kw_only=True):
     retry_after_seconds: float | None = None
     verdict: Verdict | None = None
     is_certain: bool = False
+    about: str = ""
 
 
 def verdict_of(answer: Answer) -> Verdict:

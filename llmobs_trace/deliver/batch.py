@@ -22,8 +22,8 @@ from llmobs_trace.journal.record import Position, Record
 from llmobs_trace.journal.records import Records
 
 _HEAD: Final = b'{"experiment":"'
-_SPAN: Final = b'"span":'
-_METRIC: Final = b'"metric":'
+SPAN: Final = b'"span":'
+METRIC: Final = b'"metric":'
 _END: Final = b"}}"
 _NO_HEAD: Final = b"\n"  # no record begins so
 
@@ -55,8 +55,8 @@ class Entries:
 
     def __iter__(self) -> Iterator[tuple[Record, Event]]:
         for record in self.records:
-            is_span = record.line.startswith(_SPAN, len(self.head))
-            begin = len(self.head) + len(_SPAN if is_span else _METRIC)
+            is_span = record.line.startswith(SPAN, len(self.head))
+            begin = len(self.head) + len(SPAN if is_span else METRIC)
             yield record, Event(is_span, record.line[begin:-1])
 
     def __getitem__(self, part: slice) -> Entries:
@@ -68,12 +68,12 @@ class Entries:
 
     def sizes(self) -> list[int]:
         """How many bytes each takes in a body, its comma included; of a metric, two more."""
-        before = len(self.head) + len(_SPAN)
+        before = len(self.head) + len(SPAN)
         return [len(line) - before for line in self.records.lines]
 
     def replaced(self, event: Event) -> Entries:
         """Of a single entry: the same record, with another event in it."""
-        line = self.head + (_SPAN if event.is_span else _METRIC) + event.json + b"}"
+        line = self.head + (SPAN if event.is_span else METRIC) + event.json + b"}"
         return Entries(self.head, Records.of([Record(self.records[0].at, line)]))
 
 
@@ -87,7 +87,7 @@ class Batch(Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, experiment_id: str, entries: Entries) -> Batch:
         """These events, in their order."""
-        lines, span, metric = entries.records.lines, entries.head + _SPAN, entries.head + _METRIC
+        lines, span, metric = entries.records.lines, entries.head + SPAN, entries.head + METRIC
         are_spans = list(map(bytes.startswith, lines, repeat(span)))
         return cls(
             experiment_id=experiment_id,
@@ -116,7 +116,7 @@ def by_experiment(records: Records) -> tuple[dict[bytes, Entries], Records]:
     found: dict[bytes, Entries] = {}
     unreadable = Records([], [], [])
     for head, alike in _by_head(records).items():
-        begin = map(bytes.startswith, alike.lines, repeat((head + _SPAN, head + _METRIC)))
+        begin = map(bytes.startswith, alike.lines, repeat((head + SPAN, head + METRIC)))
         are_ours = list(map(and_, begin, map(bytes.endswith, alike.lines, repeat(_END))))
         ours = alike.chosen(are_ours)
         if len(ours) < len(alike):

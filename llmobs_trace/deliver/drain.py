@@ -13,6 +13,7 @@ from llmobs_trace.deliver.fork_gate import Gate
 from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS, Sending
 from llmobs_trace.deliver.lanes import Lanes
 from llmobs_trace.deliver.ledger import Ledger
+from llmobs_trace.deliver.named_experiments import NamedExperiments
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.rejected import Rejected
 from llmobs_trace.http_client.backoff import Pace
@@ -44,11 +45,13 @@ def drain(
     max_batch_events: int = MAX_BATCH_EVENTS,
     pace: Pace | None = None,
     rejected: Path | None = None,
+    named: NamedExperiments | None = None,
     notices: Notices | None = None,
 ) -> Drained:
     """Deliver all of `source` within `timeout` seconds; ends early where nothing can change in what is left.
 
-    What is refused for good is kept under the directory `rejected`. `notices` are for several sources after
+    What is refused for good is kept under the directory `rejected`. `named` finds or makes what events name.
+    `notices` are for several sources after
     one another, with their own end. The caller closes source and destination.
     """
     ledger = Ledger()
@@ -63,6 +66,7 @@ def drain(
         max_batch_events=max_batch_events,
         pace=pace or Pace(),
         rejected=Rejected(rejected),
+        named=named or NamedExperiments(),
     )
     before = source.counts()
     lanes = Lanes(source, sending)

@@ -17,7 +17,7 @@ from llmobs_trace.deliver.lane import Lane
 from llmobs_trace.journal.record import Position
 
 SHARE: Final = 4  # of the journal, a quarter
-_REFUSING: Final = frozenset({Verdict.UNAUTHORISED, Verdict.REFUSED})
+_REFUSING: Final = frozenset({Verdict.UNAUTHORISED, Verdict.REFUSED, Verdict.AWAITED})
 
 
 class Hearsay:

@@ -22,6 +22,7 @@ from llmobs_trace.deliver.answers import (
 from llmobs_trace.deliver.destination import Destination
 from llmobs_trace.deliver.fork_gate import Gate
 from llmobs_trace.deliver.ledger import Ledger
+from llmobs_trace.deliver.named_experiments import NamedExperiments
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.poison import Search, SizeLimit
 from llmobs_trace.deliver.rejected import Rejected
@@ -54,6 +55,8 @@ class Sending:
     pace: Pace
     rejected: Rejected = field(default_factory=Rejected)
     limit: SizeLimit = field(default_factory=SizeLimit)
+    # What was found or made for the made-up ids that events have.
+    named: NamedExperiments = field(default_factory=NamedExperiments)
     # Whether an experiment is known from trace headers alone, and what such may hold when they are refused.
     is_hearsay: Callable[[str], bool] = lambda experiment_id: False
     max_hearsay_bytes: int = 0
@@ -75,6 +78,14 @@ class Lane:
     trouble: Hashable = None  # what the log calls it
     verdict: Verdict | None = None
     search: Search = field(default_factory=Search)  # for the event at fault
+    # Where `experiment_id` is made up: what was made for it, once that is known, and its name.
+    real_id: str = ""
+    called: str = ""
+
+    @property
+    def id_there(self) -> str:
+        """What the destination knows it by."""
+        return self.real_id or self.experiment_id
 
     def hasten(self, pace: Pace) -> None:
         """Somebody waits: try again soon, unless the server asked to be left alone or somebody must act."""
@@ -102,17 +113,18 @@ class Lane:
         # A refusal concerns one experiment; an outage all, however many of them notice it.
         self.trouble = _OUTAGE if verdict in CONCERN_ALL else self.experiment_id
         # In an environment one thing after the other may turn out to be wrong.
-        cause = (verdict, answer.detail if verdict is Verdict.HINDERED else answer.status)
+        cause = (verdict, answer.about, answer.detail if verdict is Verdict.HINDERED else answer.status)
         subject = self._subject(sending)
         if paused:
-            hint = advice(answer, self.experiment_id)
+            hint = advice(answer, self.id_there)
             text = f"{subject} is paused, its events are kept: {what}" + (f"; {hint}" if hint else "")
             sending.notices.happened(self.trouble, text, kind=self._kind(), cause=cause, once=True)
         else:
             # A connection that breaks once and works at the next try is no news.
             quiet = self.failures == 1
+            does = "waits" if verdict is Verdict.AWAITED else "fails"
             sending.notices.happened(
-                self.trouble, f"{subject} fails, events are kept: {what}", cause=cause, quiet=quiet
+                self.trouble, f"{subject} {does}, events are kept: {what}", cause=cause, quiet=quiet
             )
 
     def recovered(self, others: Iterable[Lane], sending: Sending) -> None:
@@ -136,5 +148,5 @@ class Lane:
         return None if self.trouble == _OUTAGE else "experiment"
 
     def _subject(self, sending: Sending) -> str:
-        of = "" if self.trouble == _OUTAGE else f" of experiment {self.experiment_id!r}"
+        of = "" if self.trouble == _OUTAGE else f" of experiment {(self.called or self.id_there)!r}"
         return f"delivery{of} to {sending.destination.name}"

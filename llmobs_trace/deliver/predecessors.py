@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from llmobs_trace.deliver.fork_gate import GateClosed
 from llmobs_trace.deliver.lane import Sending
 from llmobs_trace.deliver.lanes import Lanes
+from llmobs_trace.journal.ownership import NamedRun
 from llmobs_trace.journal.queue import Source
 
 # Other processes end while this one runs: when it is awake anyway, it looks for what they left so often.
@@ -24,6 +25,10 @@ _MOST: Final = 16
 
 class Adopted(Source, Protocol):
     """What an ended process left, taken over."""
+
+    @property
+    def runs(self) -> tuple[NamedRun, ...]:
+        """The runs whose made-up ids its events may have."""
 
     def after_fork_in_child(self) -> None:
         """Let go of what was inherited: the parent goes on delivering it."""
@@ -86,6 +91,7 @@ class Predecessors:
             if source is None:
                 self._round, self._is_first = None, False
             else:
+                self._sending.named.learn(source.runs)
                 self.lanes.append(Lanes(source, self._sending))
 
     def _makes_place(self, lanes: Lanes[Adopted], now: float) -> bool:

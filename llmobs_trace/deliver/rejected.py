@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,6 @@ from typing import Final
 import msgspec
 from msgspec import Raw, Struct
 
-from llmobs_trace import directories
 from llmobs_trace.deliver.answers import Answer, what_was_said
 from llmobs_trace.journal import files, lock
 
@@ -76,11 +74,8 @@ class Rejected:
         if self.directory is None:
             raise FileNotFoundError("there is no directory for it")
         line = self._line(rejection)
-        try:
-            return self._append(self.directory, line)
-        except _Anothers:
-            self.directory = _of_this_user(self.directory.parent)
-            return self._append(self.directory, line)
+        self.directory = files.our_directory(self.directory.parent, DIRECTORY)
+        return self._append(self.directory, line)
 
     def where(self) -> str:
         """Where those are that were kept so far, in words for a log line."""
@@ -97,9 +92,6 @@ class Rejected:
         return list(self._memory)
 
     def _append(self, directory: Path, line: bytes) -> Path:
-        directories.make(directory)
-        if not _is_ours(directory):
-            raise _Anothers("somebody else's, or a link")
         path = directory / FILE
         if _size_of(path) + len(line) > self._max_file_bytes:
             self._turn_over(path, len(line))
@@ -135,25 +127,11 @@ class Rejected:
             self._memory_bytes -= len(self._memory.popleft())
 
 
-class _Anothers(PermissionError):
-    """What is there is no directory of this user's."""
-
-
-def _is_ours(directory: Path) -> bool:
-    found = os.lstat(directory)
-    return stat.S_ISDIR(found.st_mode) and files.is_of_this_user(found)
-
-
-def _of_this_user(root: Path) -> Path:
-    """A directory for a user who shares `root` with the one who came first."""
-    return root / f"{DIRECTORY}-{os.geteuid() if hasattr(os, 'geteuid') else 0}"
-
-
 def file_under(root: Path) -> Path | None:
     """This user's file of rejected events under a directory of journals, where there is one."""
-    for directory in (root / DIRECTORY, _of_this_user(root)):
+    for directory in (root / DIRECTORY, files.of_this_user(root, DIRECTORY)):
         with contextlib.suppress(OSError):
-            if _is_ours(directory) and (directory / FILE).is_file():
+            if files.is_our_directory(directory) and (directory / FILE).is_file():
                 return directory / FILE
     return None
 

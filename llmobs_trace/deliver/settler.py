@@ -14,9 +14,11 @@ from llmobs_trace.deliver.batch import Batch, Entries, Event
 from llmobs_trace.deliver.fork_gate import GateClosed
 from llmobs_trace.deliver.lane import Lane, Sending
 from llmobs_trace.deliver.poison import Pause, Search, Suspect
+from llmobs_trace.deliver.real_ids import made_up_spots, replaced
 from llmobs_trace.deliver.rejected import Rejection
 from llmobs_trace.journal.queue import Source
 from llmobs_trace.journal.record import Position, Record
+from llmobs_trace.wire import mark_of
 
 
 class Settler:
@@ -33,9 +35,12 @@ class Settler:
     def offer(self, lane: Lane, events: Entries, is_late: Callable[[], bool]) -> Position | None:
         """Send these, one body after the other; the first position that isn't settled, None if all are."""
         sending = self._sending
-        max_bytes = sending.limit.bound(sending.max_batch_bytes)
         search = lane.search  # a pause begins another, and this one's suspects are as unsettled as ever
-        plan = search.plan(events, max_bytes, sending.max_batch_events)
+        ready = self._with_real_ids(lane, events, lambda: is_late() or self._must_wait(lane))
+        if ready is None:
+            return min([events.records[0].at, *search.suspects])
+        max_bytes = sending.limit.bound(sending.max_batch_bytes)
+        plan = search.plan(ready, max_bytes, sending.max_batch_events)
         self._carry_out(lane, plan, lambda: is_late() or self._must_wait(lane))
         left = [body.records[0].at for body in plan] + list(search.suspects)
         if not left and search.is_on:
@@ -45,6 +50,41 @@ class Settler:
     def judge(self, lane: Lane) -> None:
         """The source is at its end: nothing more can speak for or against this lane's suspects."""
         self._carry_out(lane, [], lambda: self._must_wait(lane), is_last=True)
+
+    def _with_real_ids(self, lane: Lane, events: Entries, is_late: Callable[[], bool]) -> Entries | None:
+        """The events with real ids in the place of made-up ones; None where those are not to be had now."""
+        named, spots = self._sending.named, made_up_spots(events)
+        ids = (some_id for spot in spots for some_id in (spot.project_id, spot.dataset_id))
+        needed = {mark: False for some_id in ids if (mark := mark_of(some_id)) is not None}
+        if (mark := mark_of(lane.experiment_id)) is not None:
+            needed[mark] = True
+            lane.called = named.called(mark)
+        for mark, is_experiment in needed.items():
+            while not named.has(mark, experiment=is_experiment):
+                if is_late():
+                    return None
+                answer = self._ask_for_what_is_named(mark, is_experiment=is_experiment)
+                if answer is not None:
+                    lane.failed(answer, verdict_of(answer), self._sending)
+                    return None
+                lane.step = 0  # what failed before, did something else by now
+        lane.real_id = named.real_id(lane.experiment_id)
+        return replaced(events, spots, named.real_id) if spots else events
+
+    def _ask_for_what_is_named(self, mark: str, *, is_experiment: bool) -> Answer | None:
+        """One request, or a few, for what a run's events need; what hinders, if anything does."""
+        sending = self._sending
+        self.requests += 1
+        try:
+            with sending.gate.importing():
+                sending.destination.open()
+                sending.named.open()
+            with sending.gate.open_for_forks():
+                return sending.named.ask(mark, self._timeout_seconds(), experiment=is_experiment)
+        except GateClosed:
+            raise
+        except Exception as error:
+            return self._fault(error)
 
     def _must_wait(self, lane: Lane) -> bool:
         now = self._sending.clock()
@@ -65,7 +105,7 @@ class Settler:
                 lane.search = Search()
                 lane.failed(step.answer, Verdict.REFUSED, sending)
                 return
-            answer, verdict = self._ask(lane, Batch.of(lane.experiment_id, step.body))
+            answer, verdict = self._ask(lane, Batch.of(lane.id_there, step.body))
             action = ACTIONS[verdict]
             if action is Action.SETTLE:
                 if step.is_of_plan:
@@ -80,10 +120,10 @@ class Settler:
     def _reject(self, lane: Lane, suspect: Suspect, *, sent: bool) -> None:
         sending = self._sending
         [(record, event)] = suspect.alone
-        place = self.keep(lane.experiment_id, record, event, suspect.answer, sent=sent)
+        place = self.keep(lane.id_there, record, event, suspect.answer, sent=sent)
         sending.ledger.last_error = what = what_was_said(suspect.answer)
         values = "sent without its values, which are" if sent else "not sent, and"
-        subject = f"an event of experiment {lane.experiment_id!r} was refused by {sending.destination.name}"
+        subject = f"an event of experiment {lane.id_there!r} was refused by {sending.destination.name}"
         sending.notices.happened(
             ("rejected", lane.experiment_id),
             f"{subject}: {what}; it is {values} kept in {place}",
@@ -132,9 +172,7 @@ class Settler:
 
     def _answer(self, batch: Batch) -> Answer:
         sending = self._sending
-        timeout_seconds = sending.request_timeout_seconds
-        if self.deadline is not None:
-            timeout_seconds = max(0.01, min(timeout_seconds, self.deadline - sending.clock()))
+        timeout_seconds = self._timeout_seconds()
         destination = sending.destination
         try:
             with sending.gate.importing():
@@ -148,6 +186,16 @@ class Settler:
         except GateClosed:
             raise
         except Exception as error:
-            # A destination answers and doesn't raise; one that does must not stop the others' delivery.
-            sending.ledger.sender_faults += 1
-            return Answer(detail=f"{type(error).__name__} inside the sender")
+            return self._fault(error)
+
+    def _timeout_seconds(self) -> float:
+        """How long a request that begins now may take."""
+        seconds = self._sending.request_timeout_seconds
+        if self.deadline is None:
+            return seconds
+        return max(0.01, min(seconds, self.deadline - self._sending.clock()))
+
+    def _fault(self, error: Exception) -> Answer:
+        """A destination answers and doesn't raise; one that does must not stop the others' delivery."""
+        self._sending.ledger.sender_faults += 1
+        return Answer(detail=f"{type(error).__name__} inside the sender")

@@ -27,6 +27,7 @@ from llmobs_trace.deliver.header_experiments import SHARE as HEARSAY_SHARE
 from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS, Sending
 from llmobs_trace.deliver.lanes import Lanes
 from llmobs_trace.deliver.ledger import Ledger
+from llmobs_trace.deliver.named_experiments import NamedExperiments
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.predecessors import Adopted, Predecessors
 from llmobs_trace.deliver.queue_warnings import Watch
@@ -81,7 +82,8 @@ class Worker:
 
     `adopt` is called on the sender's thread, at its start and now and then while it is awake; `on_thread`
     once, as the thread's first act. What is refused for good is kept under the directory `rejected`.
-    `is_hearsay` says whether an experiment is known from trace headers alone. `fork` hooks and exit are the
+    `is_hearsay` says whether an experiment is known from trace headers alone; `named` finds or makes what
+    events name. `fork` hooks and exit are the
     caller's to wire up. All times are seconds.
     """
 
@@ -98,6 +100,7 @@ class Worker:
         on_thread: Callable[[], None] | None = None,
         rejected: Path | None = None,
         is_hearsay: Callable[[str], bool] = lambda experiment_id: False,
+        named: NamedExperiments | None = None,
         pace: Pace | None = None,
         log: logging.Logger | None = None,
     ) -> None:
@@ -110,6 +113,7 @@ class Worker:
         self._on_thread = on_thread
         self._rejected = rejected
         self._is_hearsay = is_hearsay
+        self._named = named or NamedExperiments()
         self._pace = pace or Pace()
         self._log = log or logging.getLogger("llmobs_trace")
         self._set_up(queue)
@@ -129,6 +133,7 @@ class Worker:
             max_batch_events=self._max_batch_events,
             pace=self._pace,
             rejected=Rejected(self._rejected),
+            named=self._named,
             is_hearsay=self._is_hearsay,
             max_hearsay_bytes=queue.max_bytes // HEARSAY_SHARE,
         )
@@ -269,6 +274,7 @@ class Worker:
         stopped = self._stopping
         self._destination.after_fork_in_child()
         self._predecessors.after_fork_in_child()
+        self._named.after_fork_in_child()
         self._set_up(queue)
         self._stopping = stopped
 

@@ -30,7 +30,7 @@ from pathlib import Path
 from .journal import Journal
 from .leftovers import AdoptedJournal, JournalReport, adoptable, drop_old_ledgers, passed_over, survey
 from .memory import MemoryShelf
-from .ownership import Owner, this_process
+from .ownership import NamedRun, Owner, this_process
 from .queue import Queue, Source, Storage
 from .record import Counts, Outcome, Position, Record
 from .records import Records
@@ -41,6 +41,7 @@ __all__ = [
     "AdoptedJournal",
     "Counts",
     "JournalReport",
+    "NamedRun",
     "Outcome",
     "Owner",
     "Position",

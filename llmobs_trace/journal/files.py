@@ -14,6 +14,8 @@ import struct
 import sys
 from pathlib import Path
 
+from llmobs_trace import directories
+
 try:
     import fcntl
     import resource
@@ -76,6 +78,28 @@ def at_least(file: int, number: int) -> int:
 def is_of_this_user(found: os.stat_result) -> bool:
     """Whether a file or a directory belongs to the user whose rights this process has."""
     return not hasattr(os, "geteuid") or found.st_uid == os.geteuid()
+
+
+def is_our_directory(path: Path) -> bool:
+    """Whether a directory of this user's is at a path, and no link; raises OSError where nothing is."""
+    found = os.lstat(path)
+    return stat.S_ISDIR(found.st_mode) and is_of_this_user(found)
+
+
+def our_directory(root: Path, name: str) -> Path:
+    """Make a directory under one that users may share: this user's own where the first is another's; raises
+    OSError.
+    """
+    for directory in (root / name, of_this_user(root, name)):
+        directories.make(directory)
+        if is_our_directory(directory):
+            return directory
+    raise NotOurs(errno.EPERM, "somebody else's, or a link", str(directory))
+
+
+def of_this_user(root: Path, name: str) -> Path:
+    """Where that is for a user who shares `root` with the one who came first."""
+    return root / f"{name}-{os.geteuid() if hasattr(os, 'geteuid') else 0}"
 
 
 def write_at(file: int, data: bytes, offset: int) -> None:

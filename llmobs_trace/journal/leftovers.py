@@ -17,7 +17,7 @@ from typing import NamedTuple
 from . import disk_use, files, filesystem, ownership
 from .compact import compact, is_worth_it
 from .lock import Lock
-from .ownership import Owner
+from .ownership import NamedRun, Owner
 from .record import Counts, Scan, Settlement
 from .segment import PART_SUFFIX, SEGMENT_SUFFIX, Segment, SegmentDamaged
 from .sequence import SegmentSequence
@@ -82,6 +82,11 @@ class AdoptedJournal(SegmentSequence):
         self._fold()
         for _, segment in self._live():
             self._trim(segment)
+
+    @property
+    def runs(self) -> tuple[NamedRun, ...]:
+        """The runs whose made-up ids its events may have."""
+        return self.owner.runs
 
     def _trim(self, segment: Segment) -> None:
         """Rewrite a file that was made for more than came: a killed process had no time to cut it.

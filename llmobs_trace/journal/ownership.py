@@ -40,12 +40,27 @@ _TRIES, _BETWEEN_SECONDS = 10, 0.02
 _STALE_SECONDS = 86_400.0
 
 
+class NamedRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A run whose experiment is made where it is delivered, in a project and a dataset that are known by
+    their ids, or found or made there by their names. Its events have ids that hold its `mark` until then.
+    """
+
+    mark: str
+    experiment_name: str
+    project_name: str = ""
+    project_id: str = ""
+    dataset_name: str = ""
+    dataset_id: str = ""
+
+
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
     """Who made a journal, and where it is to be delivered: the file `owner`, as JSON. Never holds a key."""
 
     destination: str
     experiment_id: str = ""
     experiment_name: str = ""
+    # Whose made-up ids may be in its events: with what they say, anybody delivers to the same experiment.
+    runs: tuple[NamedRun, ...] = ()
     pid: int = 0
     host: str = ""
     boot: str = ""
@@ -53,12 +68,15 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
 
 
-def this_process(destination: str, experiment_id: str = "", experiment_name: str = "") -> Owner:
+def this_process(
+    destination: str, experiment_id: str = "", experiment_name: str = "", runs: tuple[NamedRun, ...] = ()
+) -> Owner:
     """An owner for a journal of this process. `destination` is the database's path or the base URL."""
     return Owner(
         destination=destination,
         experiment_id=experiment_id,
         experiment_name=experiment_name,
+        runs=runs,
         pid=os.getpid(),
         host=this_host(),
         boot=this_boot(),

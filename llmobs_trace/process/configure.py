@@ -48,6 +48,8 @@ def configure(
     experiment_id: str | None = None,
     project_id: str | None = None,
     dataset_id: str | None = None,
+    project_name: str | None = None,
+    dataset_name: str | None = None,
     experiment_name: str | None = None,
     database: str | os.PathLike[str] | None = None,
     journal: str | os.PathLike[str] | None = _NOT_NONE,
@@ -91,10 +93,10 @@ def configure(
         Where requests go, for a local receiver or a proxy; by default https://api.<site>. Takes an https://
         URL, or http:// to a loopback address such as http://127.0.0.1:8080.
     destination [LLMOBS_TRACE_DESTINATION]
-        datadog or local; by default datadog where both keys and all three ids are there, else local. Takes
-        one of: datadog, local.
+        datadog or local; by default datadog where both keys are there, and a project and a dataset, each by
+        its name or id; else local. Takes one of: datadog, local.
     experiment_id [LLMOBS_TRACE_EXPERIMENT_ID]
-        Experiment of every root span that names none; made once a process for local. Takes a string that is
+        Experiment of every root span that names none; by default made for each run. Takes a string that is
         not empty, without control characters, of at most 256 characters.
     project_id [LLMOBS_TRACE_PROJECT_ID]
         Project of the experiment; made from the working directory for local. Takes a string that is not
@@ -102,9 +104,15 @@ def configure(
     dataset_id [LLMOBS_TRACE_DATASET_ID]
         Dataset of the experiment; made from the program's name for local. Takes a string that is not empty,
         without control characters, of at most 256 characters.
+    project_name [LLMOBS_TRACE_PROJECT_NAME, DD_LLMOBS_PROJECT_NAME]
+        Project of the experiment by its name: it is found on Datadog, or made there. Takes a string that is
+        not empty, without control characters, of at most 256 characters.
+    dataset_name [LLMOBS_TRACE_DATASET_NAME]
+        Dataset of the experiment by its name: it is found in the project, or made there. Takes a string that
+        is not empty, without control characters, of at most 256 characters.
     experiment_name [LLMOBS_TRACE_EXPERIMENT_NAME]
-        What the local store calls the experiment; by default the program's name. Takes a string that is not
-        empty, without control characters, of at most 256 characters.
+        What the experiment is called; by default the program's name. Takes a string that is not empty,
+        without control characters, of at most 256 characters.
     database [LLMOBS_TRACE_DATABASE]
         SQLite file of the local store; by default .llmobs/experiments.db where the program starts. Takes the
         path of a file that can be written.

@@ -27,7 +27,7 @@ from llmobs_trace.settings.inherited import Handed
 from llmobs_trace.stats import DeliveryStats
 
 if TYPE_CHECKING:
-    from llmobs_trace.journal import Queue
+    from llmobs_trace.journal import NamedRun, Queue
 
 # The system's timers have a bound.
 _LONGEST_SECONDS = threading.TIMEOUT_MAX / 2
@@ -37,6 +37,7 @@ _lock = threading.RLock()  # guards _pipeline, _early, _inherited and the change
 _pipeline: Pipeline | None = None
 _early: Early | None = None  # while a thread sets up
 _inherited: tuple[Config, tuple[str, ...]] | None = None  # a forked child's from its parent, already said
+_runs: tuple[NamedRun, ...] = ()  # of all configurations so far, the newest first
 _finalized_pid: int | None = None
 # Filled by `model_calls`, which stands above: told which model clients to trace at each start.
 trace_clients: Callable[[tuple[str, ...]], None] | None = None
@@ -105,7 +106,7 @@ def _disabled() -> Recorder:
 
 
 def _start(config: Config, notes: tuple[str, ...]) -> None:
-    global _pipeline
+    global _pipeline, _runs
     with _lock, _setting_up() as early:
         started: Pipeline | None = None
         recorder = recorder_for(config, discard, enabled=False)
@@ -122,7 +123,8 @@ def _start(config: Config, notes: tuple[str, ...]) -> None:
             _hook_multiprocessing()
             install(threads=config.instrument_threads)
             _trace_clients(config.instrument)
-            started = Pipeline(config)
+            started = Pipeline(config, _runs)
+            _runs = started.runs
             recorder = started.recorder
         before, before_recorder = _pipeline, slot.current
         _pipeline, slot.current, children.configured = started, recorder, config

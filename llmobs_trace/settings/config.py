@@ -8,18 +8,16 @@ from_environment(environ)      what an unconfigured program does: what is wrong 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
-from uuid import UUID, uuid5
-from zlib import crc32
 
 from msgspec import Struct, structs
 
 from llmobs_trace.errors import ConfigurationError, did_you_mean
 from llmobs_trace.not_errors import NotErrors
 from llmobs_trace.settings import inherited
+from llmobs_trace.settings.belonging import IDS, belonging, lacking, made_names
 from llmobs_trace.settings.checks import Secret, Unfit, read_flag
 from llmobs_trace.settings.inherited import Handed, Pickled
 from llmobs_trace.settings.options import BY_NAME, OF_COMMANDS, OPTIONS, PREFIX, DestinationName, Option
@@ -34,7 +32,6 @@ from llmobs_trace.settings.places import (
     working_database,
 )
 from llmobs_trace.settings.sites import Site, default_base_url
-from llmobs_trace.wire import as_id
 
 # Room for what surrounds one event in a request body: the envelope's names and brackets.
 _ENVELOPE_ROOM_BYTES = 1024
@@ -46,7 +43,6 @@ _NAME_ONE = "name a database, or LLMOBS_TRACE_DATABASE, to use one all the same"
 
 # What the endpoint needs before anything can be sent there.
 _KEYS = ("api_key", "app_key")
-_IDS = ("experiment_id", "project_id", "dataset_id")
 # What is made up where nobody gave it; an experiment's id is made from the run and its name.
 _MADE_UP = ("project_id", "dataset_id", "experiment_name", "database", "journal")
 
@@ -87,6 +83,8 @@ class Config(Struct, frozen=True, kw_only=True):
     experiment_id: str
     project_id: str
     dataset_id: str
+    project_name: str | None
+    dataset_name: str | None
     experiment_name: str
     database: Path
     journal: Path | None
@@ -109,6 +107,8 @@ class Config(Struct, frozen=True, kw_only=True):
     # What was given as options, by whatever way, and the run that is recorded: a child is handed these.
     given: Mapping[str, object] = {}
     run: str = ""
+    # Where the ids above, some of them, stand for what is found or made by name: what marks it as this run's.
+    mark: str = ""
     # Why nothing may be recorded: the parent's redactor could not be handed over.
     refused: str = ""
     # Where a test records: the file to which its child appends its records.
@@ -184,8 +184,10 @@ def hand_over(config: Config | None, environ: Mapping[str, str]) -> Handed:
     """What a child of this process is to know, configured (so) or not."""
     if config is None:
         got = inherited.received(environ)
-        return structs.replace(got, made={**_made_names(), **got.made})
+        return structs.replace(got, made={**made_names(), **got.made})
     decided = {name: getattr(config, name) for name in _MADE_UP if name not in config.given}
+    if config.mark:  # a child makes them up itself, from the run and its own names
+        decided = {name: value for name, value in decided.items() if name not in IDS}
     made = {name: None if value is None else str(value) for name, value in decided.items()}
     return Handed(run=config.run, options=config.given, made=made, records=config.records)
 
@@ -305,11 +307,7 @@ def _resolve(options: Mapping[str, object], environ: Mapping[str, str], complain
     values.update(_sizes(values, found, notes))
     values["database"] = _database(values, found, parent, environ, complain, notes)
     values["journal"] = _journal(values, found, parent, environ, complain, notes)
-    for name, made in _made_names().items():
-        values[name] = values[name] or parent.made.get(name) or made
-    # One experiment a run; two where it names two, one after the other.
-    run = UUID(parent.run)
-    values["experiment_id"] = values["experiment_id"] or str(uuid5(run, values["experiment_name"]))
+    values.update(belonging(values, parent)._asdict())
     given = Unseen({**lost, **_given(found, values)})
     return Config(
         **values, notes=tuple(notes), given=given, run=parent.run, refused=refused, records=parent.records
@@ -334,22 +332,24 @@ def _refusal(option: Option, unfit: Unfit) -> str:
 
 
 def _destination(values: Mapping[str, Any], complain: Complain, notes: list[str]) -> DestinationName:
-    missing = [name for name in _KEYS + _IDS if values[name] is None]
+    keys = [name for name in _KEYS if values[name] is not None]
+    missing = [f"{name} ({BY_NAME[name].environment[0]})" for name in _KEYS if name not in keys]
+    missing += lacking(values)
     asked: DestinationName | None = values["destination"]
     # Nothing is sent while disabled, so nothing is missing: switched off, a program needs no keys.
     if asked == "local" or not missing or (asked is not None and not values["enabled"]):
         return asked or "datadog"
-    lacking = ", ".join(f"{name} ({BY_NAME[name].environment[0]})" for name in missing)
+    needs = ", ".join(missing)
     if asked == "datadog":
         complain(
-            f"destination: given 'datadog' without {lacking}; give what is missing, or destination='local'"
+            f"destination: given 'datadog' without {needs}; give what is missing, or destination='local'"
         )
         return "local"
-    keys = [name for name in _KEYS if name not in missing]
-    ids = [name for name in _IDS if name not in missing]
-    if values["base_url"] or len(keys) == len(_KEYS) or (keys and ids):
+    # A project's name may be there for other programs' sake.
+    is_meant = any(values[name] for name in (*IDS, "dataset_name"))
+    if values["base_url"] or len(keys) == len(_KEYS) or (keys and is_meant):
         where = values["base_url"] or "Datadog"
-        notes.append(f"destination: recording to the local store; sending to {where} still needs {lacking}")
+        notes.append(f"destination: recording to the local store; sending to {where} still needs {needs}")
     return "local"
 
 
@@ -441,25 +441,3 @@ def _as_path(text: str | None) -> Path | None:
 
 def _unwritable(given: Path, problem: str) -> str:
     return f"given {str(given)!r}, which can't be written ({problem})"
-
-
-def _made_names() -> dict[str, str]:
-    """Ids for the local store that a person recognises, the same whenever a program runs in its directory."""
-    program = _program_name()
-    try:
-        directory = Path.cwd()
-    except OSError:  # it has been deleted
-        directory = Path("/")
-    mark = f"{crc32(os.fsencode(directory)):08x}"
-    return {
-        "project_id": as_id(f"{directory.name[:200] or 'root'}-{mark}"),
-        "dataset_id": as_id(f"{program[:200]}-{mark}"),
-        "experiment_name": as_id(program),
-    }
-
-
-def _program_name() -> str:
-    started = Path(sys.argv[0] if getattr(sys, "argv", None) else "")
-    if started.stem == "__main__":  # python -m package
-        return started.parent.name or "python"
-    return started.stem if started.stem not in ("", "-c", "-m", "-") else "python"

@@ -66,8 +66,10 @@ def _flag(name: str, default: bool, doc: str) -> Option:
     )
 
 
-def _id(name: str, doc: str) -> Option:
-    return Option(name=name, expected=_ID, check=checks.identifier, doc=doc)
+def _id(name: str, doc: str, *others: str) -> Option:
+    """`others` are variables that give it beside its own."""
+    variables = (f"{PREFIX}{name.upper()}", *others) if others else None
+    return Option(name=name, expected=_ID, check=checks.identifier, doc=doc, variables=variables)
 
 
 def _seconds(name: str, default: float, doc: str) -> Option:
@@ -121,12 +123,19 @@ OPTIONS: Final[tuple[Option, ...]] = (
         name="destination",
         expected=f"one of: {', '.join(DESTINATIONS)}",
         check=checks.choice(DESTINATIONS),
-        doc="datadog or local; by default datadog where both keys and all three ids are there, else local.",
+        doc="datadog or local; by default datadog where both keys are there, and a project and a dataset,"
+        " each by its name or id; else local.",
     ),
-    _id("experiment_id", "Experiment of every root span that names none; made once a process for local."),
+    _id("experiment_id", "Experiment of every root span that names none; by default made for each run."),
     _id("project_id", "Project of the experiment; made from the working directory for local."),
     _id("dataset_id", "Dataset of the experiment; made from the program's name for local."),
-    _id("experiment_name", "What the local store calls the experiment; by default the program's name."),
+    _id(
+        "project_name",
+        "Project of the experiment by its name: it is found on Datadog, or made there.",
+        "DD_LLMOBS_PROJECT_NAME",
+    ),
+    _id("dataset_name", "Dataset of the experiment by its name: it is found in the project, or made there."),
+    _id("experiment_name", "What the experiment is called; by default the program's name."),
     Option(
         name="database",
         expected="the path of a file that can be written",

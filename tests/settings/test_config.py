@@ -14,9 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmobs_trace.errors import ConfigurationError
-from llmobs_trace.settings.config import Config, find_database, find_journal, from_environment, resolve
+from llmobs_trace.settings import inherited
+from llmobs_trace.settings.config import (
+    Config,
+    find_database,
+    find_journal,
+    from_environment,
+    hand_over,
+    resolve,
+)
 from llmobs_trace.settings.options import BY_NAME, OPTIONS
 from llmobs_trace.settings.places import file_problem
+from llmobs_trace.wire import mark_of
 
 KEYS = {"api_key": "canary-api", "app_key": "canary-app"}
 IDS = {"experiment_id": "e-1", "project_id": "p-1", "dataset_id": "d-1"}
@@ -57,6 +66,8 @@ GOOD = {
     "experiment_id": "e",
     "project_id": "p",
     "dataset_id": "d",
+    "project_name": "pn",
+    "dataset_name": "dn",
     "experiment_name": "n",
     "database": "db/x.db",
     "journal": "j",
@@ -83,7 +94,7 @@ def test_every_option_but_those_that_hold_objects_has_an_environment_variable() 
     assert set(GOOD) == set(BY_NAME) - {*objects}
     for option in OPTIONS:
         own = (f"LLMOBS_TRACE_{option.name.upper()}",)
-        if option.name not in ("api_key", "app_key", "site", *objects):
+        if option.name not in ("api_key", "app_key", "site", "project_name", *objects):
             assert option.environment == own
 
 
@@ -149,6 +160,8 @@ BAD: list[tuple[str, object]] = [
     ("experiment_id", ""),
     ("project_id", "a\nb"),
     ("dataset_id", 3),
+    ("project_name", 3),
+    ("dataset_name", 3),
     ("experiment_name", "\x1b[31m"),
     ("database", 3),
     ("journal", False),
@@ -273,12 +286,60 @@ def test_without_keys_the_destination_is_local_and_nothing_is_said() -> None:
     assert (config.destination, config.notes) == ("local", ())
 
 
-@pytest.mark.parametrize("missing", sorted(IDS))
-def test_with_keys_but_not_all_ids_the_destination_is_local_and_one_line_says_so(missing: str) -> None:
-    config = resolved(**KEYS, **{name: value for name, value in IDS.items() if name != missing})
+@pytest.mark.parametrize("part", ["project", "dataset"])
+def test_with_keys_but_no_project_or_dataset_the_destination_is_local_and_one_line_says_so(part: str) -> None:
+    config = resolved(**KEYS, **{name: value for name, value in IDS.items() if name != f"{part}_id"})
     assert config.destination == "local"
     (note,) = config.notes
-    assert note.endswith(f"still needs {missing} (LLMOBS_TRACE_{missing.upper()})")
+    variables = f"LLMOBS_TRACE_{part.upper()}_NAME) or {part}_id (LLMOBS_TRACE_{part.upper()}_ID)"
+    assert note.endswith(f"still needs {part}_name ({variables}")
+
+
+def test_keys_and_a_project_s_name_for_other_programs_send_nothing_anywhere() -> None:
+    config = resolved({"DD_API_KEY": "a", "DD_LLMOBS_PROJECT_NAME": "bot"})
+    assert (config.destination, config.project_id, config.notes) == ("local", "bot", ())
+    config = resolved({"DD_API_KEY": "a", "DD_APP_KEY": "b", "DD_LLMOBS_PROJECT_NAME": "bot"})
+    assert (config.destination, len(config.notes)) == ("local", 1)
+
+
+NAMES = {"project_name": "bot", "dataset_name": "tickets"}
+
+
+def test_with_both_keys_a_project_and_a_dataset_by_name_the_destination_is_datadog() -> None:
+    config = resolved(**KEYS, **NAMES)
+    assert (config.destination, config.notes) == ("datadog", ())
+    ids = (config.experiment_id, config.project_id, config.dataset_id)
+    assert list(map(mark_of, ids)) == [config.mark] * 3
+    # One in every process of the run; another where it is named otherwise, or goes elsewhere.
+    assert resolved(**KEYS, **NAMES, strict=True).mark == config.mark
+    others = [{"experiment_name": "other"}, {"project_name": "other"}, {"base_url": "https://other.example"}]
+    assert len({config.mark, *(resolved(**KEYS, **(NAMES | other)).mark for other in others)}) == 4
+
+
+def test_a_name_beside_an_id_is_not_asked_for() -> None:
+    config = resolved(**KEYS, **IDS, **NAMES)
+    assert (config.mark, config.experiment_id, config.project_id) == ("", "e-1", "p-1")
+    config = resolved(**KEYS, project_id="p-1", dataset_name="tickets")
+    assert config.project_id == "p-1"
+    assert mark_of(config.experiment_id) == mark_of(config.dataset_id) == config.mark
+
+
+def test_on_the_local_destination_a_name_is_an_id() -> None:
+    config = resolved(project_name="bot 7", dataset_name="tickets")
+    assert (config.destination, config.project_id, config.dataset_id) == ("local", "bot 7", "tickets")
+    assert resolved(**NAMES, project_id="p-1").project_id == "p-1"
+
+
+def test_a_child_has_the_run_s_made_up_ids_and_makes_up_others_where_it_names_another_project(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    parent = resolved(**KEYS, **NAMES)
+    monkeypatch.setattr(inherited, "_received", hand_over(parent, {}))
+    child = resolved()
+    assert (child.mark, child.experiment_id) == (parent.mark, parent.experiment_id)
+    other = resolved(project_name="other")
+    assert mark_of(other.project_id) == mark_of(other.dataset_id) == other.mark != parent.mark
+    assert resolved(destination="local").project_id == "bot"
 
 
 def test_with_an_address_alone_the_destination_is_local_and_one_line_says_what_that_address_needs() -> None:
@@ -288,14 +349,20 @@ def test_with_an_address_alone_the_destination_is_local_and_one_line_says_what_t
     assert "sending to http://127.0.0.1:8126 still needs api_key (DD_API_KEY), app_key" in note
 
 
-@pytest.mark.parametrize("missing", sorted(KEYS | IDS))
-def test_datadog_asked_for_without_a_key_or_an_id_raises_naming_it(missing: str) -> None:
+@pytest.mark.parametrize("missing", sorted(KEYS))
+def test_datadog_asked_for_without_a_key_raises_naming_it(missing: str) -> None:
     options = {name: value for name, value in (KEYS | IDS).items() if name != missing}
     message = refusal(destination="datadog", **options)
     assert message.startswith(
         f"destination: given 'datadog' without {missing} ({BY_NAME[missing].environment[0]});"
     )
     assert [name for name in KEYS | IDS if name != missing and f"{name} (" in message] == []
+
+
+def test_datadog_asked_for_without_a_dataset_raises_naming_it() -> None:
+    message = refusal(destination="datadog", **KEYS, project_name="bot")
+    assert message.startswith("destination: given 'datadog' without dataset_name (LLMOBS_TRACE_DATASET_NAME)")
+    assert "project" not in message
 
 
 def test_datadog_asked_for_by_the_environment_alone_falls_back_to_local() -> None:

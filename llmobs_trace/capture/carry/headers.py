@@ -45,7 +45,9 @@ def inject(headers: H) -> H:
         found = active.now(active.caller(1))
         if found is not None and found.trace_id != NO_TRACE_ID and (slot.current or slot.get()).enabled:
             span_id = found.span_id if found.span_id != NO_SPAN_ID else new_span_id()
-            tracestate = _with_ours(_value(headers, "tracestate"), found._scope)
+            real_ids = slot.current.real_ids if slot.current is not None else {}
+            ids = [real_ids.get(some_id, some_id) for some_id in found._scope.ids]
+            tracestate = _with_ours(_value(headers, "tracestate"), ids)
             _set(headers, "traceparent", f"00-{found.trace_id}-{span_id}-{'01' if found._sampled else '00'}")
             _set(headers, "tracestate", tracestate)
     except RecursionError:
@@ -55,9 +57,9 @@ def inject(headers: H) -> H:
     return headers
 
 
-def _with_ours(tracestate: str, scope: Scope) -> str:
-    ids = zip("epd", scope.ids, strict=True)
-    ours = f"{_OURS}=" + ";".join(f"{letter}:{quote(value, safe='')}" for letter, value in ids)
+def _with_ours(tracestate: str, ids: list[str]) -> str:
+    parts = zip("epd", ids, strict=True)
+    ours = f"{_OURS}=" + ";".join(f"{letter}:{quote(value, safe='')}" for letter, value in parts)
     others = [member for member in _members(tracestate) if not member.startswith(f"{_OURS}=")]
     return ",".join([ours, *others[: _MAX_MEMBERS - 1]])
 

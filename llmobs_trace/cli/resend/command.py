@@ -20,7 +20,7 @@ from llmobs_trace.cli.terminal import table, units
 from llmobs_trace.cli.terminal.screen import Screen
 from llmobs_trace.cli.terminal.table import Cell, Column
 from llmobs_trace.cli.terminal.text import harmless
-from llmobs_trace.deliver import Destination, give_up
+from llmobs_trace.deliver import Destination, NamedExperiments, give_up
 from llmobs_trace.deliver.drain import drain, log_notices
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.rejected import FILE, Rejected
@@ -86,7 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
-    directory, config, destination_of = _plan(arguments.journal, arguments.allow, screen)
+    directory, config, route_of = _plan(arguments.journal, arguments.allow, screen)
     if arguments.give_up is not None:
         return _give_up(directory, arguments.give_up, screen)
     tallies: dict[str, Counter[str]] = {}
@@ -94,7 +94,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     # Where the environment says where to, a journal needn't.
     with closing(_left(directory, nobodys=arguments.journal is not None)) as journals:
         for journal in journals:
-            name, destination = destination_of(journal.owner)
+            route = route_of(journal.owner)
+            name, destination = route.name, route.destination
             tally = tallies.setdefault(name, Counter())
             tally["journals"] += 1
             if destination is not None:
@@ -102,7 +103,10 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
                 seconds = (
                     min(arguments.timeout, _AGAIN_SECONDS) if tally["undelivered"] else arguments.timeout
                 )
-                tally += _deliver(journal, destination, config, seconds, notices)
+                named = NamedExperiments(
+                    route.asking, destination=name, directory=directory, runs=journal.runs
+                )
+                tally += _deliver(journal, destination, named, config, seconds, notices)
             tally["undelivered"] += journal.counts().pending
     notices.end()
     left_alone = [] if directory is None else list(passed_over(directory))
@@ -178,7 +182,12 @@ def _left(directory: Path | None, *, nobodys: bool = False) -> Generator[Adopted
 
 
 def _deliver(
-    journal: AdoptedJournal, destination: Destination, config: Config, seconds: float, notices: Notices
+    journal: AdoptedJournal,
+    destination: Destination,
+    named: NamedExperiments,
+    config: Config,
+    seconds: float,
+    notices: Notices,
 ) -> Counter[str]:
     """Deliver until nothing is left or nothing was taken for so many seconds; what was taken, rejected."""
     tally: Counter[str] = Counter()
@@ -191,6 +200,7 @@ def _deliver(
                 request_timeout=config.request_timeout,
                 max_batch_bytes=config.max_batch_bytes,
                 rejected=journal.home.parent,
+                named=named,
                 notices=notices,
             )
             tally["delivered"] += drained.delivered

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from llmobs_trace.deliver import DatadogDestination, Destination, LocalDestination
+from llmobs_trace.deliver.named_experiments import Asking, asking_datadog, local_id
 from llmobs_trace.journal import Owner
 from llmobs_trace.journal.files import is_of_this_user
 from llmobs_trace.settings.checks import Unfit, base_url, path
@@ -22,10 +23,13 @@ from llmobs_trace.store.opening import is_there
 
 
 class Route(NamedTuple):
-    """Where a journal's events go; `destination` is None where they can't, or may not."""
+    """Where a journal's events go; `destination` is None where they can't, or may not. `asking` is how what
+    they name is found or made there.
+    """
 
     name: str
     destination: Destination | None
+    asking: Asking | None = None
 
 
 def as_configured(config: Config, owner: Owner) -> Route:
@@ -128,9 +132,13 @@ def _is_store(path: Path) -> bool:
 def _datadog(url: str, config: Config) -> Route:
     if config.api_key is None or config.app_key is None:
         return Route(url, None)
-    return Route(url, DatadogDestination(url, config.api_key, config.app_key))
+    return Route(
+        url,
+        DatadogDestination(url, config.api_key, config.app_key),
+        asking_datadog(url, config.api_key, config.app_key),
+    )
 
 
 def _local(database: Path, owner: Owner) -> Route:
-    name, experiment_id = owner.experiment_name or None, owner.experiment_id or None
+    name, experiment_id = owner.experiment_name or None, local_id(owner.experiment_id) or None
     return Route(str(database), LocalDestination(database, name, experiment_id))

@@ -60,5 +60,5 @@ def test_an_argument_of_the_command_stands_for_its_variable() -> None:
 def test_notes_are_what_configure_would_log() -> None:
     _, settings = read({"DD_API_KEY": "a", "DD_APP_KEY": "b", "LLMOBS_TRACE_FLUSH": "1"}, {})
     assert isinstance(settings, SettingsInForce)
-    assert any("still needs experiment_id" in note for note in settings.notes)
+    assert any("still needs project_name" in note for note in settings.notes)
     assert any("LLMOBS_TRACE_FLUSH: no such variable" in note for note in settings.notes)

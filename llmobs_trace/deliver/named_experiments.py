@@ -1,0 +1,238 @@
+"""Finds or makes what a run's events are delivered to: a project, a dataset, an experiment. Sender's thread.
+
+A program that gives names instead of ids has no experiment yet, and nobody may wait for one. So its events
+have made-up ids that hold the run's mark, and whoever delivers them first asks here, one thing at a time:
+
+    project     found by its name, or made
+    dataset     found in it by its name, or made
+    experiment  found by the run's mark, or made
+
+What comes of it is kept beside the journals under a lock (`run_files`), so one process asks for a run at a
+time and all have the same experiment. A kill between any two of these loses nothing: a project and a dataset
+are found by their names, and an experiment that was made without anybody having kept its id by the mark.
+
+Of a run that only a trace header names nothing is known but its mark: whoever has its names makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import msgspec
+from msgspec import structs
+
+from llmobs_trace.catalog.catalog import OUR_METADATA, Catalog, CatalogError, NewExperiment
+from llmobs_trace.deliver.answers import ACTIONS, Action, Answer, Verdict, verdict_of
+from llmobs_trace.deliver.run_files import Busy, Found, RunFiles
+from llmobs_trace.http_client.connection import Key
+from llmobs_trace.journal.ownership import NamedRun
+from llmobs_trace.wire import made_up_id, mark_of
+
+# What a refusal of something that is no batch means instead: no event is at fault.
+_INSTEAD: Final = {Action.HALVE: Verdict.REFUSED, Action.SETTLE: Verdict.NOT_ACCEPTED}
+
+# How to ask, within so many seconds a request.
+Asking = Callable[[float], AbstractContextManager[Catalog]]
+
+
+def asking_datadog(base_url: str, api_key: Key, app_key: Key) -> Asking:
+    """Ask Datadog, or who answers as it does, with these keys."""
+
+    def ask(timeout_seconds: float) -> AbstractContextManager[Catalog]:
+        from llmobs_trace.catalog.http_catalog import HttpCatalog
+
+        # Nothing is asked twice in a row: the experiment's own delays are those of delivery.
+        return closing(HttpCatalog(base_url, api_key, app_key, seconds=timeout_seconds, again=False))
+
+    return ask
+
+
+def local_id(experiment_id: str) -> str:
+    """What the local store knows an experiment by whose id may be made up."""
+    mark = mark_of(experiment_id)
+    return experiment_id if mark is None else str(UUID(mark))
+
+
+class _Hindered(Exception):
+    """What was asked for is not to be had now."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.detail)
+        self.answer = answer
+
+
+class NamedExperiments:
+    """Of one destination. `asking` is None for the local store, whose names are ids. `tell` is told of each
+    made-up id that has a real one.
+    """
+
+    def __init__(
+        self,
+        asking: Asking | None = None,
+        *,
+        destination: str = "",
+        directory: Path | None = None,
+        runs: Iterable[NamedRun] = (),
+        tell: Callable[[Mapping[str, str]], None] = lambda real_ids: None,
+    ) -> None:
+        self._asking = asking
+        self._destination = destination
+        self._files = RunFiles(directory, destination)
+        self._tell = tell
+        self._runs: dict[str, NamedRun] = {}
+        self._found: dict[str, Found] = {}
+        self._real_ids: dict[str, str] = {}
+        self.learn(runs)
+
+    def open(self) -> None:
+        """Load what asking takes; called before each `ask`, cheap when it is there."""
+        if self._asking is not None:
+            import llmobs_trace.catalog.http_catalog  # noqa: F401
+
+    def learn(self, runs: Iterable[NamedRun]) -> None:
+        """The names that a journal's owner has of these runs."""
+        self._runs.update((run.mark, run) for run in runs)
+
+    def after_fork_in_child(self) -> None:
+        """What is known stays known."""
+        self._files.after_fork_in_child()
+
+    def called(self, mark: str) -> str:
+        """What a run's experiment is called, as far as that is known."""
+        run = self._runs.get(mark)
+        return "" if run is None else run.experiment_name
+
+    def real_id(self, some_id: str) -> str:
+        """What was found or made for a made-up id; any other as it is."""
+        return self._real_ids.get(some_id, some_id)
+
+    def has(self, mark: str, *, experiment: bool) -> bool:
+        """Whether all is known that a run's events need; its experiment as well, or project and dataset."""
+        found = self._found.get(mark)
+        return found is not None and _is_enough(found, experiment=experiment)
+
+    def ask(self, mark: str, timeout_seconds: float, *, experiment: bool) -> Answer | None:
+        """Take one step to what a run lacks, within so many seconds; what hinders, if anything does."""
+        try:
+            if self._asking is None:
+                self._remember(self._local(mark))
+                return None
+            with self._files.locked(mark):
+                found = self._files.read(mark) or self._found.get(mark) or self._begun(mark)
+                if not _is_enough(found, experiment=experiment):
+                    with self._asking(timeout_seconds) as catalog:
+                        found = self._next(found, catalog)
+                    self._files.keep(found)
+            self._remember(found)
+        except Busy:
+            return Answer(verdict=Verdict.AWAITED, detail="another process finds or makes what it needs")
+        except _Hindered as hindered:
+            return hindered.answer
+        return None
+
+    def _local(self, mark: str) -> Found:
+        run = self._runs.get(mark)
+        if run is None:
+            ids = (made_up_id(mark, "project"), made_up_id(mark, "dataset"))
+        else:
+            ids = (run.project_id or run.project_name, run.dataset_id or run.dataset_name)
+        return Found(
+            destination=self._destination,
+            mark=mark,
+            project_id=ids[0],
+            dataset_id=ids[1],
+            experiment_id=str(UUID(mark)),
+        )
+
+    def _begun(self, mark: str) -> Found:
+        run = self._runs.get(mark)
+        ids = ("", "") if run is None else (run.project_id, run.dataset_id)
+        return Found(destination=self._destination, mark=mark, project_id=ids[0], dataset_id=ids[1])
+
+    def _next(self, found: Found, catalog: Catalog) -> Found:
+        """Ask for the next thing that is not known; raises `_Hindered`."""
+        run = self._runs.get(found.mark)
+        try:
+            if run is None:
+                about = "run"
+                return self._made_by_others(found, catalog)
+            if not found.project_id:
+                about = "project"
+                return structs.replace(found, project_id=catalog.project(run.project_name).id)
+            if not found.dataset_id:
+                about = "dataset"
+                return structs.replace(found, dataset_id=_dataset(run, found, catalog))
+            about = "experiment"
+            return structs.replace(found, experiment_id=_experiment(run, found, catalog))
+        except CatalogError as error:
+            raise _Hindered(_answer(about, error)) from error
+
+    def _made_by_others(self, found: Found, catalog: Catalog) -> Found:
+        """What whoever has this run's names has made for it."""
+        made = next(iter(catalog.find(run=found.mark)), None)
+        if made is None:
+            detail = f"no experiment of the run {found.mark} is there yet, which a trace header names"
+            raise _Hindered(Answer(verdict=Verdict.AWAITED, about="run", detail=detail))
+        return structs.replace(
+            found, project_id=made.project_id, dataset_id=made.dataset_id, experiment_id=made.id
+        )
+
+    def _remember(self, found: Found) -> None:
+        self._found[found.mark] = found
+        real_ids = {
+            made_up_id(found.mark, "project"): found.project_id,
+            made_up_id(found.mark, "dataset"): found.dataset_id,
+            made_up_id(found.mark): found.experiment_id,
+        }
+        known = {made_up: real for made_up, real in real_ids.items() if real}
+        self._real_ids.update(known)
+        self._tell(known)
+
+
+def _is_enough(found: Found, *, experiment: bool) -> bool:
+    return bool(found.project_id and found.dataset_id and (found.experiment_id or not experiment))
+
+
+def _dataset(run: NamedRun, found: Found, catalog: Catalog) -> str:
+    dataset = catalog.dataset(found.project_id, run.dataset_name, ())
+    if dataset is None:
+        raise CatalogError(f"making the dataset {run.dataset_name!r} at {catalog.name}: nothing was made")
+    return dataset.id
+
+
+def _experiment(run: NamedRun, found: Found, catalog: Catalog) -> str:
+    made = catalog.experiment(
+        NewExperiment(
+            id=str(UUID(run.mark)),
+            run=run.mark,
+            name=run.experiment_name,
+            project_id=found.project_id,
+            dataset_id=found.dataset_id,
+            metadata=_metadata(run),
+        )
+    )
+    return made.id
+
+
+def _metadata(run: NamedRun) -> msgspec.Raw:
+    """The run's mark, by which the experiment is found again, and tags as other tracers have them."""
+    names = {
+        "project_name": run.project_name,
+        "dataset_name": run.dataset_name,
+        "experiment_name": run.experiment_name,
+    }
+    tags = [f"{name}:{value}" for name, value in names.items() if value]
+    return msgspec.Raw(msgspec.json.encode({"tags": tags, OUR_METADATA: {"run": run.mark}}))
+
+
+def _answer(about: str, error: CatalogError) -> Answer:
+    """What a catalog's error means for events: never that they are at fault."""
+    verdict = verdict_of(Answer(status=error.status))
+    verdict = _INSTEAD.get(ACTIONS[verdict], verdict)
+    if error.is_final and ACTIONS[verdict] is Action.RETRY:
+        verdict = Verdict.HINDERED if error.status is None else Verdict.REFUSED
+    return Answer(verdict=verdict, about=about, detail=str(error), retry_after_seconds=error.asked_seconds)
