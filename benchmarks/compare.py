@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 from scipy import stats
 
-from benchmarks import compare_coverage, compare_time
+from benchmarks import compare_coverage, compare_repeats, compare_time
 from llmobs_trace.compare.comparison import Options, judge_together
 from llmobs_trace.compare.direction import Direction
 from llmobs_trace.compare.measure import Measured, Pair, State
 from llmobs_trace.compare.power import POWER, flips_to_find, rows_to_bound, rows_to_find
 from llmobs_trace.compare.results import MetricResult
 
-_TABLES = ("alarms", "effects", "equivalence", "failures", "coverage", "time")
+_TABLES = ("alarms", "repeats", "effects", "equivalence", "failures", "coverage", "time")
 _ALPHA = 0.05
 _HIGHER = Direction("higher", "assumed")
 _HARD, _SPREAD = 0.15, 0.15
@@ -41,6 +41,10 @@ def main() -> int:
         "alarms": (
             f"False alarms: {pairs:,} pairs of runs of one and the same program",
             _false_alarms(pairs, random.Random(arguments.seed)),
+        ),
+        "repeats": (
+            f"Rows that ran several times: {pairs:,} pairs of runs each",
+            compare_repeats.lines(pairs, arguments.seed),
         ),
         "effects": (
             f"Known effects, at the number of rows said to find them with {POWER:.0%}",

@@ -13,6 +13,7 @@ tell; none of what nobody said is better high or low. The way of a comparison:
     verdict     evidence → a verdict, why, and how many rows would settle it
       power       rows that settle a question
     categories  pairs of categories → what changed
+    spread      what a row's repeats, and a judge's votes, came to → how much these differ
     summary     all of that → one `MetricResult`
     results     what a comparison says, as types
     comparison  the whole way

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 
 from llmobs_trace.compare.direction import Direction
-from llmobs_trace.compare.measure import Measured, Pair, State
+from llmobs_trace.compare.measure import Measured, Pair, State, Tally, pair_of, repeats
 from llmobs_trace.compare.pairs import RowPair, ScoredRow
 from llmobs_trace.compare.results import (
     COST,
@@ -25,8 +25,26 @@ _LOWER = Direction("lower", None)
 
 def row_errors(rows: Sequence[RowPair]) -> Measured:
     """The share of rows whose span has the status `error`."""
-    pairs = [Pair(row.dataset_row, float(row.a.is_error), float(row.b.is_error)) for row in rows]
-    return Measured(ROW_ERRORS, "errors", _LOWER, 0.0, 1.0, pairs, builtin=True)
+
+    def raised(row: ScoredRow) -> tuple[State, float | None]:
+        return "scored", float(row.is_error)
+
+    pairs, tallies, _ = _read_rows(rows, raised)
+    return Measured(ROW_ERRORS, "errors", _LOWER, 0.0, 1.0, pairs, builtin=True, tallies=tallies)
+
+
+def _read_rows(
+    rows: Sequence[RowPair], read: Callable[[ScoredRow], tuple[State, float | None]]
+) -> tuple[list[Pair], tuple[Tally, Tally], list[float]]:
+    """The pairs of the means of what is read, what came of each repeat, and all numbers."""
+    tallies = (Tally(), Tally())
+    pairs, numbers = [], []
+    for row in rows:
+        a = repeats([read(each) for each in row.a], tallies[0])
+        b = repeats([read(each) for each in row.b], tallies[1])
+        numbers += [*a.numbers, *b.numbers]
+        pairs.append(pair_of(row.dataset_row, a, b))
+    return pairs, tallies, numbers
 
 
 def row_amounts(rows: Sequence[RowPair], recorded: Collection[str]) -> list[Measured]:
@@ -36,7 +54,7 @@ def row_amounts(rows: Sequence[RowPair], recorded: Collection[str]) -> list[Meas
         *(
             _amount(ROW + label if label in recorded else label, kind, rows, read, _least(rows, read, unit))
             for label, kind, read, unit in _OF_CALLS
-            if any(read(row) is not None for pair in rows for row in (pair.a, pair.b))
+            if any(read(row) is not None for pair in rows for row in (*pair.a, *pair.b))
         ),
     ]
 
@@ -51,24 +69,20 @@ _OF_CALLS: Sequence[tuple[str, Kind, _Read, float]] = (
 
 
 def _least(rows: Sequence[RowPair], read: _Read, unit: float) -> float:
-    amounts = [read(row) or unit for pair in rows for row in (pair.a, pair.b)]
+    amounts = [read(row) or unit for pair in rows for row in (*pair.a, *pair.b)]
     return max(1e-300, min(unit, *(amount / 2 for amount in amounts)))  # less than any other
 
 
 def _amount(label: str, kind: Kind, rows: Sequence[RowPair], read: _Read, least: float) -> Measured:
     """Logarithms: what is compared is by which factor rows take more."""
 
-    def logarithm(row: ScoredRow) -> tuple[float | None, State]:
+    def logarithm(row: ScoredRow) -> tuple[State, float | None]:
         # A row that raised may have been quick to: how much it would have taken isn't known.
         if row.is_error:
-            return None, "failed"
+            return "failed", None
         amount = read(row)
-        return (None, "missing") if amount is None else (math.log(max(least, amount)), "scored")
+        return ("missing", None) if amount is None else ("scored", math.log(max(least, amount)))
 
-    pairs = []
-    for row in rows:
-        (number_a, state_a), (number_b, state_b) = logarithm(row.a), logarithm(row.b)
-        pairs.append(Pair(row.dataset_row, number_a, number_b, state_a, state_b))
-    numbers = [number for pair in pairs for number in (pair.a, pair.b) if number is not None]
+    pairs, tallies, numbers = _read_rows(rows, logarithm)
     lowest, highest = min(numbers, default=0.0), max(numbers, default=1.0)
-    return Measured(label, kind, _LOWER, lowest, highest, pairs, builtin=True)
+    return Measured(label, kind, _LOWER, lowest, highest, pairs, builtin=True, tallies=tallies)

@@ -15,7 +15,7 @@ from llmobs_trace.compare.correction import holm
 from llmobs_trace.compare.direction import Told, costly_word
 from llmobs_trace.compare.evidence import gather
 from llmobs_trace.compare.measure import Measured, measure
-from llmobs_trace.compare.pairs import Side, Watch, alone, read_side, row_pairs
+from llmobs_trace.compare.pairs import Side, Watch, by_dataset_row, read_side, row_pairs
 from llmobs_trace.compare.power import POWER
 from llmobs_trace.compare.results import (
     AMOUNTS,
@@ -89,20 +89,28 @@ def compare(
     metrics = compare_sides(side_a, side_b, options)
     if side_a is side_b:
         metrics = [_with_itself(metric) for metric in metrics]
-    elif not side_a.rows.keys() & side_b.rows.keys():
+    counts = row_counts(side_a, side_b)
+    if not counts.paired:
         metrics = [_without_rows(metric) for metric in metrics]
-    only_a, repeats_a = alone(side_a, side_b)
-    only_b, repeats_b = alone(side_b, side_a)
     return Comparison(
         a=ComparedExperiment(of_a.id, of_a.name, len(side_a.rows)),
         b=ComparedExperiment(of_b.id, of_b.name, len(side_b.rows)),
-        rows=RowCounts(len(side_a.rows) - only_a, only_a, only_b, repeats_a, repeats_b),
+        rows=counts,
         verdict=overall(metrics),
         alpha=options.alpha,
         confidence=options.confidence,
         power=POWER,
         metrics=metrics,
     )
+
+
+def row_counts(a: Side, b: Side) -> RowCounts:
+    """Which rows of the dataset are in both, and which in one alone."""
+    pairs = row_pairs(a, b)
+    only_a, only_b = (len(by_dataset_row(side)) - len(pairs) for side in (a, b))
+    runs_a, runs_b = sum(len(row.a) for row in pairs), sum(len(row.b) for row in pairs)
+    others = sum(row.has_other_expected for row in pairs)
+    return RowCounts(len(pairs), only_a, only_b, runs_a, runs_b, others)
 
 
 def compare_sides(a: Side, b: Side, options: Options) -> list[MetricResult]:

@@ -1,9 +1,9 @@
 """Works out what pairs of numbers say of their mean difference: a test and intervals. Pure.
 
 Failed and missing rows weigh: beside the rows scored on both sides, the question is asked twice more, with
-every row that one side alone has no score for at the worst for B, and at the best (Manski's bounds: Am. Econ.
-Rev. 80, 1990). What all three agree on is what the evidence says, whatever those rows had come to. A row that
-neither side has a score for speaks for neither.
+every row that one side alone has no score for, and every repeat without one, at the worst for B, and at the
+best (Manski's bounds: Am. Econ. Rev. 80, 1990). What all three agree on is what the evidence says, whatever
+those rows had come to. A row that neither side has a score for speaks for neither.
 """
 
 from __future__ import annotations
@@ -44,8 +44,9 @@ class Evidence(Struct, frozen=True):
     scored: Asked
     worst: Asked | None  # None where no row is without a score on one side alone
     best: Asked | None
-    one_sided: int  # rows with a score on one side alone
+    one_sided: int  # rows with a score on one side alone, or of not all repeats
     two_outcomes: bool
+    partly: bool = False  # some of those rows have some of their repeats' scores
 
     @property
     def p(self) -> float:
@@ -84,14 +85,21 @@ class Evidence(Struct, frozen=True):
 def gather(measured: Measured, alpha: float, confidence: float) -> Evidence:
     """The evidence of one label with numbers."""
     pairs = measured.pairs
-    one_sided = sum((pair.a is None) != (pair.b is None) for pair in pairs)
+    one_sided = sum(pair.is_open for pair in pairs)
     scored = units(pairs)
     low, high = measured.lowest, measured.highest
     worst = best = None
     if one_sided:
         worst = ask(units(pairs, fill_a=high, fill_b=low), low, high, alpha, confidence)
         best = ask(units(pairs, fill_a=low, fill_b=high), low, high, alpha, confidence)
-    return Evidence(ask(scored, low, high, alpha, confidence), worst, best, one_sided, scored.two_outcomes)
+    return Evidence(
+        ask(scored, low, high, alpha, confidence),
+        worst,
+        best,
+        one_sided,
+        scored.two_outcomes,
+        partly=any(pair.known_a < 1 or pair.known_b < 1 for pair in pairs),
+    )
 
 
 def ask(values: Units, lowest: float, highest: float, alpha: float, confidence: float) -> Asked:

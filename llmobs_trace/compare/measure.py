@@ -8,6 +8,8 @@ What is compared of a label:
     category, JSON            the share of pass where there are assessments; else which category, and none is
                               better
 
+A row that ran several times counts once: as the mean of its repeats, or the category that most of them have.
+
 Which of these is better, `direction` says.
 """
 
@@ -15,26 +17,50 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
+from llmobs_trace.compare.categories import commonest
 from llmobs_trace.compare.direction import NEITHER, Direction, Recorded, Told, direction
 from llmobs_trace.compare.pairs import Outcome, RowPair, Side
-from llmobs_trace.compare.results import Better, Kind
+from llmobs_trace.compare.results import Better, Kind, Spread
+from llmobs_trace.compare.spread import Votes, spread
 
-State = Literal["scored", "failed", "missing"]
+State = Literal["scored", "failed", "missing", "not applicable"]
+_STATES: Final[Sequence[State]] = get_args(State)
 _Read = Callable[[Outcome], "float | None"]
 
 
 class Pair(Struct, frozen=True, gc=False):
-    """One row on both sides. A number is None where its state isn't `scored`."""
+    """One row of the dataset on both sides. A number is the mean of those of its repeats that were scored,
+    None where its state isn't `scored`.
+    """
 
-    row: str  # of the dataset: repeats share it
+    row: str
     a: float | None
     b: float | None
     state_a: State = "scored"
     state_b: State = "scored"
+    # Which share of its repeats was scored, of those that are.
+    known_a: float = 1.0
+    known_b: float = 1.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a side that could have had a score lacks one, or a part of it."""
+        if self.a is None or self.b is None:
+            return self.a is not self.b
+        return self.known_a < 1 or self.known_b < 1
+
+
+class Tally(Struct):
+    """How many rows x repeats of a side came to what."""
+
+    scored: int = 0
+    failed: int = 0
+    missing: int = 0
+    not_applicable: int = 0
 
 
 class Measured(Struct, frozen=True):
@@ -50,6 +76,8 @@ class Measured(Struct, frozen=True):
     passed_a: int | None = None
     passed_b: int | None = None
     builtin: bool = False
+    tallies: tuple[Tally, Tally] | None = None  # None where each row ran once
+    spreads: tuple[Spread | None, Spread | None] = (None, None)
 
 
 class Units(Struct, frozen=True):
@@ -83,8 +111,17 @@ def kind_of(types: Mapping[str, int], has_numbers: bool, assessed: int, scored: 
 def measure(label: str, rows: Sequence[RowPair], a: Side, b: Side, told: Told | None = None) -> Measured:
     """One label over the rows that both experiments have; `told` is what whoever asks says is better."""
     of_a, of_b = a.outcomes.get(label, {}), b.outcomes.get(label, {})
-    both = [(row.dataset_row, of_a.get(row.a.key), of_b.get(row.b.key)) for row in rows]
-    found = [each for _, *sides in both for each in sides if each is not None and not each.failed]
+    both = [
+        (row.dataset_row, [of_a.get(each.key) for each in row.a], [of_b.get(each.key) for each in row.b])
+        for row in rows
+    ]
+    found = [
+        each
+        for _, *sides in both
+        for side in sides
+        for each in side
+        if each is not None and not each.failed and each.says_something
+    ]
     types: dict[str, int] = {}
     for side in (a, b):
         for name, count in side.types.get(label, {}).items():
@@ -96,8 +133,12 @@ def measure(label: str, rows: Sequence[RowPair], a: Side, b: Side, told: Told | 
     if kind == "assessment" and is_told and any(outcome.numbers for outcome in found):
         kind = "boolean"  # told what to make of the values
     read = _READERS[kind]
-    pairs = [_pair(name, outcome_a, outcome_b, read) for name, outcome_a, outcome_b in both]
-    numbers = [each for pair in pairs for each in (pair.a, pair.b) if each is not None]
+    tallies = (Tally(), Tally())
+    read_rows = [
+        (name, _repeats(side_a, read, tallies[0]), _repeats(side_b, read, tallies[1]))
+        for name, side_a, side_b in both
+    ]
+    numbers = [number for _, *sides in read_rows for side in sides for number in side.numbers]
     lowest, highest = _scale(numbers) if kind == "score" else (0.0, 1.0)
     return Measured(
         label=label,
@@ -105,39 +146,72 @@ def measure(label: str, rows: Sequence[RowPair], a: Side, b: Side, told: Told | 
         direction=_direction(label, kind, told, of_records, found),
         lowest=lowest,
         highest=highest,
-        pairs=pairs,
+        pairs=[pair_of(name, of_a, of_b) for name, of_a, of_b in read_rows],
         categories=list(_categories(both)) if kind == "category" else [],
-        passed_a=_passed(outcome for _, outcome, _ in both) if assessed else None,
-        passed_b=_passed(outcome for _, _, outcome in both) if assessed else None,
+        passed_a=_passed(each for _, side, _ in both for each in side) if assessed else None,
+        passed_b=_passed(each for _, _, side in both for each in side) if assessed else None,
+        tallies=tallies,
+        spreads=(
+            _spread(kind, [side for _, side, _ in both], read, a.votes.get(label, [])),
+            _spread(kind, [side for _, _, side in both], read, b.votes.get(label, [])),
+        ),
     )
 
 
 def units(pairs: Sequence[Pair], fill_a: float | None = None, fill_b: float | None = None) -> Units:
-    """The pairs scored on both sides; with fillings, also those scored on one, the other filled in."""
-    filled: dict[str, list[tuple[float, float]]] = {}
-    for pair in pairs:
-        if pair.a is None and pair.b is None:
-            continue
-        a = pair.a if pair.a is not None else fill_a
-        b = pair.b if pair.b is not None else fill_b
-        if a is not None and b is not None:
-            filled.setdefault(pair.row, []).append((a, b))
-    repeats = filled.values()
-    if len(filled) == sum(map(len, repeats)):
-        return Units([a for ((a, _),) in repeats], [b for ((_, b),) in repeats])
-    return Units(
-        [_mean([a for a, _ in each]) for each in repeats], [_mean([b for _, b in each]) for each in repeats]
-    )
+    """The pairs scored on both sides; with fillings, also those scored on one, and every repeat that lacks a
+    score filled in.
+    """
+    filled = [
+        (_filled(pair.a, pair.known_a, fill_a), _filled(pair.b, pair.known_b, fill_b))
+        for pair in pairs
+        if pair.a is not None or pair.b is not None
+    ]
+    both = [(a, b) for a, b in filled if a is not None and b is not None]
+    return Units([a for a, _ in both], [b for _, b in both])
 
 
-def _mean(numbers: Sequence[float]) -> float:
-    # In shares, so that a sum of large numbers is not infinite where their mean is a number.
-    return math.fsum(number / len(numbers) for number in numbers)
+def _filled(number: float | None, known: float, fill: float | None) -> float | None:
+    if number is None or fill is None or known == 1:
+        return fill if number is None else number
+    return number * known + fill * (1 - known)
 
 
-def _pair(name: str, a: Outcome | None, b: Outcome | None, read: _Read) -> Pair:
-    (state_a, number_a), (state_b, number_b) = _state(a, read), _state(b, read)
-    return Pair(name, number_a, number_b, state_a, state_b)
+class Repeats(Struct, frozen=True):
+    """What a row's repeats on one side came to: the numbers of the scored ones, and how many others."""
+
+    numbers: Sequence[float]
+    others: int
+    state: State  # of the row
+
+    @property
+    def number(self) -> float | None:
+        # In shares, so that a sum of large numbers is not infinite where their mean is a number.
+        count = len(self.numbers)
+        return math.fsum(number / count for number in self.numbers) if count else None
+
+    @property
+    def known(self) -> float:
+        return len(self.numbers) / (len(self.numbers) + self.others) if self.numbers else 1.0
+
+
+def repeats(states: Sequence[tuple[State, float | None]], tally: Tally) -> Repeats:
+    """A row's repeats on one side, which are added to the tally of the side."""
+    numbers = [number for _, number in states if number is not None]
+    found = [state for state, _ in states]
+    for state in found:
+        name = state.replace(" ", "_")
+        setattr(tally, name, getattr(tally, name) + 1)
+    return Repeats(numbers, len(states) - len(numbers), min(found, key=_STATES.index))
+
+
+def pair_of(name: str, a: Repeats, b: Repeats) -> Pair:
+    """A row on both sides."""
+    return Pair(name, a.number, b.number, a.state, b.state, a.known, b.known)
+
+
+def _repeats(outcomes: Sequence[Outcome | None], read: _Read, tally: Tally) -> Repeats:
+    return repeats([_state(outcome, read) for outcome in outcomes], tally)
 
 
 def _state(outcome: Outcome | None, read: _Read) -> tuple[State, float | None]:
@@ -146,7 +220,20 @@ def _state(outcome: Outcome | None, read: _Read) -> tuple[State, float | None]:
     if outcome.failed:
         return "failed", None
     number = read(outcome)
-    return ("missing", None) if number is None else ("scored", number)
+    if number is not None:
+        return "scored", number
+    return ("missing" if outcome.says_something or not outcome.not_applicable else "not applicable"), None
+
+
+def _spread(
+    kind: Kind, rows: Sequence[Sequence[Outcome | None]], read: _Read, votes: Sequence[Votes]
+) -> Spread | None:
+    there = [[each for each in row if each is not None and not each.failed] for row in rows]
+    if kind == "category":
+        return spread([], [[name for each in row if (name := each.category)] for row in there], votes)
+    if kind == "json":
+        return None
+    return spread([[n for each in row if (n := read(each)) is not None] for row in there], [], votes)
 
 
 _READERS: Final[dict[Kind, _Read]] = {
@@ -196,10 +283,15 @@ def _passed(outcomes: Iterable[Outcome | None]) -> int:
     return sum(each is not None and not each.failed and each.pass_share == 1 for each in outcomes)
 
 
-def _categories(both: Iterable[tuple[str, Outcome | None, Outcome | None]]) -> Iterator[tuple[str, str]]:
-    for _, a, b in both:
-        if a is None or b is None or a.failed or b.failed:
-            continue
-        category_a, category_b = a.category, b.category
-        if category_a is not None and category_b is not None:
-            yield category_a, category_b
+def _categories(
+    both: Iterable[tuple[str, Sequence[Outcome | None], Sequence[Outcome | None]]],
+) -> Iterator[tuple[str, str]]:
+    for _, *sides in both:
+        a, b = (
+            commonest(
+                [name for each in side if each is not None and not each.failed and (name := each.category)]
+            )
+            for side in sides
+        )
+        if a is not None and b is not None:
+            yield a, b

@@ -1,8 +1,9 @@
 """Puts the rows of two experiments in a store side by side. The thread that opened the store.
 
 A row is a root span of kind `experiment`. It is known by its row id, and where that comes again within one
-experiment, by its ordinal: the second of A is paired with the second of B. A row whose client named none is
-known by a hash of its input. A metric is its row's, wherever in the row's tree it was recorded: all metrics
+experiment, by which repeat it is: what its tag says, else its place in time. Rows are paired by their id, all
+repeats of one side with all of the other. A row whose client named none is known by a hash of its input. A
+metric is its row's, wherever in the row's tree it was recorded: all metrics
 of one label in one tree are one outcome, the mean of what they say; if one of them failed, the row failed for
 that label, since a mean of the others would hide it.
 """
@@ -10,7 +11,7 @@ that label, since a mean of the others would hide it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -18,27 +19,34 @@ import msgspec
 from msgspec import Struct
 
 from llmobs_trace.compare.direction import Recorded
+from llmobs_trace.compare.spread import Votes, votes_of
 from llmobs_trace.store.store import Store
 
-# (the dataset's row, its ordinal)
+# (the dataset's row, which repeat of it, from 1)
 Key = tuple[str, int]
 # Goes through the metrics as they are read, to say how far it is.
 Watch = Callable[[Iterable[tuple[Any, ...]]], Iterable[tuple[Any, ...]]]
 
 _OF: Final = "experiment = (SELECT key FROM experiment WHERE id = ?)"
 _ROWS: Final = (
-    "SELECT key, row_id, span_id, duration_ns, status = 'error', input_tokens, output_tokens, cost_usd"
-    f" FROM span WHERE {_OF} AND in_row = key"
+    "SELECT key, row_id, run_iteration, span_id, duration_ns, status = 'error', input_tokens, output_tokens,"
+    f" cost_usd, expected_hash FROM span WHERE {_OF} AND in_row = key"
     " ORDER BY start_ns, duration_ns DESC, span_id"
 )
 _METRICS: Final = (
-    "SELECT in_row, label, metric_type, score_value, boolean_value, categorical_value, assessment, failed"
-    f" FROM metric WHERE {_OF} ORDER BY key"
+    "SELECT in_row, label, metric_type, score_value, boolean_value, categorical_value, assessment, failed,"
+    f" not_applicable FROM metric WHERE {_OF} ORDER BY key"
 )
 _DIRECTIONS: Final = (
     f"SELECT label, sum(says_lower), sum(says_higher) FROM label WHERE {_OF} GROUP BY label"
     " HAVING sum(says_lower) OR sum(says_higher)"
 )
+# One that was scored says whether its label is of a judge that votes.
+_FIRST_SCORED: Final = (
+    f"SELECT CAST(event AS BLOB) FROM metric WHERE {_OF} AND label = ? AND NOT failed AND NOT not_applicable"
+    " LIMIT 1"
+)
+_EVENTS: Final = f"SELECT in_row, CAST(event AS BLOB) FROM metric WHERE {_OF} AND label = ? AND NOT failed"
 _EVENT: Final = "SELECT CAST(event AS BLOB) FROM span_event WHERE key = ?"
 # As capture names the repeats of a row that nobody named: the hash of its input, and an ordinal.
 _REPEAT: Final = re.compile(r"([0-9a-f]{16})-([1-9][0-9]*)")
@@ -48,12 +56,18 @@ class Outcome(Struct, gc=False):
     """What one row came to under one label; sums, since a tree may have several metrics of it."""
 
     failed: int = 0
+    not_applicable: int = 0
     numbers: int = 0  # scores, and booleans as 0 and 1
     total: float = 0.0
     assessed: int = 0
     passed: int = 0
     categories: tuple[str, ...] = ()
     others: int = 0  # JSON values
+
+    @property
+    def says_something(self) -> bool:
+        """Whether any metric of it has a value or an assessment."""
+        return bool(self.numbers or self.assessed or self.categories or self.others)
 
     @property
     def number(self) -> float | None:
@@ -78,6 +92,7 @@ class ScoredRow(Struct, frozen=True, gc=False):
     input_tokens: int | None = None  # None where it is not known
     output_tokens: int | None = None
     cost_usd: float | None = None
+    expected_hash: int | None = None
 
 
 class Side(Struct, frozen=True):
@@ -87,14 +102,20 @@ class Side(Struct, frozen=True):
     outcomes: dict[str, dict[int, Outcome]]  # by the row's key in the store
     types: dict[str, dict[str, int]]
     directions: dict[str, Recorded] = {}  # of the labels whose metrics say which values are better
+    votes: dict[str, list[Votes]] = {}  # of the labels of judges that vote
 
 
 class RowPair(Struct, frozen=True, gc=False):
-    """A row that both experiments have."""
+    """A row of the dataset that both experiments have, with all of its repeats."""
 
-    dataset_row: str  # repeats share it
-    a: ScoredRow
-    b: ScoredRow
+    dataset_row: str
+    a: Sequence[ScoredRow]
+    b: Sequence[ScoredRow]
+
+    @property
+    def has_other_expected(self) -> bool:
+        """Whether B's expected output is another one."""
+        return {row.expected_hash for row in self.a} != {row.expected_hash for row in self.b}
 
 
 def read_side(store: Store, experiment_id: str, watch: Watch | None = None) -> Side:
@@ -104,7 +125,9 @@ def read_side(store: Store, experiment_id: str, watch: Watch | None = None) -> S
     outcomes: dict[str, dict[int, Outcome]] = {}
     types: dict[str, dict[str, int]] = {}
     found: Iterable[tuple[Any, ...]] = store.select(_METRICS, (experiment_id,))
-    for in_row, label, kind, score, boolean, category, assessment, failed in watch(found) if watch else found:
+    for in_row, label, kind, score, boolean, category, assessment, failed, not_applicable in (
+        watch(found) if watch else found
+    ):
         if in_row not in known:
             continue  # in no row's tree: `show` says how many there are
         of_label = outcomes.get(label)
@@ -116,6 +139,9 @@ def read_side(store: Store, experiment_id: str, watch: Watch | None = None) -> S
             outcome = of_label[in_row] = Outcome()
         if failed:
             outcome.failed += 1
+            continue
+        if not_applicable:
+            outcome.not_applicable += 1
             continue
         counts = types[label]
         counts[kind] = counts.get(kind, 0) + 1
@@ -131,19 +157,47 @@ def read_side(store: Store, experiment_id: str, watch: Watch | None = None) -> S
             outcome.assessed += 1
             outcome.passed += assessment == "pass"
     said = store.select(_DIRECTIONS, (experiment_id,))
-    return Side(rows, outcomes, types, {label: Recorded(*counts) for label, *counts in said})
+    directions = {label: Recorded(*counts) for label, *counts in said}
+    votes = {label: cast for label in outcomes if (cast := _votes(store, experiment_id, label, known))}
+    return Side(rows, outcomes, types, directions, votes)
+
+
+class _Voted(Struct):
+    metadata: dict[str, Any] | None = None
+
+
+_voted = msgspec.json.Decoder(_Voted)
+
+
+def _votes(store: Store, experiment_id: str, label: str, known: Set[int]) -> list[Votes]:
+    """What a judge's votes came to, metric by metric; nothing of a label that has none."""
+    first = next(store.select(_FIRST_SCORED, (experiment_id, label)), None)
+    if first is None or b'"votes"' not in first[0] or _voted_on(first[0]) is None:
+        return []
+    events = store.select(_EVENTS, (experiment_id, label))
+    found = (_voted_on(event) for in_row, event in events if in_row in known)
+    return [votes for votes in found if votes is not None]
+
+
+def _voted_on(event: bytes) -> Votes | None:
+    try:
+        return votes_of(_voted.decode(event).metadata or {})
+    except msgspec.DecodeError:
+        return None
 
 
 def row_pairs(a: Side, b: Side) -> list[RowPair]:
     """The rows that both have, in A's order."""
-    return [RowPair(_dataset_row(key), row, b.rows[key]) for key, row in a.rows.items() if key in b.rows]
+    of_a, of_b = by_dataset_row(a), by_dataset_row(b)
+    return [RowPair(name, rows, of_b[name]) for name, rows in of_a.items() if name in of_b]
 
 
-def alone(side: Side, other: Side) -> tuple[int, int]:
-    """How many rows one side has alone, and of how many of those the other has some, but not so many."""
-    unpaired = side.rows.keys() - other.rows.keys()
-    known = {_dataset_row(key) for key in other.rows}
-    return len(unpaired), sum(_dataset_row(key) in known for key in unpaired)
+def by_dataset_row(side: Side) -> dict[str, list[ScoredRow]]:
+    """All repeats of each row of the dataset."""
+    found: dict[str, list[ScoredRow]] = {}
+    for key, row in side.rows.items():
+        found.setdefault(_dataset_row(key), []).append(row)
+    return found
 
 
 def _dataset_row(key: Key) -> str:
@@ -155,11 +209,19 @@ def _dataset_row(key: Key) -> str:
 
 def keyed_rows(store: Store, experiment_id: str) -> Iterator[tuple[Key, ScoredRow]]:
     """An experiment's rows, each with how it is known to a comparison; by start."""
-    seen: dict[str, int] = {}
-    for stored_key, row_id, span_id, duration_ns, is_error, *amounts in store.select(_ROWS, (experiment_id,)):
+    taken: set[Key] = set()
+    last: dict[str, int] = {}
+    for stored_key, row_id, iteration, span_id, duration_ns, is_error, *amounts in store.select(
+        _ROWS, (experiment_id,)
+    ):
         name = row_id if row_id is not None else _input_hash(next(store.select(_EVENT, (stored_key,)))[0])
-        ordinal = seen[name] = seen.get(name, 0) + 1
-        yield (name, ordinal), ScoredRow(stored_key, span_id, duration_ns, bool(is_error), *amounts)
+        if iteration is None or (name, iteration) in taken:  # as where several runs went into one experiment
+            iteration = last.get(name, 0) + 1
+            while (name, iteration) in taken:
+                iteration += 1
+            last[name] = iteration
+        taken.add((name, iteration))
+        yield (name, iteration), ScoredRow(stored_key, span_id, duration_ns, bool(is_error), *amounts)
 
 
 class _Meta(Struct):

@@ -8,6 +8,7 @@ Comparison ─┬─ a, b          the two experiments
 
 from __future__ import annotations
 
+import math
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -45,22 +46,41 @@ class ComparedExperiment(Struct, frozen=True):
 
 
 class RowCounts(Struct, frozen=True):
-    """Which rows there are to compare."""
+    """Which rows of the dataset there are to compare."""
 
     paired: int  # in both
     only_a: int
     only_b: int
-    # Of those in one alone, which the other has, too, but not so many times.
-    repeats_a: int = 0
-    repeats_b: int = 0
+    # Of the rows in both, how often they ran, all together: as many as there are, where none ran twice.
+    runs_a: int
+    runs_b: int
+    other_expected: int = 0  # of the rows in both, those that have another expected output in B
+
+
+class Spread(Struct, frozen=True):
+    """How much one side differs though nothing changed; None is unknown."""
+
+    repeats: float | None = None  # the standard deviation of a row's repeats about their mean
+    judge: float | None = None  # the part of it that is the judge's, as its votes on one answer say
+    agreement: float | None = None  # of categories: the share of repeats that say what most of their row do
+    judge_agreement: float | None = None  # the same of a judge's votes
+
+    @property
+    def task(self) -> float | None:
+        """The rest: what is the task's own."""
+        if self.repeats is None or self.judge is None:
+            return None
+        return math.sqrt(max(0.0, self.repeats**2 - self.judge**2))
 
 
 class MetricResult(Struct, frozen=True, kw_only=True):
     """One label, or one of our own measures. Everything is B against A: a `difference` above zero is B's
     being higher, and `better` is B's being better.
 
-    Every paired row is one of: scored on both sides (`n`), `failed` on at least one, `missing` on at least
-    one.
+    Every paired row is one of: scored on both sides (`n`); of the others, `failed` on at least one side,
+    `missing` on at least one, or it does `not_apply`. A row counts once, however often it ran, and is judged
+    by the mean of its repeats. What ends in `_a` and `_b` counts rows x repeats: scored, failed, missing and
+    not applicable are all of them.
     """
 
     label: str
@@ -72,11 +92,16 @@ class MetricResult(Struct, frozen=True, kw_only=True):
     n: int
     failed: int
     missing: int
+    not_applicable: int = 0
+    scored_a: int
+    scored_b: int
     failed_a: int
     failed_b: int
     missing_a: int
     missing_b: int
-    dataset_rows: int  # distinct ones among the n: repeats of a row count once, as their mean
+    not_applicable_a: int = 0
+    not_applicable_b: int = 0
+    dataset_rows: int  # those of the n that there are numbers or categories of
     mean_a: float | None = (
         None  # of scores; the share of true or of pass; of amounts the geometric mean, of latency in ns
     )
@@ -98,9 +123,11 @@ class MetricResult(Struct, frozen=True, kw_only=True):
     wins: int = 0
     losses: int = 0
     ties: int = 0
-    passed_a: int | None = None  # rows that were assessed to pass, whatever the verdict goes by
+    passed_a: int | None = None  # rows x repeats assessed to pass, whatever the verdict goes by
     passed_b: int | None = None
-    agreement: float | None = None  # of a category: the share of rows with the same one
+    spread_a: Spread | None = None  # None where no row ran twice, and no judge voted twice
+    spread_b: Spread | None = None
+    agreement: float | None = None  # of a category: the share of rows with the same one on both sides
     categories: list[tuple[str, int, int]] | None = None  # (category, rows of A, rows of B)
     flips: list[tuple[str, str, int]] | None = None  # (A's, B's, rows), the most frequent first
     # False where more rows would not help: nobody said which is better (`not judged`), or neither is, as of

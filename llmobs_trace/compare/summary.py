@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,7 +12,7 @@ import msgspec
 from llmobs_trace.compare import categories
 from llmobs_trace.compare.evidence import Evidence
 from llmobs_trace.compare.intervals import Interval, tango
-from llmobs_trace.compare.measure import Measured
+from llmobs_trace.compare.measure import Measured, Pair, State, Tally, repeats
 from llmobs_trace.compare.results import AMOUNTS, CANNOT_TELL, NO_DIFFERENT, NOT_JUDGED, MetricResult
 from llmobs_trace.compare.verdict import Judged
 
@@ -68,33 +69,33 @@ def without_numbers(measured: Measured, alpha: float, share: float) -> MetricRes
         return _counted(measured, Judged(CANNOT_TELL, "JSON is counted, not compared"))
     if not pairs:
         return _counted(measured, Judged(CANNOT_TELL, "no row was scored on both sides"))
-    changed = sum(a != b for a, b in pairs)
-    most = tango(changed, 0, len(pairs), 1 - 2 * alpha)
+    found = categories.changes(pairs, _SHOWN)
+    most = tango(found.changed, 0, found.rows, 1 - 2 * alpha)
     if most is not None and most[1] <= share:
         judged = Judged(NO_DIFFERENT, "surely a smaller share of rows changed than the margin")
-    elif changed:
+    elif found.changed:
         judged = Judged(
             CANNOT_TELL, "no category is better than another; with assessments there is a verdict"
         )
     else:
         judged = Judged(CANNOT_TELL, "no row changed, but they are too few to say that none would")
-    p, test = categories.symmetry(pairs)
     return msgspec.structs.replace(
         _counted(measured, judged),
-        dataset_rows=len(pairs),
-        wins=changed,
-        ties=len(pairs) - changed,
+        dataset_rows=found.rows,
+        wins=found.changed,
+        ties=found.rows - found.changed,
         margin=share,
-        p=p,
-        test=test,
-        agreement=1 - changed / len(pairs),
-        categories=categories.table(pairs, _SHOWN),
-        flips=categories.flips(pairs, _SHOWN),
+        p=found.p,
+        test=found.test,
+        agreement=found.agreement,
+        categories=found.table,
+        flips=found.flips,
     )
 
 
 def _counted(measured: Measured, judged: Judged) -> MetricResult:
-    states = [(pair.state_a, pair.state_b) for pair in measured.pairs]
+    states = Counter(_together(pair.state_a, pair.state_b) for pair in measured.pairs)
+    of_a, of_b = measured.tallies or _tallies(measured.pairs)
     better = measured.direction.better
     return MetricResult(
         label=measured.label,
@@ -103,22 +104,45 @@ def _counted(measured: Measured, judged: Judged) -> MetricResult:
         direction=better,
         direction_from=measured.direction.source,
         decides=better is not None,
-        n=sum(state == ("scored", "scored") for state in states),
-        failed=sum("failed" in state for state in states),
-        missing=sum("missing" in state and "failed" not in state for state in states),
-        failed_a=sum(a == "failed" for a, _ in states),
-        failed_b=sum(b == "failed" for _, b in states),
-        missing_a=sum(a == "missing" for a, _ in states),
-        missing_b=sum(b == "missing" for _, b in states),
+        n=states["scored"],
+        failed=states["failed"],
+        missing=states["missing"],
+        not_applicable=states["not applicable"],
+        scored_a=of_a.scored,
+        scored_b=of_b.scored,
+        failed_a=of_a.failed,
+        failed_b=of_b.failed,
+        missing_a=of_a.missing,
+        missing_b=of_b.missing,
+        not_applicable_a=of_a.not_applicable,
+        not_applicable_b=of_b.not_applicable,
         dataset_rows=0,
         passed_a=measured.passed_a,
         passed_b=measured.passed_b,
+        spread_a=measured.spreads[0],
+        spread_b=measured.spreads[1],
         # That surely nothing changed can be said of categories, too.
         judged=judged.verdict != NOT_JUDGED and (better is not None or judged.verdict != CANNOT_TELL),
         verdict=judged.verdict,
         reason=judged.reason,
         rows_needed=judged.rows_needed,
     )
+
+
+def _together(a: State, b: State) -> State:
+    """What a row came to on both sides: scored only if both are."""
+    for state in ("failed", "missing", "not applicable"):
+        if state in (a, b):
+            return state
+    return "scored"
+
+
+def _tallies(pairs: Sequence[Pair]) -> tuple[Tally, Tally]:
+    of_a, of_b = Tally(), Tally()
+    for pair in pairs:
+        repeats([(pair.state_a, pair.a)], of_a)
+        repeats([(pair.state_b, pair.b)], of_b)
+    return of_a, of_b
 
 
 def _shown(interval: Interval | None, relative: bool) -> Interval | None:

@@ -52,7 +52,7 @@ def judge(evidence: Evidence, p_adjusted: float, question: Question) -> Judged:
         return Judged(verdict, _why_none(scored))
     reason = f"p {_p(p_adjusted)}"
     if evidence.one_sided:
-        reason += f", whatever the {_rows(evidence.one_sided)} without a score would have scored"
+        reason += f", whatever the {_lacking(evidence)} would have scored"
     return Judged(verdict, reason)
 
 
@@ -72,8 +72,8 @@ def _undecided(evidence: Evidence, p_adjusted: float, question: Question) -> Jud
         if alone != CANNOT_TELL:
             return Judged(
                 CANNOT_TELL,
-                f'the scored rows alone say "{alone}", but {_rows(evidence.one_sided)} without a score on one'
-                " side could turn it: run those again",
+                f'the scored rows alone say "{alone}", but {_lacking(evidence)} could turn it: run those'
+                " again",
             )
     needed = _needed(scored, evidence.two_outcomes, question)
     reason = (
@@ -82,7 +82,7 @@ def _undecided(evidence: Evidence, p_adjusted: float, question: Question) -> Jud
         else "too few rows to rule a difference out"
     )
     if evidence.one_sided:
-        reason += f", and {_rows(evidence.one_sided)} without a score on one side"
+        reason += f", and {_lacking(evidence)}"
     return Judged(CANNOT_TELL, reason, needed)
 
 
@@ -114,6 +114,11 @@ def _why_none(scored: Asked) -> str:
     if not scored.wins + scored.losses:
         return f"the same on all {_rows(scored.count)}"
     return "surely within the margin"
+
+
+def _lacking(evidence: Evidence) -> str:
+    what = "without all of their scores" if evidence.partly else "without a score on one side"
+    return f"{_rows(evidence.one_sided)} {what}"
 
 
 def _rows(count: int) -> str:

@@ -233,7 +233,13 @@ class _Judge:
             _together(worths, replies),
             label=self.label,
             reasoning=_reasoning(votes[0]) if len(votes) == 1 else None,
-            metadata={"votes": votes, "replies": replies} if self._votes > 1 else {"reply": replies[-1]},
+            metadata={
+                "votes": votes,
+                **({"worths": worths} if worths != votes else {}),  # of choices that stand for numbers
+                "replies": replies,
+            }
+            if self._votes > 1
+            else {"reply": replies[-1]},
         )
 
     def _vote(self, prompt: str, replies: list[str]) -> _Steps:

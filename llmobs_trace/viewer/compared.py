@@ -270,6 +270,7 @@ def _row(key: _Key, found: list[ListedRow | None], changed: bool) -> dict[str, o
     }
     return {
         "row_id": key[0],
+        "run_iteration": key[1],
         **dict(zip(_LETTERS, found, strict=False)),
         "changed": changed,
         "flips": by_letter["b"] if len(found) == 2 else by_letter,

@@ -62,6 +62,7 @@ class TraceSpan(Struct, frozen=True):
     cost_from: str | None  # `stated`, or the price data that it was worked out with
     finish_reason: str | None
     retries: str | None
+    attempt: int | None  # of an earlier attempt at the row that was cut off: in no count
     is_cut: bool  # any of it: `spans/<id>/shown` has more
 
 
@@ -71,6 +72,7 @@ class Trace(Struct, frozen=True):
     revision: str
     total: int
     row_id: str | None
+    run_iteration: int | None
     began_ns: int
     duration_ns: int
     errors: int
@@ -99,16 +101,24 @@ class _Laid:
         spans = queries.trace(store, experiment_id, trace_id)
         if not spans:
             raise CannotAnswer(404, f'experiment "{experiment_id}" has no trace of the id "{trace_id[:300]}"')
-        grown = trees(spans)
+        # What was cut off of earlier attempts stands last.
+        grown = sorted(trees(spans), key=lambda tree: tree.is_cut_off)
         self.branches = [branch for tree in grown for branch in tree.branches]
+        self._cut_off = {b.span.span_id for tree in grown if tree.is_cut_off for b in tree.branches}
+        row = next((tree.first for tree in grown if tree.is_row), None)
         began_ns = min(span.start_ns for span in spans)
         self._whole = Trace(
             revision=revision_of(store),
             total=len(self.branches),
-            row_id=next((tree.first.row_id for tree in grown if tree.is_row), None),
+            row_id=None if row is None else row.row_id,
+            run_iteration=None if row is None else row.run_iteration,
             began_ns=began_ns,
             duration_ns=max(span.start_ns + span.duration_ns for span in spans) - began_ns,
-            errors=sum(span.status == "error" for span in spans),
+            errors=sum(
+                branch.span.status == "error" and not tree.is_cut_off
+                for tree in grown
+                for branch in tree.branches
+            ),
             spans=[],
         )
 
@@ -118,7 +128,13 @@ class _Laid:
         previews = _previews(self._store, self._experiment, ids) if ids else {}
         measured = metrics.of_spans(self._store, self._experiment, ids) if ids else {}
         spans = [
-            _span(branch, self._whole.began_ns, previews[branch.span.span_id], measured[branch.span.span_id])
+            _span(
+                branch,
+                self._whole.began_ns,
+                previews[branch.span.span_id],
+                measured[branch.span.span_id],
+                branch.span.attempt if branch.span.span_id in self._cut_off else None,
+            )
             for branch in page
         ]
         return structs.replace(self._whole, spans=spans)
@@ -134,7 +150,9 @@ def _previews(store: Store, experiment: int, span_ids: list[str]) -> dict[str, P
     return {span_id: previewed(kept, event, LARGE_BYTES) for span_id, kept, event in found}
 
 
-def _span(branch: Branch, began_ns: int, preview: Preview, measured: list[Explained]) -> TraceSpan:
+def _span(
+    branch: Branch, began_ns: int, preview: Preview, measured: list[Explained], attempt: int | None
+) -> TraceSpan:
     span = branch.span
     message = span.error_message
     call = tags.of_call(preview.tags)
@@ -168,6 +186,7 @@ def _span(branch: Branch, began_ns: int, preview: Preview, measured: list[Explai
         cost_from=span.cost_from,
         finish_reason=call.finish_reason,
         retries=call.retries,
+        attempt=attempt,
         is_cut=preview.input_cut
         or preview.output_cut
         or preview.expected_output_cut

@@ -15,7 +15,8 @@ from support.examples import examples
 from support.sides import FAILED, Value, side
 
 from llmobs_trace.compare.comparison import Options, compare_sides, overall
-from llmobs_trace.compare.results import MetricResult
+from llmobs_trace.compare.pairs import Side
+from llmobs_trace.compare.results import MetricResult, Spread
 
 OPPOSITE = {
     "better": "worse",
@@ -250,8 +251,52 @@ def test_repeats_of_a_row_count_once() -> None:
         return msgspec.structs.replace(one, rows=rows)
 
     found = compare_sides(repeated(a), repeated(b), Options())[0]  # type: ignore[arg-type]
-    assert (found.n, found.dataset_rows, found.p) == (30, 3, pytest.approx(0.25))
+    assert (found.n, found.dataset_rows, found.p) == (3, 3, pytest.approx(0.25))
+    assert (found.scored_a, found.scored_b) == (30, 30)
     assert found.verdict == "cannot tell"
+
+
+def with_repeats(repeats: int, rows: Sequence[Sequence[Value]], label: str = "m") -> Side:
+    """Rows with the values of their repeats."""
+    made = side({label: [value for row in rows for value in row]}, rows=repeats * len(rows))
+    keys = [(f"row {number // repeats}", number % repeats + 1) for number in range(repeats * len(rows))]
+    return msgspec.structs.replace(made, rows=dict(zip(keys, made.rows.values(), strict=True)))
+
+
+def compared(a: Side, b: Side, label: str = "m") -> MetricResult:
+    return next(metric for metric in compare_sides(a, b, Options()) if metric.label == label)
+
+
+def test_a_row_is_judged_by_its_mean_however_often_each_side_ran_it() -> None:
+    found = compared(with_repeats(3, [[0.0, 0.5, 1.0]] * 20), with_repeats(1, [[0.9]] * 20))
+    assert (found.mean_a, found.mean_b, found.n) == (pytest.approx(0.5), pytest.approx(0.9), 20)
+    assert (found.scored_a, found.scored_b, found.verdict) == (60, 20, "better")
+
+
+def test_repeats_without_a_score_are_at_their_worst_and_at_their_best() -> None:
+    a = with_repeats(2, [[0.5, 0.5]] * 10)
+    found = compared(a, with_repeats(2, [[0.7, FAILED], [0.7, None], *[[0.7, 0.7]] * 8]))
+    assert (found.n, found.failed_b, found.missing_b, found.scored_b) == (10, 1, 1, 18)
+    assert found.difference == pytest.approx(0.2)
+    assert found.bounds == (pytest.approx(0.2 - 0.07), pytest.approx(0.2 + 0.03))
+    assert "2 rows without all of their scores" in found.reason
+
+
+def test_repeats_and_their_judge_differ_by_so_much() -> None:
+    a = with_repeats(2, [[0.4, 0.6], [0.5, 0.7]])
+    b = msgspec.structs.replace(a, votes={"m": [[0.5, 0.3], [0.6, 0.6]]})
+    found = compared(a, b)
+    assert found.spread_a == Spread(repeats=pytest.approx(0.02**0.5))
+    assert found.spread_b == Spread(repeats=pytest.approx(0.02**0.5), judge=pytest.approx(0.005**0.5))
+    assert found.spread_b.task == pytest.approx(0.015**0.5)
+    assert compared(side({"m": [0.5]}), side({"m": [0.5]})).spread_a is None
+
+
+def test_a_row_is_of_the_category_that_most_of_its_repeats_have() -> None:
+    a = with_repeats(3, [[["x"], ["x"], ["y"]], [["x"], ["y"], FAILED]])
+    found = compared(a, with_repeats(3, [[["x"], ["x"], ["x"]], [["y"], ["y"], ["y"]]]))
+    assert (found.agreement, found.flips) == (0.5, [("x + y", "y", 1)])
+    assert (found.spread_a, found.spread_b) == (Spread(agreement=0.6), Spread(agreement=1.0))
 
 
 # --- For all ------------------------------------------------------------------------------------------------
@@ -275,7 +320,7 @@ def test_any_values_have_a_verdict_and_swapping_the_two_turns_it_round(
     a, b = side({"m": [x for x, _ in pairs]}), side({"m": [x for _, x in pairs]})
     there, back = compare_sides(a, b, options), compare_sides(b, a, options)
     for one, other in zip(there, back, strict=True):
-        assert one.n + one.failed + one.missing == len(pairs)
+        assert one.n + one.failed + one.missing + one.not_applicable == len(pairs)
         assert other.verdict == OPPOSITE[one.verdict]
         assert (other.wins, other.losses, other.ties) == (one.losses, one.wins, one.ties)
         assert other.p == one.p or other.p == pytest.approx(one.p)
@@ -312,6 +357,24 @@ def test_a_failure_never_makes_a_verdict_of_none(pairs: list[tuple[bool, bool]],
         for filling in (True, False):
             filled = [filling if each == FAILED else each for each in b]
             assert judged(a, filled, options).verdict == verdict
+
+
+def test_repeats_of_rows_rarely_alarm() -> None:
+    """A small form of `benchmarks/compare_repeats.py`; taken for rows, they would in every third pair."""
+    chance = random.Random(7)
+    alarms = 0
+    for _ in range(100):
+        levels = [chance.random() for _ in range(20)]
+        runs = []
+        for repeats in chance.sample((3, 1), 2):
+            drifted = [level + chance.gauss(0, 0.2) for level in levels]
+            runs.append(
+                with_repeats(
+                    repeats, [[chance.gauss(each, 0.05) for _ in range(repeats)] for each in drifted]
+                )
+            )
+        alarms += compared(*runs).verdict in ("better", "worse")
+    assert stats.binomtest(alarms, 100).proportion_ci(0.999).low <= 0.05
 
 
 @pytest.mark.parametrize("rows", [15, 60])

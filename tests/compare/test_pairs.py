@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from support.events import START_NS, metric, span
 
-from llmobs_trace.compare.pairs import Side, alone, keyed_rows, read_side, row_pairs
+from llmobs_trace.compare.comparison import compare, row_counts
+from llmobs_trace.compare.pairs import Side, keyed_rows, read_side, row_pairs
+from llmobs_trace.compare.results import RowCounts
 from llmobs_trace.store.store import Store
 
 
@@ -43,30 +45,50 @@ def test_a_row_that_its_client_did_not_name_is_known_by_its_input(store: Store) 
     store.add("a", [row("a1", None, input="Why?"), row("a2", None, 1, input="How?")], [])
     store.add("b", [row("b2", None, input="How?"), row("b1", None, 1, input="Why?")], [])
     pairs = row_pairs(read_side(store, "a"), read_side(store, "b"))
-    assert [(pair.a.span_id, pair.b.span_id) for pair in pairs] == [("a1", "b1"), ("a2", "b2")]
+    spans = [([row.span_id for row in pair.a], [row.span_id for row in pair.b]) for pair in pairs]
+    assert spans == [(["a1"], ["b1"]), (["a2"], ["b2"])]
 
 
-def test_repeats_are_pairs_of_their_own_and_one_row_of_the_dataset(store: Store) -> None:
+def test_a_repeat_is_known_by_its_tag_whenever_it_ran(store: Store) -> None:
+    spans = [row("third", "q", 0, say={"run_iteration": 3}), row("first", "q", 1, say={"run_iteration": 1})]
+    spans += [row("again", "q", 2, say={"run_iteration": 1}), row("untold", "q", 3)]
+    store.add("e", spans, [])
+    known = {key: row.span_id for key, row in keyed_rows(store, "e")}
+    assert known == {("q", 3): "third", ("q", 1): "first", ("q", 2): "again", ("q", 4): "untold"}
+
+
+def test_all_repeats_of_a_row_are_one_row_of_the_dataset(store: Store) -> None:
     named = "0123456789abcdef"  # as capture names a row that is not named: a hash, and ordinals
     spans = [row("r1", named), row("r2", f"{named}-2", 1), row("r3", "mine", 2), row("r4", "mine", 3)]
     spans += [row("r5", "not-a-hash-2", 4)]
     store.add("e", spans, [])
     side = read_side(store, "e")
-    assert [pair.dataset_row for pair in row_pairs(side, side)] == [
-        named,
-        named,
-        "mine",
-        "mine",
-        "not-a-hash-2",
-    ]
+    assert {pair.dataset_row: len(pair.a) for pair in row_pairs(side, side)} == {
+        named: 2,
+        "mine": 2,
+        "not-a-hash-2": 1,
+    }
 
 
-def test_of_what_one_side_has_alone_the_repeats_are_counted(store: Store) -> None:
+def test_rows_are_paired_however_often_each_side_ran_them(store: Store) -> None:
     runs = [row(f"r{run}-{name}", name, run) for run in range(3) for name in ("q1", "q2")]
     store.add("a", [*runs, row("other", "q3", 9)], [])
     store.add("b", [row("b1", "q1"), row("b2", "q2", 1)], [])
     a, b = read_side(store, "a"), read_side(store, "b")
-    assert (alone(a, b), alone(b, a)) == ((5, 4), (0, 0))
+    assert row_counts(a, b) == RowCounts(paired=2, only_a=1, only_b=0, runs_a=6, runs_b=2)
+
+
+def test_rows_that_have_another_expected_output_are_counted(store: Store) -> None:
+    store.add("a", [row("a1", "q1", expected_output={"a": 1}), row("a2", "q2", 1, expected_output="x")], [])
+    store.add("b", [row("b1", "q1", expected_output={"a": 1}), row("b2", "q2", 1)], [])
+    assert compare(store, "a", "b").rows.other_expected == 1
+
+
+def test_votes_of_a_judge_are_read_where_its_metrics_have_them(store: Store) -> None:
+    votes = [{"votes": ["A", "C"], "worths": [1.0, 0.0]}, {"votes": [True, True]}, {"votes": "many"}]
+    judged = [metric("r", "helpful", 0.5, at_ms=at, metadata=said) for at, said in enumerate(votes)]
+    store.add("e", [row("r", "q")], [*judged, metric("r", "plain", 1.0, metadata={"why": ["votes"]})])
+    assert read_side(store, "e").votes == {"helpful": [[1.0, 0.0], [1.0, 1.0]]}
 
 
 def test_all_metrics_of_one_label_in_a_row_s_tree_are_one_outcome(store: Store) -> None:

@@ -97,8 +97,9 @@ def test_what_was_worked_out_is_kept_until_one_of_the_two_changes(
         "paired": 3,
         "only_a": 0,
         "only_b": 1,
-        "repeats_a": 0,
-        "repeats_b": 0,
+        "runs_a": 3,
+        "runs_b": 3,
+        "other_expected": 0,
     }
 
 

@@ -84,6 +84,8 @@ def _row(metric: MetricResult) -> str:
 
 def _counts(metric: MetricResult) -> str:
     parts = [f"{metric.n} scored on both sides"]
+    if metric.not_applicable_a or metric.not_applicable_b:
+        parts.append(f"does not apply {metric.not_applicable_a} and {metric.not_applicable_b} times")
     if metric.difference is not None:
         parts.append(f"wins/losses/ties {words.counts(metric)}")
     if metric.p is not None:

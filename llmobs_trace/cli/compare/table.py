@@ -50,7 +50,7 @@ def remark(metric: MetricResult) -> str:
     ]
     if metric.verdict == "no different" and metric.margin is not None:
         parts.append(f"margin {words.margin(metric)}")
-    parts.append(words.took(metric))
+    parts += [words.took(metric), words.spread(metric)]
     return "; ".join(part for part in parts if part)
 
 
@@ -73,11 +73,14 @@ def _table(comparison: Comparison, screen: Screen) -> Iterator[str]:
         Column("scored", right=True),
         Column("failed A/B", right=True),
         Column("missing A/B", right=True),
+        Column("not applicable A/B", right=True),
     )
     cells = [_cells(metric) for metric in comparison.metrics]
     titles: list[Cell | str] = [column.title for column in columns]
     widths = [max(width(_text(row[index])) for row in [titles, *cells]) for index in range(len(columns))]
     shown = list(range(len(columns)))
+    if not any(metric.not_applicable_a or metric.not_applicable_b for metric in comparison.metrics):
+        del shown[-1]
     for droppable in (7, 6, 8):
         taken = sum(widths[index] + 2 for index in shown)
         if screen.columns is None or taken <= screen.columns + _CUT:
@@ -101,6 +104,7 @@ def _cells(metric: MetricResult) -> list[Cell | str]:
         str(metric.n),
         _sides(metric.failed_a, metric.failed_b, "red"),
         _sides(metric.missing_a, metric.missing_b, "yellow"),
+        _sides(metric.not_applicable_a, metric.not_applicable_b, ""),
     ]
 
 

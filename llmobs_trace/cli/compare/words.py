@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from llmobs_trace.cli.terminal import units
 from llmobs_trace.compare import Comparison, MetricResult
+from llmobs_trace.compare.results import Spread
 
 _SHARES = ("boolean", "assessment", "errors")
 _AMOUNTS = ("latency", "tokens", "cost")
@@ -121,25 +122,61 @@ def flips(metric: MetricResult) -> str:
 
 
 def rows(comparison: Comparison) -> str:
-    """Which rows were compared, and which are in one alone."""
-    paired = units.counted(comparison.rows.paired, "row") + " in both"
+    """Which rows were compared, how often they ran, and which are in one alone."""
     found = comparison.rows
+    paired = units.counted(found.paired, "row") + " in both"
+    if max(found.runs_a, found.runs_b) > found.paired:
+        runs = [_runs(count, found.paired) for count in (found.runs_a, found.runs_b)]
+        paired += f", {runs[0]} in A and {runs[1]} in B, each row judged by the mean of its repeats"
     alone = [
-        f"{count:,} in {side} alone, not compared" + _repeats(count, repeats, other)
-        for side, other, count, repeats in (
-            ("A", "B", found.only_a, found.repeats_a),
-            ("B", "A", found.only_b, found.repeats_b),
-        )
+        f"{count:,} in {side} alone, not compared"
+        for side, count in (("A", found.only_a), ("B", found.only_b))
         if count
     ]
-    return "; ".join([paired, *alone])
+    others = []
+    if found.other_expected:
+        have = "has" if found.other_expected == 1 else "have"
+        others = [f"{units.counted(found.other_expected, 'row')} {have} another expected output in B"]
+    return "; ".join([paired, *alone, *others])
 
 
-def _repeats(count: int, repeats: int, other: str) -> str:
-    """As where several runs went into one experiment."""
-    if not repeats:
+def _runs(runs: int, rows: int) -> str:
+    """How often rows ran; all together, where some ran more often than others."""
+    if runs % rows:
+        return f"{runs:,} runs"
+    times = runs // rows
+    return "once" if times == 1 else "twice" if times == 2 else f"{times:,} times"
+
+
+def spread(metric: MetricResult) -> str:
+    """By how much repeats of a row differ, and how much of that is the judge's; "" where nothing is known."""
+    sides = [(name, each) for name, each in (("A", metric.spread_a), ("B", metric.spread_b)) if each]
+    parts = []
+    for what, of in _SPREADS:
+        said = [f"{of(metric, each)} in {name}" for name, each in sides if of(metric, each)]
+        if said:
+            parts.append(f"{what} {', '.join(said)}")
+    return "; ".join(parts)
+
+
+def _deviation(metric: MetricResult, value: float | None) -> str:
+    if value is None:
         return ""
-    return f" ({'all' if repeats == count else f'{repeats:,}'} repeat a row that {other} has fewer times)"
+    if metric.kind in _SHARES:
+        return f"{100 * value:.0f} points"
+    return units.number(value)
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
+
+
+_SPREADS: Final[tuple[tuple[str, Callable[[MetricResult, Spread], str]], ...]] = (
+    ("repeats of a row differ by", lambda metric, each: _deviation(metric, each.repeats)),
+    ("of that the judge's own votes by", lambda metric, each: _deviation(metric, each.judge)),
+    ("repeats of a row agree in", lambda metric, each: _share(each.agreement)),
+    ("the judge's votes agree in", lambda metric, each: _share(each.judge_agreement)),
+)
 
 
 def _signed(metric: MetricResult, value: float) -> str:

@@ -6,6 +6,7 @@ import { h } from "./dom.js";
 import { duration } from "./format.js";
 import { saying } from "./metric.js";
 import { line, previewCell } from "./preview.js";
+import { repeat, rowName } from "./repeats.js";
 import { change, href } from "./router.js";
 import { costText, hasSpent, tokens } from "./spent.js";
 import { cell, column, table, wholeRow } from "./table.js";
@@ -15,6 +16,7 @@ const FALLBACK = ["start", "asc"];
 /** The table of them: `letters` name the experiments, whose rows `rows` has by letter. */
 export function comparedRows(route, { rows, letters, source }, experiments) {
   const labels = labelsOf(rows, letters);
+  const hasRepeats = repeat(rows);
   const spending = rows.some((row) => letters.some((each) => row[each] && hasSpent(row[each])));
   // What is sorted by is the difference of the second from the first.
   const by = (name, sort) => column(route, name, { sort, first: "desc", fallback: FALLBACK });
@@ -32,7 +34,7 @@ export function comparedRows(route, { rows, letters, source }, experiments) {
     body: rows.map((row) => {
       const open = route.params.get("open") === keyOf(row, letters);
       return [
-        comparedRow(route, row, letters, labels, experiments, { open, spending }),
+        comparedRow(route, row, letters, labels, experiments, { open, spending, hasRepeats }),
         open
           ? h(
               "tr",
@@ -67,7 +69,7 @@ function labelsOf(rows, letters) {
   return [...found].sort();
 }
 
-function comparedRow(route, row, letters, labels, experiments, { open, spending }) {
+function comparedRow(route, row, letters, labels, experiments, { open, spending, hasRepeats }) {
   const first = letters.findIndex((each) => row[each]);
   const any = row[letters[first]];
   const lines = letters.map((each) => (row[each] ? answerOf(row[each]) : null));
@@ -81,7 +83,7 @@ function comparedRow(route, row, letters, labels, experiments, { open, spending 
       h(
         "a",
         { class: "open", id: `open-${any.span_id}`, dir: "auto", href: traceOf(route, experiments[first], any) },
-        row.row_id ?? any.name,
+        rowName(row, any.name, hasRepeats),
       ),
       row.changed
         ? h(

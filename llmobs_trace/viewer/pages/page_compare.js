@@ -153,16 +153,17 @@ function sides(experiments) {
 function paired(rows, other) {
   if (rows.paired === 0) return "No row in common: rows are paired by their row ids, and no id is in both.";
   const parts = [`${counted(rows.paired, "row")} in both`];
-  if (rows.only_a > 0) parts.push(`${number(rows.only_a)} in A alone${repeats(rows.only_a, rows.repeats_a, other)}`);
-  if (rows.only_b > 0) parts.push(`${number(rows.only_b)} in ${other} alone${repeats(rows.only_b, rows.repeats_b, "A")}`);
+  if (Math.max(rows.runs_a, rows.runs_b) > rows.paired)
+    parts.push(`${times(rows.runs_a)} in A and ${times(rows.runs_b)} in ${other}, judged by the mean of each row`);
+  if (rows.only_a > 0) parts.push(`${number(rows.only_a)} in A alone`);
+  if (rows.only_b > 0) parts.push(`${number(rows.only_b)} in ${other} alone`);
+  if (rows.other_expected > 0)
+    parts.push(`${counted(rows.other_expected, "row")} with another expected output in ${other}`);
   return parts.join(", ");
 }
 
-/** As where several runs went into one experiment. */
-function repeats(alone, repeated, other) {
-  if (!repeated) return "";
-  const which = repeated === alone ? "all" : number(repeated);
-  return ` (${which} repeat a row that ${other} has fewer times)`;
+function times(runs) {
+  return counted(runs, "run");
 }
 
 function filters(route, data) {

@@ -4,6 +4,7 @@ import { aboveTrace, passedOn } from "./above.js";
 import { h } from "./dom.js";
 import { counted, duration, iso, moment, number, shortId } from "./format.js";
 import { neighbours } from "./neighbours.js";
+import { rowName } from "./repeats.js";
 import { change, changed, href } from "./router.js";
 import { ROWS_AT_ONCE } from "./row_filters.js";
 import { placeOf, spanAt } from "./same_span.js";
@@ -40,12 +41,12 @@ export async function load(route, source, before) {
     if (more.spans.length === 0) break;
     spans.push(...more.spans);
   }
-  const { row_id: row, began_ns, duration_ns, total, errors } = first;
+  const { row_id, began_ns, duration_ns, total, errors } = first;
   if (!known) requestAnimationFrame(() => scrollTo(chosen(route, spans)));
   return {
     traceId: route.traceId,
     spans,
-    row,
+    row: row_id && rowName(first, "", summary.repeats > 1),
     began_ns,
     duration_ns,
     total,

@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { counted, duration, iso, moment } from "./format.js";
 import { metricCell, status } from "./metric.js";
 import { previewCell } from "./preview.js";
+import { repeat, rowName } from "./repeats.js";
 import { href } from "./router.js";
 import { FALLBACK, FILTERS } from "./row_filters.js";
 import { cost, hasSpent, shortModel, tokens } from "./spent.js";
@@ -37,12 +38,12 @@ export function rowsTable(route, rows, scores, spending) {
       head("Began", { sort: "start" }),
       objects.map((score) => evaluation(score)),
     ],
-    body: rows.map((row) => rowOf(route, row, others, objects, spending)),
+    body: rows.map((row) => rowOf(route, row, others, objects, spending, repeat(rows))),
   });
 }
 
-function rowOf(route, row, others, objects, spending) {
-  const name = row.row_id ?? row.name;
+function rowOf(route, row, others, objects, spending, hasRepeats) {
+  const name = rowName(row, row.name, hasRepeats);
   const byLabel = new Map();
   for (const metric of row.metrics) byLabel.set(metric.label, [...(byLabel.get(metric.label) ?? []), metric]);
   const evaluated = ({ label }) => metricCell(byLabel.get(label) ?? [], label);

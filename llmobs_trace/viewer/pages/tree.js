@@ -69,6 +69,7 @@ export function tree(spans, { selected, folded, choose, fold, duration_ns }) {
           h("span", { class: "name", dir: "auto" }, span.name),
           h("span", { class: "kind" }, span.kind ?? ""),
           span.model_calls && span.depth === 0 ? null : spentLine(span),
+          span.attempt ? h("span", { class: "quiet" }, `attempt ${span.attempt}, cut off`) : null,
           span.status === "error"
             ? h("span", { class: "status error" }, "✗ ", span.error_type ?? "error")
             : null,

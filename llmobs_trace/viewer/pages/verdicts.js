@@ -190,5 +190,12 @@ function counted(metric) {
           `${number(metric.missing)} missing (${number(metric.missing_a)} and ${number(metric.missing_b)})`,
         )
       : null,
+    metric.not_applicable_a + metric.not_applicable_b > 0
+      ? h(
+          "span",
+          { class: "quiet note" },
+          `does not apply ${number(metric.not_applicable_a)} and ${number(metric.not_applicable_b)} times`,
+        )
+      : null,
   ];
 }

@@ -49,7 +49,7 @@ def test_json_has_both_experiments_and_a_verdict_for_each_metric(run: RunCommand
     assert found["a"] == {"id": "old", "name": "the old", "rows": ROWS}
     assert (found["b"]["id"], found["rows"]) == (
         "new",
-        {"paired": ROWS, "only_a": 0, "only_b": 0, "repeats_a": 0, "repeats_b": 0},
+        {"paired": ROWS, "only_a": 0, "only_b": 0, "runs_a": ROWS, "runs_b": ROWS, "other_expected": 0},
     )
     by_label = {metric["label"]: metric for metric in found["metrics"]}
     assert list(by_label) == ["right", "style", "row errors", "row latency"]
@@ -220,7 +220,7 @@ def test_runs_that_went_into_one_experiment_are_said_to_repeat_rows(run: RunComm
         ]
         store.add("piled", spans, [])
         store.add("once", [span(f"y-{row}", kind="experiment", row=row) for row in ("q1", "q2", "q3")], [])
-    said = "2 rows in both; 4 in A alone, not compared (all repeat a row that B has fewer times)"
+    said = "2 rows in both, 3 times in A and once in B, each row judged by the mean of its repeats"
     assert f"{said}; 1 in B alone, not compared\n" in run("compare", "piled", "once", on=pair).out
 
 
