@@ -91,10 +91,10 @@ if TYPE_CHECKING:
     from llmobs_trace.experiment.experiment import Experiment
     from llmobs_trace.experiment.gate import Bound, GateVerdict, at_least, at_most
     from llmobs_trace.experiment.interrupted import ExperimentInterrupted
+    from llmobs_trace.experiment.plan import Plan
     from llmobs_trace.experiment.result import Result, ResultRow
     from llmobs_trace.experiment.rows import Row
     from llmobs_trace.experiment.score import Score
-    from llmobs_trace.experiment.session import Plan
     from llmobs_trace.experiment.steps import TaskError
     from llmobs_trace.model_calls.instrument import instrument, uninstrument
     from llmobs_trace.recorded import RecordedSpans
@@ -107,7 +107,7 @@ else:
         "Experiment": "experiment.experiment",
         "ExperimentInterrupted": "experiment.interrupted",
         "GateVerdict": "experiment.gate",
-        "Plan": "experiment.session",
+        "Plan": "experiment.plan",
         "RecordedSpans": "recorded",
         "Result": "experiment.result",
         "ResultRow": "experiment.result",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from llmobs_trace.capture import active
@@ -159,6 +160,28 @@ def catalog_of(config: Config) -> Iterator[Catalog]:
     from llmobs_trace.store.store import Store
 
     with Store(config.database) as store:
+        yield LocalCatalog(store)
+
+
+@contextmanager
+def catalog_named(name: str, config: Config) -> Iterator[Catalog | None]:
+    """The catalog that a run was entered into, by its name; None where it is gone, or can't be asked with
+    what is configured. It is made anew nowhere, and keys go nowhere but where they are configured for.
+    """
+    if name == config.base_url and config.api_key is not None and config.app_key is not None:
+        from llmobs_trace.catalog.http_catalog import HttpCatalog
+
+        with closing(HttpCatalog(name, config.api_key, config.app_key)) as catalog:
+            yield catalog
+        return
+    from llmobs_trace.catalog.local_catalog import LocalCatalog
+    from llmobs_trace.store.opening import is_there
+    from llmobs_trace.store.store import Store
+
+    if not is_there(Path(name)):
+        yield None
+        return
+    with Store(Path(name)) as store:
         yield LocalCatalog(store)
 
 

@@ -56,7 +56,7 @@ ALLOWED: dict[str, set[str]] = {
     "recorded": {"wire"},
     "experiment": {
         *("errors", "wire", "directories", "settings", "encode", "capture", "journal", "store", "compare"),
-        *("process", "recorded"),
+        *("catalog", "pipeline", "process", "recorded"),
     },
     "evaluators": {"errors", "encode", "experiment"},
     "__init__": {

@@ -13,17 +13,25 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import IO, Any, Literal, get_args
+from typing import IO, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
 from llmobs_trace.capture import recorder as slot
+from llmobs_trace.catalog.catalog import CatalogDataset
 from llmobs_trace.errors import ConfigurationError
 from llmobs_trace.experiment.rows import Identities, Row, fingerprint, row_digest, row_of
 
 Sync = Literal["add", "mirror"]
 _Columns = str | Sequence[str]
 _decode = msgspec.json.Decoder().decode
+
+
+class Source(NamedTuple):
+    """A catalog's dataset at one version."""
+
+    catalog: str
+    dataset: CatalogDataset
 
 
 class Dataset:
@@ -60,6 +68,8 @@ class Dataset:
             )
         self.name = name
         self.sync: Sync = sync
+        # Where rows came from that are in a catalog's dataset already.
+        self.source: Source | None = None
         self._open = _opened(rows)
         self._surveyed: tuple[str, tuple[str, ...]] | None = None
 

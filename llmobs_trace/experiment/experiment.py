@@ -19,12 +19,14 @@ from llmobs_trace.experiment.definition import Definition, prepared_summaries, s
 from llmobs_trace.experiment.evaluators import prepared
 from llmobs_trace.experiment.fingerprints import fingerprint_of
 from llmobs_trace.experiment.limits import RetryOn
+from llmobs_trace.experiment.plan import Plan
 from llmobs_trace.experiment.rerun import Rerun, finished_run
 from llmobs_trace.experiment.result import Result
-from llmobs_trace.experiment.session import Plan, Session, options, runs
+from llmobs_trace.experiment.session import Session
 from llmobs_trace.experiment.steps import Code
 from llmobs_trace.experiment.taking_up import Resume
-from llmobs_trace.experiment.work import Options
+from llmobs_trace.experiment.whereabouts import runs
+from llmobs_trace.experiment.work import Options, options
 
 
 class Experiment:

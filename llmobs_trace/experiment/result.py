@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from llmobs_trace.catalog.catalog import Status
 from llmobs_trace.errors import ConfigurationError
 from llmobs_trace.experiment import gate
 from llmobs_trace.experiment.counts import ScoreSummary
@@ -67,7 +68,7 @@ class Result:
         self,
         experiment_id: str,
         name: str,
-        status: str,
+        status: Status,
         why: str | None,
         units: int,
         done: int,
@@ -82,7 +83,7 @@ class Result:
     ) -> None:
         self.experiment_id: str = experiment_id
         self.name: str = name
-        self.status: str = status
+        self.status: Status = status
         self.why: str | None = why
         self.scores: dict[str, ScoreSummary] = dict(scores)
         self.summary: dict[str, Any] = dict(summary)
@@ -94,6 +95,13 @@ class Result:
         self.failed: int = failed
         self._rows = rows
         self._database = database
+
+    @property
+    def in_short(self) -> str | None:
+        """Why it is not what one hoped for, in a line; None where nothing failed."""
+        if self.why:
+            return self.why
+        return rows_raised(self.failed, self.row_count)
 
     @property
     def left(self) -> int:
@@ -179,6 +187,11 @@ class Result:
             yield f"  {label:<{width}}  {value}"
         for text, count, row in self.errors[:3]:
             yield f"  {count:,} x {text}  (row {row})"
+
+
+def rows_raised(failed: int, rows: int) -> str | None:
+    """What there is to say of a run that came to its end."""
+    return f"{failed:,} of {rows:,} rows raised" if failed else None
 
 
 def rows(steps: Steps, dataset: Dataset, limit: frozenset[str]) -> Iterator[ResultRow]:

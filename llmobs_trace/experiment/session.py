@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor
-from contextlib import suppress
-from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any
-
-import msgspec
 
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.recorder import Recorder, Scope
-from llmobs_trace.encode import encode
-from llmobs_trace.errors import ConfigurationError, ExperimentError
-from llmobs_trace.experiment import silent_labels, stop_signals, taking_up
+from llmobs_trace.errors import ExperimentError
+from llmobs_trace.experiment import describing, entering, silent_labels, stop_signals, taking_up
 from llmobs_trace.experiment.counts import Counts
 from llmobs_trace.experiment.definition import Definition, Selection
 from llmobs_trace.experiment.interrupted import ExperimentInterrupted
-from llmobs_trace.experiment.limits import RetryOn
+from llmobs_trace.experiment.passing_on import pass_on_what_the_dead_left
+from llmobs_trace.experiment.plan import Plan
 from llmobs_trace.experiment.progress import ProgressLine
 from llmobs_trace.experiment.rerun import Rerun
 from llmobs_trace.experiment.result import Result, rows
@@ -35,61 +25,9 @@ from llmobs_trace.experiment.states import Progress, Unit, read
 from llmobs_trace.experiment.steps import Finished, Manifest, Started, Steps
 from llmobs_trace.experiment.summing_up import summarise
 from llmobs_trace.experiment.taking_up import Resume
+from llmobs_trace.experiment.whereabouts import database, destination, is_durable, runs
 from llmobs_trace.experiment.work import Options, Stop, Work
 from llmobs_trace.process import life
-from llmobs_trace.settings.places import state_directory
-from llmobs_trace.store.store import Store
-from llmobs_trace.wire import as_id
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What `run()` would do: nothing was touched to find out.
-
-    >>> print(Experiment("sums", dataset=[("2+2?", "4")], task=str.upper).plan())
-    a new run: 1 rows; 0 done, 1 left
-    """
-
-    rows: int
-    repeats: int
-    done: int
-    continues: str | None
-    said: str | None = None
-
-    @property
-    def left(self) -> int:
-        """How many rows x repeats would run."""
-        return self.rows * self.repeats - self.done
-
-    def __str__(self) -> str:
-        what = f"continues {self.continues}" if self.continues else "a new run"
-        times = f" x {self.repeats}" if self.repeats > 1 else ""
-        told = f"\n{self.said}" if self.said else ""
-        return f"{what}: {self.rows:,} rows{times}; {self.done:,} done, {self.left:,} left{told}"
-
-
-def options(
-    jobs: int,
-    executor: Executor | Callable[[], Executor] | None,
-    timeout: float | None,
-    retries: int,
-    retry_on: RetryOn | None,
-    max_wait: float,
-    raise_errors: bool,
-    max_failures: float | None,
-) -> Options:
-    for name, value in (("jobs", jobs), ("retries", retries)):
-        least = 1 if name == "jobs" else 0
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ConfigurationError(f"{name}: given {value!r}; expected a number from {least}")
-    for name, seconds in (("timeout", timeout), ("max_wait", max_wait), ("max_failures", max_failures)):
-        if seconds is not None and (not isinstance(seconds, (int, float)) or not seconds >= 0):
-            raise ConfigurationError(f"{name}: given {seconds!r}; expected a number from 0")
-    if isinstance(retry_on, type):
-        retry_on = (retry_on,)
-    if retry_on is not None and not (callable(retry_on) or isinstance(retry_on, tuple)):
-        raise ConfigurationError(f"retry_on: given {retry_on!r}; expected exception types or a function")
-    return Options(jobs, executor, timeout, retries, retry_on, max_wait, raise_errors, max_failures)
 
 
 class Session:
@@ -141,14 +79,18 @@ class Session:
         experiment = self._experiment
         selected = self._selection.of(experiment.dataset)
         recorder = slot.current or slot.get()
-        pipeline = life.at_work()
-        if pipeline is not None and pipeline.config.destination != "local":
-            raise ExperimentError(
-                "nothing was run: runs go to the local store, since nobody makes their experiments at "
-                "Datadog yet; configure(destination='local')"
-            )
-        steps, said = self._taken_up(selected, recorder.scope)
-        manifest = steps.manifest
+        steps, said = self._taken_up(selected, recorder)
+        try:
+            result = self._ran(steps, selected, recorder, said)
+        except BaseException as error:
+            entering.say(steps, life.at_work(), "interrupted", f"{type(error).__name__}: {error}")
+            raise
+        finally:
+            steps.close()
+        return self._ended(result)
+
+    def _ran(self, steps: Steps, selected: list[str], recorder: Recorder, said: str | None) -> Result:
+        experiment, pipeline, manifest = self._experiment, life.at_work(), steps.manifest
         scope = recorder.scope_for(manifest.experiment_id, manifest.project_id, manifest.dataset_id)
         counts = Counts(
             {each.label: each.options.bounds for each in experiment.evaluators if each.options.bounds}
@@ -163,9 +105,9 @@ class Session:
             experiment.task,
             experiment.evaluators,
             progress,
-            tags=self._tags(manifest),
+            tags=describing.row_tags(manifest),
             decode=experiment.decode,
-            is_durable=_is_durable(),
+            is_durable=is_durable(),
         )
         line = ProgressLine(
             lambda: _progress_text(experiment.name, run, units),
@@ -174,55 +116,63 @@ class Session:
         )
         if said:
             line.say(said)
-        if (database := _database()) is not None:
-            # The wire has no field for it.
-            with Store(database) as store:
-                store.add(manifest.experiment_id, (), (), name=experiment.name)
+        entering.say(steps, pipeline, "running")
         if self._stop_before is not None:
             work.end(self._stop_before)
-        steps.write(Started(os.getpid(), time.time_ns(), _destination()))
+        steps.write(Started(os.getpid(), time.time_ns(), destination()))
         try:
             with stop_signals.taken(lambda name: self._signalled(name, run, line)):
                 self._work(run, progress, frozenset(selected), line)
                 summary = self._finish(run, steps, recorder, scope, progress, selected)
+                result = self._result(run, steps, selected, units, summary)
+                entering.say(steps, pipeline, result.status, result.in_short, summary)
         finally:
             line.end()
-            steps.close()
-        result = self._result(run, steps, selected, units, summary)
         if self._wants_progress is not False:
             for text in result.lines():
                 line.say(text)
-        return self._ended(run, result)
+        return result
 
-    def _taken_up(self, selected: list[str], default: Scope) -> tuple[Steps, str | None]:
-        wanted = self._manifest(selected, default)
+    def _taken_up(self, selected: list[str], recorder: Recorder) -> tuple[Steps, str | None]:
+        """The run to go on with, or a new one; locked, and known to the catalog of where its events go."""
+        wanted = self._manifest(selected, recorder.scope)
         decision = taking_up.decide(runs(), wanted, self._resume)
-        if decision.steps is None:
+        try:
+            if (steps := decision.steps) is None:
+                steps = Steps.make(runs(), wanted)
+            else:
+                steps.lock()
+                known = steps.manifest
+                known.selected, known.repeats = selected, self._experiment.repeats
+                known.fingerprint, known.evaluators = wanted.fingerprint, wanted.evaluators
             try:
-                return self._made(wanted), decision.said
-            except OSError as error:
-                raise ExperimentError(f"nothing was run: its steps can't be kept ({error})") from error
-        steps = decision.steps
-        steps.lock()
-        known = steps.manifest
-        known.selected, known.repeats = selected, self._experiment.repeats
-        known.fingerprint, known.evaluators = wanted.fingerprint, wanted.evaluators
-        steps.write_manifest()
+                self._begin(steps, recorder)
+            except BaseException:
+                steps.close()
+                raise
+        except OSError as error:
+            raise ExperimentError(f"nothing was run: its steps can't be kept ({error})") from error
         return steps, decision.said
 
-    def _made(self, wanted: Manifest) -> Steps:
-        rerun = self._rerun
-        if rerun is None:
-            return Steps.make(runs(), wanted)
-        steps = Steps.make(runs(), wanted, rerun.steps(wanted))
-        rerun.take_blobs(steps.directory)
-        return steps
+    def _begin(self, steps: Steps, recorder: Recorder) -> None:
+        """Have the catalog know the run, and then its directory what the catalog made of it."""
+        pipeline, rerun = life.at_work(), self._rerun
+        if pipeline is not None:
+            entering.enter(pipeline, self._experiment, steps.manifest, recorder)
+            pass_on_what_the_dead_left(runs(), pipeline.config)
+        if steps.has_begun:
+            steps.write_manifest()
+        elif rerun is None:
+            steps.begin()
+        else:
+            rerun.take_blobs(steps.directory)
+            steps.begin(rerun.steps(steps.manifest))
 
     def _read(self, steps: Steps, counts: Counts) -> Progress:
         evaluators = self._experiment.evaluators
         return read(
             steps.read(),
-            _destination(),
+            destination(),
             counts,
             [each.label for each in evaluators],
             [each.label for each in evaluators if each.asks_for_errors],
@@ -301,11 +251,12 @@ class Session:
             errors,
             lambda: rows(steps, dataset, limit),
             exit_code=0 if stop is None else stop.exit_code,
-            database=_database(),
+            database=database(),
         )
 
-    def _ended(self, run: Run, result: Result) -> Result:
-        stop = run.work.stop
+    def _ended(self, result: Result) -> Result:
+        assert self._run is not None
+        stop = self._run.work.stop
         if stop is None:
             return result
         if stop.exit_code == 130:
@@ -316,91 +267,9 @@ class Session:
             raise stop.error
         return result
 
-    # --- What the run is ------------------------------------------------------------------------------------
-
     def _manifest(self, selected: list[str], default: Scope) -> Manifest:
-        experiment = self._experiment
-        name = experiment.dataset.name or experiment.name
-        return Manifest(
-            library=_version(),
-            run=str(uuid.uuid4()),
-            experiment_id=str(uuid.uuid4()),
-            project_id=as_id(experiment.project) if experiment.project else default.project_id,
-            dataset_id=as_id(name),
-            name=experiment.name,
-            dataset_name=name,
-            fingerprint=experiment.dataset.fingerprint,
-            selected=selected,
-            repeats=experiment.repeats,
-            config=msgspec.Raw(encode(experiment.config)),
-            task=experiment.task_code,
-            evaluators=[each.code for each in experiment.evaluators],
-            summary_evaluators=[code for _, code in experiment.summaries],
-            description=experiment.description,
-            tags=dict(experiment.tags),
-            parent_experiment_id=None if self._rerun is None else self._rerun.source.manifest.experiment_id,
-            git_commit=_git_commit(),
-            host=socket.gethostname(),
-            made_ns=time.time_ns(),
-        )
-
-    def _tags(self, manifest: Manifest) -> dict[str, object]:
-        """A row's tags, as ddtrace's experiments have them, so that one page serves both."""
-        return {
-            "experiment_id": manifest.experiment_id,
-            "experiment_name": manifest.name,
-            "project_id": manifest.project_id,
-            "dataset_id": manifest.dataset_id,
-            "dataset_name": manifest.dataset_name,
-            "run_id": manifest.run,
-            **self._experiment.tags,
-        }
-
-
-def runs() -> Path:
-    """Where runs keep their steps."""
-    state = state_directory(os.environ)
-    if state is None:
-        raise ExperimentError(
-            "nothing was run: this user has no directory to keep its steps in; set XDG_STATE_HOME"
-        )
-    return state / "runs"
-
-
-def _destination() -> str:
-    """Where events go now, as its name says."""
-    pipeline = life.at_work()
-    return "" if pipeline is None else pipeline.destination.name
-
-
-def _database() -> Path | None:
-    """The local store's file, where events go there."""
-    pipeline = life.at_work()
-    if pipeline is None or pipeline.config.destination != "local":
-        return None
-    return pipeline.config.database
-
-
-def _is_durable() -> bool:
-    """Whether what is recorded outlives this process without having been delivered."""
-    pipeline = life.at_work()
-    return pipeline is not None and pipeline.queue.storage != "memory"
-
-
-def _version() -> str:
-    try:
-        return metadata.version("llmobs-trace")
-    except metadata.PackageNotFoundError:  # run from its source, which nobody installed
-        return "unknown"
-
-
-def _git_commit() -> str | None:
-    with suppress(OSError, subprocess.SubprocessError):
-        said = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
-        )
-        return said.stdout.strip() or None
-    return None
+        parent_id = None if self._rerun is None else self._rerun.source.manifest.experiment_id
+        return describing.manifest(self._experiment, selected, default, parent_id)
 
 
 def _progress_text(name: str, run: Run, units: int) -> str:

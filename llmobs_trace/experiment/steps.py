@@ -1,10 +1,12 @@
 """Keeps each step of a run on disk the moment it ends, and reads them back. Any thread.
 
     <state>/runs/<experiment id>/
-        run.json        the manifest: what runs; written once, before the first row
+        mark.json       the manifest before anything is made elsewhere for the run, which carries its mark
+        run.json        the manifest: what runs; written before the first row, with the ids of what was made
         steps.jsonl     one line a step, appended by one `write` each: it survives the process; `sync`, once a
                         second, has it survive the machine
         blobs/<sha256>  outputs that are too long for a line
+        status.json     what its catalog is to know of it
         lock            held by the process that runs
 
 A process may be killed within a line: what follows the last newline is cut off by whoever goes on. A line in
@@ -30,6 +32,7 @@ from llmobs_trace.errors import ConfigurationError
 from llmobs_trace.journal.lock import exclusive
 
 FORMAT = 1
+_MARK, _MANIFEST = "mark.json", "run.json"
 # Longer outputs stand in files of their own, named by their hash.
 LONGEST_IN_A_LINE_BYTES = 1 << 20
 _log = logging.getLogger("llmobs_trace")
@@ -54,6 +57,10 @@ class Manifest(msgspec.Struct, kw_only=True):
     dataset_id: str
     name: str
     dataset_name: str
+    project_name: str = ""
+    dataset_version: int | None = None
+    unique_name: str | None = None
+    catalog: str = ""  # the name of the one that the ids are from; without one they are made up
     fingerprint: str
     selected: list[str]
     repeats: int
@@ -218,25 +225,40 @@ class Steps:
     def path(self) -> Path:
         return self.directory / "steps.jsonl"
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether all is known that is made elsewhere for the run, and rows may run."""
+        return (self.directory / _MANIFEST).exists()
+
     @classmethod
-    def make(cls, runs: Path, manifest: Manifest, kept: Iterable[Step] = ()) -> Steps:
-        """A new run's directory, locked, with what it takes over, and then its manifest: before
-        that it is no run.
+    def make(cls, runs: Path, manifest: Manifest) -> Steps:
+        """A new run's directory, locked, with its mark: whatever is made for the run from now on is found
+        again by it.
         """
         steps = cls(runs / _as_file_name(manifest.experiment_id), manifest)
         directories.make(steps.directory)
         steps.lock()
-        for step in kept:
-            steps.write(step)
-        steps.sync()
-        steps.write_manifest()
+        put(steps.directory / _MARK, _encode(manifest))
         return steps
+
+    def begin(self, kept: Iterable[Step] = ()) -> None:
+        """Put in what the run takes over, and then its manifest: before that no row may run."""
+        with self._lock:
+            os.ftruncate(self._file, 0)  # what another process had put in before it died
+        for step in kept:
+            self.write(step)
+        self.sync()
+        self.write_manifest()
+        (self.directory / _MARK).unlink(missing_ok=True)
 
     @classmethod
     def open_existing(cls, directory: Path) -> Steps:
         """A run that was begun; raises `ConfigurationError` where the directory holds none."""
         try:
-            manifest = _decode_manifest((directory / "run.json").read_bytes())
+            try:
+                manifest = _decode_manifest((directory / _MANIFEST).read_bytes())
+            except FileNotFoundError:
+                manifest = _decode_manifest((directory / _MARK).read_bytes())
         except (OSError, msgspec.MsgspecError) as error:
             raise ConfigurationError(f"{directory} holds no run: {error}") from None
         if manifest.format > FORMAT:
@@ -244,13 +266,8 @@ class Steps:
         return cls(directory, manifest)
 
     def write_manifest(self) -> None:
-        """Put the manifest in its place, whole or not at all."""
-        waiting = self.directory / "run.json.new"
-        with os.fdopen(os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(_encode(self.manifest))
-            file.flush()
-            os.fsync(file.fileno())
-        waiting.replace(self.directory / "run.json")
+        """Put the manifest in its place."""
+        put(self.directory / _MANIFEST, _encode(self.manifest))
 
     def lock(self) -> None:
         """Take the run for this process alone; raises `ConfigurationError` where a living one has it."""
@@ -333,12 +350,7 @@ class Steps:
         place = self.directory / "blobs" / name
         if not place.exists():
             directories.make(place.parent)
-            waiting = place.with_suffix(f".{threading.get_ident()}")
-            with os.fdopen(os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-                file.write(encoded)
-                file.flush()
-                os.fsync(file.fileno())
-            waiting.replace(place)
+            put(place, encoded)
         return msgspec.Raw(), name
 
     def output_of(self, ended: Ended) -> Any:
@@ -416,6 +428,16 @@ def all_runs(runs: Path) -> Iterator[Steps]:
             with contextlib.suppress(ConfigurationError):
                 found.append(Steps.open_existing(directory))
     yield from sorted(found, key=lambda steps: steps.manifest.made_ns, reverse=True)
+
+
+def put(place: Path, content: bytes) -> None:
+    """Put a file in its place, whole or not at all; it survives the machine."""
+    waiting = place.with_suffix(f".{threading.get_ident()}")
+    with os.fdopen(os.open(waiting, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    waiting.replace(place)
 
 
 def _as_file_name(experiment_id: str) -> str:

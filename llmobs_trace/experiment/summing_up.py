@@ -42,9 +42,14 @@ def summarise(
     if recorder.enabled:
         for record in done.records:
             (slot.current or recorder).append(bytes(record) + b"\n")
+    return by_label(done)
+
+
+def by_label(summarised: Summarised) -> dict[str, Any]:
+    """What the summary evaluators said."""
     return {
         one.label: one.error if one.error is not None else one.value
-        for one in done.metrics
+        for one in summarised.metrics
         if not one.not_applicable
     }
 
@@ -66,7 +71,7 @@ def _summarised(
         "inputs": [row.input for row in all_rows],
         "outputs": [row.output for row in all_rows],
         "expected_outputs": [row.expected_output for row in all_rows],
-        "evaluators_results": _by_label(all_rows),
+        "evaluators_results": _values_by_label(all_rows),
     }
     metrics = []
     trace_id = made_ids.trace_id(scope.experiment_id, SUMMARY, 0)
@@ -88,7 +93,7 @@ def _summarised(
     return Summarised(keeps, [msgspec.Raw(record.rstrip(b"\n")) for record in (span.record, *made)])
 
 
-def _by_label(rows: Sequence[ResultRow]) -> dict[str, list[Any]]:
+def _values_by_label(rows: Sequence[ResultRow]) -> dict[str, list[Any]]:
     labels = dict.fromkeys(label for row in rows for label in (*row.scores, *row.errors))
     return {
         label: [None if (score := row.scores.get(label)) is None else score.value for row in rows]

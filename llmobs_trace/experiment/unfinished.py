@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Literal
 
 from msgspec import Struct
 
-from llmobs_trace.experiment.session import runs
+from llmobs_trace.errors import ExperimentError
+from llmobs_trace.experiment.passing_on import pass_on_what_the_dead_left
 from llmobs_trace.experiment.steps import Ended, all_runs
+from llmobs_trace.experiment.whereabouts import runs
+from llmobs_trace.settings.config import Config, from_environment
 
 
 class KeptRun(Struct, frozen=True):
@@ -24,8 +29,15 @@ class KeptRun(Struct, frozen=True):
     state: Literal["at work", "interrupted", "finished"]
 
 
+def tell_of_dead_runs(config: Config) -> None:
+    """Have catalogs know of runs whose processes died, as far as this configuration can ask them."""
+    with suppress(ExperimentError):  # no directory, no runs
+        pass_on_what_the_dead_left(runs(), config)
+
+
 def listed() -> Iterator[KeptRun]:
-    """All of them, the newest first."""
+    """All of them, the newest first. The catalogs of those whose processes died hear of it."""
+    tell_of_dead_runs(from_environment(os.environ)[0])
     for steps in all_runs(runs()):
         ended = {
             (step.row, step.repeat): step.error is not None

@@ -8,9 +8,10 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from llmobs_trace.capture.recorder import Recorder, Scope
+from llmobs_trace.errors import ConfigurationError
 from llmobs_trace.experiment.counts import Counts
 from llmobs_trace.experiment.limits import RetryOn
 from llmobs_trace.experiment.routing import Router
@@ -31,11 +32,36 @@ class Options:
     max_failures: float | None = None
 
 
+def options(
+    jobs: int,
+    executor: Executor | Callable[[], Executor] | None,
+    timeout: float | None,
+    retries: int,
+    retry_on: RetryOn | None,
+    max_wait: float,
+    raise_errors: bool,
+    max_failures: float | None,
+) -> Options:
+    """The arguments, checked. Raises `ConfigurationError`."""
+    for name, value in (("jobs", jobs), ("retries", retries)):
+        least = 1 if name == "jobs" else 0
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ConfigurationError(f"{name}: given {value!r}; expected a number from {least}")
+    for name, seconds in (("timeout", timeout), ("max_wait", max_wait), ("max_failures", max_failures)):
+        if seconds is not None and (not isinstance(seconds, (int, float)) or not seconds >= 0):
+            raise ConfigurationError(f"{name}: given {seconds!r}; expected a number from 0")
+    if isinstance(retry_on, type):
+        retry_on = (retry_on,)
+    if retry_on is not None and not (callable(retry_on) or isinstance(retry_on, tuple)):
+        raise ConfigurationError(f"retry_on: given {retry_on!r}; expected exception types or a function")
+    return Options(jobs, executor, timeout, retries, retry_on, max_wait, raise_errors, max_failures)
+
+
 @dataclass(frozen=True)
 class Stop:
     """Why a run ends before its rows do. `at_once` leaves rows in the middle."""
 
-    status: str  # interrupted, failed
+    status: Literal["interrupted", "failed"]
     why: str
     exit_code: int
     at_once: bool = False

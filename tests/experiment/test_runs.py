@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -267,12 +269,20 @@ print(json.dumps([result.status, result.exit_code, result.why, result.done, resu
     assert len(rows_of(machine)) == 6
 
 
-def test_a_run_that_would_go_to_an_experiment_that_nobody_made_is_refused_before_its_first_row(
-    machine: Machine,
-) -> None:
-    machine.sends_to("http://127.0.0.1:9")
-    ended = machine.run(PROGRAM + CAPITALS + "experiment.run()", code=1)
-    assert "ExperimentError: nothing was run: runs go to the local store" in ended.err
+def test_a_run_whose_experiment_nobody_makes_is_refused_before_its_first_row(machine: Machine) -> None:
+    class Refusing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(403)
+
+        do_POST = do_GET
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        machine.sends_to(f"http://127.0.0.1:{server.server_port}")
+        ended = machine.run(PROGRAM + CAPITALS + "experiment.run()", code=1)
+        server.shutdown()
+    assert "ExperimentError: nothing was run: " in ended.err
+    assert "403" in ended.err
     assert not calls(machine)
 
 

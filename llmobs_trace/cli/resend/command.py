@@ -24,6 +24,7 @@ from llmobs_trace.deliver import Destination, NamedExperiments, give_up
 from llmobs_trace.deliver.drain import drain, log_notices
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.rejected import FILE, Rejected
+from llmobs_trace.experiment.unfinished import tell_of_dead_runs
 from llmobs_trace.journal import AdoptedJournal, Owner, adoptable, passed_over
 from llmobs_trace.settings.config import Config, from_environment, resolve
 from llmobs_trace.settings.options import BY_NAME
@@ -87,6 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     directory, config, route_of = _plan(arguments.journal, arguments.allow, screen)
+    tell_of_dead_runs(config)
     if arguments.give_up is not None:
         return _give_up(directory, arguments.give_up, screen)
     tallies: dict[str, Counter[str]] = {}

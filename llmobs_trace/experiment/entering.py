@@ -1,0 +1,114 @@
+"""Enters a run into the catalog of its destination, and says there how far it is. The calling thread.
+
+The run's mark is on disk before anything is asked for, and what is made carries it: a process that dies
+before it hears what was made leaves a mark by which the next one finds it. What the catalog is told of the
+run's end is on disk, too, before it is told, so that whoever comes after a process that died there says it in
+its place: see `passing_on`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from llmobs_trace.capture.recorder import Recorder
+from llmobs_trace.catalog.catalog import (
+    NOTHING,
+    Catalog,
+    CatalogDataset,
+    CatalogError,
+    CatalogProject,
+    NewExperiment,
+    Record,
+    Status,
+)
+from llmobs_trace.encode import encode
+from llmobs_trace.errors import ExperimentError, StoreError
+from llmobs_trace.experiment import describing
+from llmobs_trace.experiment.dataset import Dataset
+from llmobs_trace.experiment.definition import Definition
+from llmobs_trace.experiment.passing_on import Told, tell
+from llmobs_trace.experiment.project import project_of
+from llmobs_trace.experiment.steps import Manifest, Steps
+from llmobs_trace.pipeline import Pipeline, catalog_of
+
+
+def enter(pipeline: Pipeline, experiment: Definition, known: Manifest, recorder: Recorder) -> None:
+    """Find or make the run's project, dataset and experiment, and write their ids into its manifest. Raises
+    `ExperimentError`: nothing was run.
+    """
+    try:
+        with catalog_of(pipeline.config) as catalog:
+            project = project_of(catalog, pipeline.config, experiment.project)
+            known.project_id, known.project_name = project.id, project.name
+            dataset = _dataset(catalog, project, experiment.dataset, known.dataset_name, recorder)
+            known.dataset_id, known.dataset_version = dataset.id, dataset.version
+            made = catalog.experiment(_wanted(known, recorder))
+            known.experiment_id, known.unique_name = made.id, made.unique_name
+            known.dataset_version = made.dataset_version
+            known.catalog = catalog.name
+    except (CatalogError, StoreError) as error:
+        raise ExperimentError(f"nothing was run: {error}") from error
+
+
+def say(
+    steps: Steps,
+    pipeline: Pipeline | None,
+    status: Status,
+    error: str | None = None,
+    summary: Mapping[str, object] | None = None,
+) -> None:
+    """Tell the catalog how far the run is. Where that can't be now, whoever comes next does."""
+    if pipeline is None or not steps.manifest.catalog:
+        return
+    metadata = describing.catalog_metadata(steps.manifest, summary) if summary else NOTHING
+    tell(steps, pipeline.config, Told(status, error, metadata))
+
+
+def _wanted(known: Manifest, recorder: Recorder) -> NewExperiment:
+    return NewExperiment(
+        id=known.experiment_id,
+        run=known.run,
+        name=known.name,
+        project_id=known.project_id,
+        dataset_id=known.dataset_id,
+        dataset_version=known.dataset_version,
+        description=known.description,
+        config=_redacted(recorder, "config", bytes(known.config)),
+        metadata=describing.catalog_metadata(known),
+        repeats=known.repeats,
+        parent_id=known.parent_experiment_id,
+    )
+
+
+def _dataset(
+    catalog: Catalog, project: CatalogProject, dataset: Dataset, name: str, recorder: Recorder
+) -> CatalogDataset:
+    """The dataset that the rows are in: theirs, where they came from this catalog; else the one of the name,
+    which holds them from now on.
+    """
+    source = dataset.source
+    if source is not None and source.catalog == catalog.name:
+        return source.dataset
+    found = catalog.dataset(project.id, name, _records(dataset, recorder), mirror=dataset.sync == "mirror")
+    assert found is not None  # rows were given
+    return found
+
+
+def _records(dataset: Dataset, recorder: Recorder) -> Iterator[Record]:
+    for row in dataset:
+        yield Record(
+            id=row.id or "",
+            input=_redacted(recorder, "input", encode(row.input)),
+            expected_output=_redacted(recorder, "expected_output", encode(row.expected_output)),
+            metadata=_redacted(recorder, "metadata", encode(row.metadata)),
+            tags=row.tags,
+        )
+
+
+def _redacted(recorder: Recorder, field: str, encoded: bytes) -> msgspec.Raw:
+    """A value as a redactor leaves it: what is kept of a run is what is recorded of it."""
+    if recorder.redactor is not None and encoded != b"null":
+        encoded = recorder.redactor.apply(field, encoded)
+    return msgspec.Raw(encoded)

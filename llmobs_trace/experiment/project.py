@@ -1,0 +1,25 @@
+"""Finds the project that an experiment belongs to, which is named in one of several ways. Any thread."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from llmobs_trace.catalog.catalog import Catalog, CatalogProject
+from llmobs_trace.settings.config import Config
+
+
+def project_of(catalog: Catalog, config: Config, named: str | None) -> CatalogProject:
+    """The project of this name; of none, the one that was configured by its name or id; else that of the
+    directory's name. It is made where there is none.
+    """
+    name = named or config.project_name
+    if name is None and "project_id" in config.given:
+        return CatalogProject(id=config.project_id, name=config.project_id)
+    return catalog.project(name or _directory())
+
+
+def _directory() -> str:
+    try:
+        return Path.cwd().name or "root"
+    except OSError:  # it has been deleted
+        return "root"
