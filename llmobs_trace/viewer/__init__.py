@@ -10,7 +10,8 @@ rows             the list of its rows, which row_query finds; neighbours of one
 traces           one row: its trace, its spans in the order of the tree
 spans            one span, whole; its tags
 metrics          what was measured of rows and spans
-compared         two experiments side by side; flips where a row says something else
+compared         how two experiments and more compare
+side_by_side     their rows; flips where one says something else, regressions which are worse
 compare_process  what takes long of it, in a process of its own
 """
 

@@ -16,6 +16,7 @@ from llmobs_trace.viewer import (
     experiments,
     neighbours,
     rows,
+    side_by_side,
     spans,
     traces,
 )
@@ -36,8 +37,10 @@ _API: Final[tuple[tuple[str, Answer], ...]] = (
     ("experiments/<id>/spans/<id>", spans.span),
     ("experiments/<id>/spans/<id>/shown", spans.shown),
     ("compare", compared.comparison),
-    ("compare/rows", compared.rows),
+    ("compare/rows", side_by_side.rows),
+    ("compare/row", side_by_side.row),
 )
+_COMPARING: Final = (compared.comparison, side_by_side.rows, side_by_side.row)
 _PAGES: Final = ("", "experiments", "compare")
 
 
@@ -70,7 +73,7 @@ def asked_about(path: str, query: Query) -> list[str]:
     if found is None or not path.startswith("/api/"):
         return []
     answer, ids = found
-    return compared.asked_about(query) if answer in (compared.comparison, compared.rows) else ids[:1]
+    return compared.asked_about(query) if answer in _COMPARING else ids[:1]
 
 
 def _api(store: Store, path: str, query: Query, apart: Apart | None) -> Response:

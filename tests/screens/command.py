@@ -26,6 +26,9 @@ PAGES = {
     "trace": TRACE,
     "chat": f"{TRACE}#0b00000000080008",
     "compare": PAIR,
+    "reading": f"{PAIR}&read=0b00000000080001",
+    "reading-differences": f"{PAIR}&read=0b00000000080001&diff=1",
+    "reading-three": f"{PAIR}&c=shorter-prompt&regressions=1&read=0b00000000080001",
     "compare-three": f"{PAIR}&c=shorter-prompt",
     "compare-nothing": "/compare?a=baseline&b=elsewhere",
 }

@@ -202,6 +202,8 @@ def test_a_list_of_experiments_is_answered_without_counting(tmp_path: Path) -> N
         ("experiments/e/spans/a/shown", {}),
         ("compare/rows", {"a": "e", "b": "e"}),
         ("compare/rows", {"a": "e", "b": "e", "changed": "1"}),
+        ("compare/rows", {"a": "e", "b": "e", "regressions": "1"}),
+        ("compare/row", {"a": "e", "b": "e", "regression": "1"}),
         *(("compare/rows", {"a": "e", "b": "e", "flipped": label}) for label in ("f1", "tone")),
         *(("compare/rows", {"a": "e", "b": "e", "sort": sort}) for sort in ("duration", "score:f1", *SPENT)),
     ],

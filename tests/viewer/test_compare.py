@@ -62,7 +62,7 @@ def test_rows_show_what_changed_word_by_word(page: Page, server: str) -> None:
     expect(row.get_by_role("rowheader")).to_have_text(re.compile("row-004.*changed"))
     expect(row.locator("del")).to_have_text("4")
     expect(row.locator("ins")).to_have_text("8")
-    expect(row.locator('[data-column="correct"]')).to_have_text("false fail → true pass")
+    expect(row.locator('[data-column="correct"]')).to_have_text("▲ better: false fail → true pass")
     same = page.locator("table.compared tbody tr").nth(4)
     expect(same.locator('[data-column="likeness"]')).to_have_text("failed")
     expect(same.locator("del, ins")).to_have_count(0)
@@ -272,7 +272,7 @@ def test_who_leaves_a_trace_that_was_opened_from_a_comparison_is_back_where_they
     page: Page, server: str
 ) -> None:
     page.goto(f"{server}/compare?a=before&b=after&changed=1&direction.likeness=lower")
-    page.locator("table.compared tbody a.open").nth(1).click()
+    page.locator("table.compared tbody a.answer").nth(2).click()
     expect(page.locator("main h1")).to_have_text("row-008")
     page.keyboard.press("n")
     expect(page.locator("main h1")).to_have_text("row-009")

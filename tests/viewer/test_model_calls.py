@@ -272,9 +272,9 @@ def test_a_cost_decides_where_somebody_chooses_it_to(page: Page, serve: Serve, d
     row = page.locator("table.verdicts tbody tr").filter(has=page.get_by_role("rowheader", name="cost_usd"))
     expect(row).to_contain_text("in all $0.30 and $0.60")
     expect(row).to_contain_text("+100%")
-    expect(page.locator("main")).to_contain_text("B against A: ? cannot tell")
+    expect(page.locator("main")).to_contain_text("As a whole: ? cannot tell")
     page.get_by_label("Which cost_usd is better").select_option("lower")
-    expect(page.locator("main")).to_contain_text("B against A: ▼ worse")
+    expect(page.locator("main")).to_contain_text("As a whole: ▼ worse")
     compared = page.locator("table.compared tbody tr").first
     expect(compared.locator("[data-column=Cost]")).to_have_text("$0.01 → $0.02")
     expect(compared.locator("[data-column=Tokens]")).to_have_text("1,200 + 7")

@@ -187,6 +187,9 @@ def test_two_experiments_come_row_by_row(store: Store) -> None:
     assert answer(store, "/api/compare/rows", a="a", b="b", changed="1")["total"] == 2
     assert answer(store, "/api/compare/rows", a="a", b="b", flipped="ok")["total"] == 1
     assert answer(store, "/api/compare/rows", a="a", b="b", q="no")["total"] == 2
+    assert answer(store, "/api/compare/rows", a="a", b="b", regressions="1")["total"] == 1
+    told = {"direction.ok": "lower"}
+    assert answer(store, "/api/compare/rows", a="a", b="b", regressions="1", **told)["total"] == 0
     assert answer(store, "/api/compare", a="a", b="b")["rows"]["paired"] == 3
     assert len(answer(store, "/api/compare", a="a", b="b", c="a")["comparisons"]) == 2
 

@@ -15,17 +15,17 @@ export function wholeAnswers(row, letters, experiments, source) {
   const key = sides.map(([, found]) => found?.span_id ?? "").join(" ");
   return island(`answers-${key}`, () => {
     const box = node(h("div", { class: "answers" }, h("p", { class: "quiet" }, "Loading the whole answers…")));
-    load(box, sides, source);
+    load(box, sides, source, row.changed);
     return box;
   });
 }
 
-async function load(box, sides, source) {
+async function load(box, sides, source, isChanged) {
   try {
     const answers = await Promise.all(
       sides.map(async ([, found, experiment]) => found && (await answerOf(found, experiment, source))),
     );
-    patch(box, columns(sides, answers));
+    patch(box, columns(sides, answers, isChanged));
   } catch (error) {
     patch(box, h("p", { class: "failed", role: "alert" }, `The answers can't be had: ${error.message}`));
   }
@@ -44,13 +44,13 @@ async function answerOf(row, experiment, source) {
   return { text: plainText(found.output), part };
 }
 
-function columns(sides, answers) {
+function columns(sides, answers, isChanged) {
   const [first] = answers;
   const pieces = sideBySide(answers.map((each) => each?.text ?? null));
   const others = answers.slice(1).filter(Boolean);
   const equal = first && others.length > 0 && others.every((each) => each.text === first.text);
   return [
-    equal ? h("p", { class: "quiet" }, alike([first, ...others])) : null,
+    equal ? h("p", { class: "quiet" }, alike([first, ...others], isChanged)) : null,
     h(
       "div",
       { class: "sides-by-side" },
@@ -66,7 +66,8 @@ function columns(sides, answers) {
   ];
 }
 
-function alike(answers) {
+function alike(answers, isChanged) {
+  if (!isChanged) return "The answers are equal.";
   return answers.some(({ part }) => part !== null)
     ? "What is shown of them is equal: they differ in what is not."
     : "As texts they are equal: they differ in how they are written as JSON.";

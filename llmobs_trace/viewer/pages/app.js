@@ -101,7 +101,7 @@ async function moved({ back = false, replace = false, focus = null } = {}) {
   if (back) {
     scrollTo(0, history.state?.scroll ?? 0);
     document.getElementById(history.state?.focus ?? "")?.focus({ preventScroll: true });
-  } else if (!same && !replace) {
+  } else if (focus !== null || (!same && !replace)) {
     scrollTo(0, 0);
     const left = focus === null ? null : document.getElementById(focus);
     if (left === null) document.querySelector("main h1")?.focus({ preventScroll: true });

@@ -7,14 +7,15 @@ import { duration } from "./format.js";
 import { saying } from "./metric.js";
 import { line, previewCell } from "./preview.js";
 import { repeat, rowName } from "./repeats.js";
-import { change, href } from "./router.js";
+import { change, changed, href } from "./router.js";
 import { costText, hasSpent, tokens } from "./spent.js";
 import { cell, column, table, wholeRow } from "./table.js";
+import { turnOf, turned } from "./turn.js";
 
 const FALLBACK = ["start", "asc"];
 
 /** The table of them: `letters` name the experiments, whose rows `rows` has by letter. */
-export function comparedRows(route, { rows, letters, source }, experiments) {
+export function comparedRows(route, { rows, letters, source, comparisons }, experiments) {
   const labels = labelsOf(rows, letters);
   const hasRepeats = repeat(rows);
   const spending = rows.some((row) => letters.some((each) => row[each] && hasSpent(row[each])));
@@ -34,7 +35,7 @@ export function comparedRows(route, { rows, letters, source }, experiments) {
     body: rows.map((row) => {
       const open = route.params.get("open") === keyOf(row, letters);
       return [
-        comparedRow(route, row, letters, labels, experiments, { open, spending, hasRepeats }),
+        comparedRow(route, row, letters, labels, experiments, { open, spending, hasRepeats, comparisons }),
         open
           ? h(
               "tr",
@@ -52,7 +53,7 @@ export function comparedRows(route, { rows, letters, source }, experiments) {
 }
 
 /** What a row is known by in the address: the span of the first that has it. */
-function keyOf(row, letters) {
+export function keyOf(row, letters) {
   return row[letters.find((each) => row[each])].span_id;
 }
 
@@ -69,7 +70,7 @@ function labelsOf(rows, letters) {
   return [...found].sort();
 }
 
-function comparedRow(route, row, letters, labels, experiments, { open, spending, hasRepeats }) {
+function comparedRow(route, row, letters, labels, experiments, { open, spending, hasRepeats, comparisons }) {
   const first = letters.findIndex((each) => row[each]);
   const any = row[letters[first]];
   const lines = letters.map((each) => (row[each] ? answerOf(row[each]) : null));
@@ -82,7 +83,13 @@ function comparedRow(route, row, letters, labels, experiments, { open, spending,
       { scope: "row", role: "rowheader" },
       h(
         "a",
-        { class: "open", id: `open-${any.span_id}`, dir: "auto", href: traceOf(route, experiments[first], any) },
+        {
+          class: "open",
+          id: `open-${any.span_id}`,
+          dir: "auto",
+          href: changed(route, { read: any.span_id, offset: null, open: null }),
+          title: "Read its answers",
+        },
         rowName(row, any.name, hasRepeats),
       ),
       row.changed
@@ -104,7 +111,7 @@ function comparedRow(route, row, letters, labels, experiments, { open, spending,
     letters.map((each, index) =>
       answerCell(route, row[each], lines[index], marked(pieces[index], index), experiments[index], outputOf(each)),
     ),
-    labels.map((label) => flipCell(row, letters, label)),
+    labels.map((label) => flipCell(row, letters, label, comparisons)),
     cell("Latency", {}, arrowed(letters.map((each) => (row[each] ? duration(row[each].duration_ns) : "–")))),
     spending && [
       cell("Tokens", {}, unlessSame(letters.map((each) => (row[each] && tokens(row[each]).replace(" → ", " + ")) || "–"))),
@@ -114,7 +121,7 @@ function comparedRow(route, row, letters, labels, experiments, { open, spending,
 }
 
 /** The trace knows the comparison that it is opened from: that is above it. */
-function traceOf(route, experiment, row) {
+export function traceOf(route, experiment, row) {
   return href(["experiments", experiment.id, "traces", row.trace_id], { from: route.params }, row.span_id);
 }
 
@@ -143,10 +150,23 @@ function answerCell(route, row, shown, answer, experiment, column) {
   );
 }
 
-function flipCell(row, letters, label) {
+/** Only what says another thing is coloured: a score is mostly another number. */
+function flipCell(row, letters, label, comparisons) {
   const values = letters.map((each) => said(row[each], label));
-  const same = values.every((value) => value === values[0]);
-  return cell(label, { class: same ? "metric quiet" : "metric flipped" }, same ? values[0] : arrowed(values));
+  if (values.every((value) => value === values[0])) return cell(label, { class: "metric quiet" }, values[0]);
+  const turn = turnOf(row, letters, label, comparisons);
+  const flips = isFlip(row, label);
+  return cell(
+    label,
+    { class: ["metric", flips && "flipped", flips && turn].filter(Boolean).join(" ") },
+    flips && turn !== null ? turned(turn) : null,
+    arrowed(values),
+  );
+}
+
+/** Whether a label says another thing of the row: that a score is another number is none. */
+export function isFlip({ flips }, label) {
+  return (Array.isArray(flips) ? flips : Object.values(flips).flat()).includes(label);
 }
 
 /** A line with what is another in it marked. */
@@ -164,7 +184,8 @@ function unlessSame(values) {
   return values.every((value) => value === values[0]) ? h("span", { class: "quiet" }, values[0]) : arrowed(values);
 }
 
-function said(row, label) {
+/** What a row's metrics of a label say, in a few words. */
+export function said(row, label) {
   if (!row) return "–";
   const found = row.metrics.filter((metric) => metric.label === label);
   if (found.length === 0) return "missing";

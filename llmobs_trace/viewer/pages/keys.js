@@ -26,6 +26,14 @@ export const LISTED = [
     ],
   ],
   [
+    "Reading answers side by side",
+    [
+      ["j, k", "next row, previous row"],
+      ["r", "next regression"],
+      ["d", "what is another, word by word"],
+    ],
+  ],
+  [
     "In a trace",
     [
       ["↑ ↓, j k", "the span above or below"],

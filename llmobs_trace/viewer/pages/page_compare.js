@@ -1,31 +1,33 @@
-// Two or more experiments side by side: a verdict for each metric, then row by row what changed.
+// Two or more experiments side by side: a verdict for each metric, then row by row what changed; or one row, to read.
 
-import { comparedRows } from "./compared_rows.js";
 import { aboveExperiment } from "./above.js";
+import { askedRows, filters } from "./compared_filters.js";
+import { comparedRows, keyOf } from "./compared_rows.js";
 import { directions } from "./direction.js";
 import { h } from "./dom.js";
 import { counted, number, shortId } from "./format.js";
+import { matrix } from "./matrix.js";
 import { Missing } from "./missing.js";
-import { change, changed, href } from "./router.js";
-import { pager, search, whole } from "./table.js";
-import { verdict, verdictTable } from "./verdicts.js";
+import * as reading from "./reading.js";
+import { changed, href } from "./router.js";
+import { pager, whole } from "./table.js";
+import { known, verdictTable } from "./verdicts.js";
 
 const LIMIT = 100;
 // How often to ask for verdicts that are being worked out.
 const AGAIN_MS = 500;
-const FILTERS = ["q", "changed", "flipped", "sort", "order"];
 
 /** Verdicts on many rows take seconds: the rows are there before them, and what they last were is shown meanwhile. */
 export async function load(route, source, before) {
   const ids = chosen(route);
   if (ids.length < 2) throw new Missing("a comparison needs two experiments: choose them in the list");
+  if (route.params.has("read")) return reading.load(route, source, before, ids, ids.map((_, index) => letter(index)));
   const offset = whole(route, "offset");
-  const params = { limit: LIMIT, offset: offset || null };
-  for (const name of FILTERS) params[name] = route.params.get(name);
   const said = directions(route);
-  const asked = JSON.stringify([ids, params, said]);
+  const params = { limit: LIMIT, offset: offset || null, ...askedRows(route), ...said };
+  const asked = JSON.stringify([ids, params]);
   // Only what is open of it is another.
-  if (before?.pending === false && before.asked === asked && before.found.revision === (await source.revision()))
+  if (before?.pending === false && before.asked === asked && before.found?.revision === (await source.revision()))
     return before;
   const askRows = () => source.compareRows(ids, params);
   const known = before?.pending && before.asked === asked ? before.found : null;
@@ -34,11 +36,14 @@ export async function load(route, source, before) {
   if (pending && found === known && found.revision !== answer.revision) found = await askRows();
   let comparisons = answer.comparisons ?? [answer];
   // As long as nothing is known of what was chosen just now, what was shown before it is.
-  if (comparisons.length === 0 && before?.letters.length === ids.length && isOf(before, ids))
+  if (comparisons.length === 0 && before?.letters?.length === ids.length && isOf(before, ids))
     comparisons = before.comparisons;
+  const isApart = comparisons.some(({ rows }) => rows.paired === 0);
   return {
     source,
     asked,
+    // Without a row in common each has its own means alone.
+    alone: isApart ? await Promise.all(ids.map((id) => source.experiment(id))) : null,
     found,
     pending,
     comparisons,
@@ -70,20 +75,31 @@ function chosen(route) {
   return ids;
 }
 
-export function title(route, { experiments }) {
+export function title(route, { experiments, read }) {
+  if (read !== undefined) return reading.title(read);
   return `Compare ${experiments
     .map((each) => each.name ?? shortId(each.id))
     .join(" and ")}`;
 }
 
-export function path(route) {
-  return [
-    ...aboveExperiment(),
-    ["Compare", href(["compare"], route.params)],
-  ];
+export function path(route, { read }) {
+  const list = new URLSearchParams(route.params);
+  for (const own of ["read", "diff"]) list.delete(own);
+  const found = [...aboveExperiment(), ["Compare", href(["compare"], list)]];
+  return read === undefined ? found : [...found, [reading.title(read), href(["compare"], route.params)]];
+}
+
+/** What to go on from, on the page above. */
+export function focusAbove({ read }) {
+  return read === undefined ? null : reading.focusAbove(read);
+}
+
+export function keys(route, data) {
+  return data.read === undefined ? {} : reading.keys(route, data);
 }
 
 export function view(route, data) {
+  if (data.read !== undefined) return reading.view(route, data);
   const { comparisons, experiments, letters } = data;
   return [
     h(
@@ -93,6 +109,9 @@ export function view(route, data) {
       h(
         "div",
         { class: "actions" },
+        data.rows.length > 0
+          ? h("a", { class: "button main", href: changed(route, { read: keyOf(data.rows[0], letters), offset: null, open: null }) }, "Read the answers")
+          : null,
         experiments.length === 2
           ? h(
               "a",
@@ -106,20 +125,18 @@ export function view(route, data) {
       ),
     ),
     h("p", { key: "pending", class: "pending", role: "status" }, data.pending ? waiting(comparisons) : null),
-    comparisons.map((comparison, index) =>
-      h(
+    comparisons.map((comparison, index) => {
+      const name = letters[index + 1].toUpperCase();
+      return h(
         "section",
-        {
-          key: `verdicts-${index}`,
-          class: "against",
-          "aria-label": `${letters[index + 1].toUpperCase()} against A`,
-        },
-        h("h2", {}, `${letters[index + 1].toUpperCase()} against A: `, verdict(comparison.verdict)),
-        h("p", { class: "quiet" }, paired(comparison.rows, letters[index + 1].toUpperCase())),
-        verdictTable(route, comparison, ["A", letters[index + 1].toUpperCase()]),
-      ),
-    ),
-    h("div", { key: "rows" }, filters(route, data), rowsPart(route, data, experiments)),
+        { key: `verdicts-${index}`, class: "against", "aria-label": `${name} against A` },
+        h("h2", {}, `${name} against A: `, known(comparison)),
+        h("p", { class: "quiet" }, paired(comparison.rows, name)),
+        comparisons.length === 1 ? verdictTable(route, comparison, ["A", name], data.alone) : null,
+      );
+    }),
+    comparisons.length > 1 ? matrix(route, comparisons, letters, data.alone) : null,
+    h("div", { key: "rows" }, filters(route, data, data.comparisons), rowsPart(route, data, experiments)),
   ];
 }
 
@@ -151,7 +168,8 @@ function sides(experiments) {
 }
 
 function paired(rows, other) {
-  if (rows.paired === 0) return "No row in common: rows are paired by their row ids, and no id is in both.";
+  if (rows.paired === 0)
+    return "No row in common, and so no verdict: rows are paired by their row ids, and no id is in both. Each has its own means.";
   const parts = [`${counted(rows.paired, "row")} in both`];
   if (Math.max(rows.runs_a, rows.runs_b) > rows.paired)
     parts.push(`${times(rows.runs_a)} in A and ${times(rows.runs_b)} in ${other}, judged by the mean of each row`);
@@ -164,73 +182,6 @@ function paired(rows, other) {
 
 function times(runs) {
   return counted(runs, "run");
-}
-
-function filters(route, data) {
-  const { params } = route;
-  const set = (changes) => change({ ...changes, offset: null });
-  const labels = [
-    ...new Set(
-      data.comparisons.flatMap((each) =>
-        each.metrics
-          .filter((metric) => !metric.builtin && metric.kind !== "json")
-          .map((metric) => metric.label),
-      ),
-    ),
-  ];
-  const applied = ["q", "changed", "flipped"].some((name) => params.has(name));
-  return h(
-    "div",
-    { class: "filters", role: "search", "aria-label": "Filter the rows" },
-    h("h2", {}, "Rows"),
-    h("span", { class: "quiet found", role: "status" }, number(data.total)),
-    search(route, "Search the rows", (text) => set({ q: text })),
-    h(
-      "label",
-      {},
-      h("span", { class: "unseen" }, "Which rows"),
-      h(
-        "select",
-        {
-          on: {
-            change: ({ target: { value } }) =>
-              set({
-                changed: value === "changed" ? 1 : null,
-                flipped: value.startsWith("flipped ") ? value.slice("flipped ".length) : null,
-              }),
-          },
-        },
-        [
-          ["", "All rows"],
-          ["changed", "The answer changed"],
-          ...labels.map((label) => [`flipped ${label}`, `${label} changed`]),
-        ].map(([key, text]) =>
-          h(
-            "option",
-            {
-              key,
-              value: key,
-              selected:
-                key ===
-                (params.has("flipped")
-                  ? `flipped ${params.get("flipped")}`
-                  : params.has("changed")
-                    ? "changed"
-                    : ""),
-            },
-            text,
-          ),
-        ),
-      ),
-    ),
-    applied
-      ? h(
-          "a",
-          { class: "quiet", href: changed(route, { q: null, changed: null, flipped: null, offset: null }) },
-          "Clear all",
-        )
-      : null,
-  );
 }
 
 function rowsPart(route, data, experiments) {

@@ -3,7 +3,8 @@
 //   /experiments                                  ?q=&offset=&pick=a,b
 //   /experiments/{id}                             ?sort=&order=&status=&error=&failed=&not_applicable=&missing=&label=&min=&max=&below=&value=&q=&offset=
 //   /experiments/{id}/traces/{trace_id}#{span}    ?fold=&spans=&at= and the list's, or from=
-//   /compare?a=&b=[&c=…]                          &q=&changed=&flipped=&sort=&order=&offset=&direction.<label>=
+//   /compare?a=&b=[&c=…]                          &q=&regressions=&improvements=&changed=&failed=&flipped=&sort=&order=
+//                                                 &offset=&open=&direction.<label>=, and to read one row &read=&diff=
 //
 // A saved file has one address for all its pages: there, what would be the address stands behind its `#`.
 

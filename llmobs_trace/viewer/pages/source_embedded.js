@@ -38,6 +38,7 @@ export function embedded(saved) {
       throw new Missing("a saved file holds one experiment; llmobs-trace serve compares several");
     },
     compareRows: async () => ({ total: 0, rows: [] }),
+    compareRow: async () => ({ total: 0, position: null, row: null }),
   };
 }
 

@@ -15,6 +15,7 @@ export function http() {
     shown: (id, { span_id: spanId }) => get(["experiments", id, "spans", spanId, "shown"]),
     compare: (ids, directions) => get(["compare"], { ...lettered(ids), ...directions }),
     compareRows: (ids, params) => get(["compare", "rows"], { ...lettered(ids), ...params }),
+    compareRow: (ids, params) => get(["compare", "row"], { ...lettered(ids), ...params }),
     revision: async () => (await get(["revision"])).revision,
   };
 }

@@ -151,7 +151,7 @@ function readsBetter(child) {
     asChat(child) !== null ||
     asMessage(child) !== null ||
     asAnswer(child) !== null ||
-    (child.type === "string" && (child.value.length > 100 || child.value.includes("\n")))
+    (child.type === "string" && ((child.value.length > 48 && child.value.includes(" ")) || child.value.includes("\n")))
   );
 }
 

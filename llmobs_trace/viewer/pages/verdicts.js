@@ -20,8 +20,27 @@ export function verdict(word, { decides = true } = {}) {
   );
 }
 
-/** The table. `names`: what to call A and B. */
-export function verdictTable(route, comparison, [nameA, nameB]) {
+/** What is known of a comparison, in words: which metrics are better and worse, and of how many nobody can tell. */
+export function known({ metrics, verdict: whole, rows }) {
+  if (rows.paired === 0) return verdict(whole);
+  const deciding = metrics.filter((metric) => metric.decides && metric.judged);
+  const of = (word) => deciding.filter((metric) => metric.verdict === word);
+  const parts = ["worse", "better"]
+    .filter((word) => of(word).length > 0)
+    .map((word) => [h("span", { class: `verdict ${word}` }, h("span", { "aria-hidden": "true" }, `${SIGNS[word]} `), `${of(word).map(({ label }) => label).join(", ")} ${word}`)]);
+  const same = of("no different").length;
+  if (same > 0) parts.push(`${number(same)} no different`);
+  const unsure = of("cannot tell").length;
+  const all = unsure === deciding.length;
+  if (unsure > 0) parts.push(`${all ? "none of" : "of"} ${number(deciding.length)} metrics ${all ? "can be told" : `${number(unsure)} can’t be told`}`);
+  return [
+    parts.map((part, index) => [index > 0 ? "; " : null, part]),
+    h("span", { class: "quiet whole" }, parts.length > 0 ? " As a whole: " : null, verdict(whole)),
+  ];
+}
+
+/** The table. `names`: what to call A and B; `alone`: each experiment by itself, where no row is in both. */
+export function verdictTable(route, comparison, [nameA, nameB], alone = null) {
   const level = `${number(100 * comparison.confidence)}% interval`;
   const plain = (name, className = null) =>
     h("th", { scope: "col", role: "columnheader", class: className }, name);
@@ -38,12 +57,25 @@ export function verdictTable(route, comparison, [nameA, nameB]) {
       plain("Rows better, worse, same"),
       plain("Scored on both sides"),
     ],
-    body: inOrder(comparison.metrics).map((metric) => metricRow(route, metric, nameA, nameB, level)),
+    body: inOrder(comparison.metrics).map((metric) => metricRow(route, withOwn(metric, alone), nameA, nameB, level)),
   });
 }
 
+/** With each experiment's own mean where no row is in both; `place` is the other's among `alone`. */
+export function withOwn(metric, alone, place = 1) {
+  if (alone === null || metric.builtin || typeof metric.mean_a === "number") return metric;
+  const [a, b] = [alone[0], alone[place]].map(({ scores }) => ownMean(scores.find(({ label }) => label === metric.label)));
+  return { ...metric, kind: a?.kind ?? b?.kind ?? metric.kind, mean_a: a?.mean, mean_b: b?.mean };
+}
+
+function ownMean(score) {
+  const share = (kind, some = 0, others = 0) => (some + others > 0 ? { kind, mean: some / (some + others) } : null);
+  if (typeof score?.mean === "number") return { kind: "score", mean: score.mean };
+  return share("assessment", score?.passed, score?.not_passed) ?? share("boolean", score?.values?.true, score?.values?.false);
+}
+
 /** What has a verdict of better and worse first, then what has none, our own measures last. */
-function inOrder(metrics) {
+export function inOrder(metrics) {
   const place = ({ builtin, kind }) => (builtin ? 3 : kind === "json" ? 2 : kind === "category" ? 1 : 0);
   return [...metrics].sort((one, other) => place(one) - place(other));
 }
@@ -79,7 +111,7 @@ function metricRow(route, metric, nameA, nameB, level) {
   );
 }
 
-function note(metric) {
+export function note(metric) {
   if (AMOUNTS.has(metric.kind)) {
     const { total_a: a, total_b: b } = metric;
     const totals = typeof a === "number" ? `; in all ${value(metric, a)} and ${value(metric, b)}` : "";
@@ -97,7 +129,7 @@ function nothing() {
   return h("span", { class: "quiet" }, "–");
 }
 
-function value(metric, mean) {
+export function value(metric, mean) {
   if (mean === null || mean === undefined) return nothing();
   if (metric.kind === "latency") return duration(Math.round(mean));
   if (metric.kind === "cost") return dollars(mean);
@@ -110,12 +142,12 @@ function round(value) {
 }
 
 /** A difference with its sign and unit: points of a share, percent of an amount, the score's own. */
-function difference(metric, by) {
+export function difference(metric, by) {
   if (by === null || by === undefined) return nothing();
   return signed(metric, by) + (SHARES.has(metric.kind) ? " points" : "");
 }
 
-function signed(metric, by) {
+export function signed(metric, by) {
   const isShare = AMOUNTS.has(metric.kind) || SHARES.has(metric.kind);
   const shown = isShare ? round(100 * by) : Number(by.toPrecision(3));
   // What rounds to zero has no sign.
