@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -14,10 +16,11 @@ from llmobs_trace.capture import active
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.encode import Redactor
+from llmobs_trace.settings import inherited
 from llmobs_trace.settings.config import Config
 
 if TYPE_CHECKING:
-    from llmobs_trace.catalog.catalog import Catalog
+    from llmobs_trace.catalog.catalog import Catalog, Status
     from llmobs_trace.deliver.destination import Destination
     from llmobs_trace.deliver.named_experiments import Asking
     from llmobs_trace.journal import NamedRun, Queue
@@ -94,9 +97,17 @@ class Pipeline:
             self._end_by = now + timeout
         return max(self._end_by - now, 0.0)
 
-    def shutdown(self, timeout_seconds: float) -> bool:
-        """Deliver what can be within the time, and stop the sender; what remains stays in the journal."""
-        return self.worker.shutdown(timeout_seconds)
+    def shutdown(self, timeout_seconds: float, *, ends_run: bool = True) -> bool:
+        """Deliver what can be within the time, and stop the sender; what remains stays in the journal. With
+        `ends_run` it is said of the run's experiment how it ended, if this process began it.
+        """
+        from llmobs_trace.deliver.named_experiments import Ending
+
+        ending = None
+        if ends_run and self.config.mark and inherited.begins_its_run(os.environ):
+            status, error = _how_it_ends()
+            ending = Ending(mark=self.config.mark, status=status, error=error)
+        return self.worker.shutdown(timeout_seconds, ending)
 
     def close(self, *, keep: bool = True) -> None:
         """Let go of the journal; what is pending stays in it, if it is to be kept."""
@@ -135,6 +146,16 @@ class Pipeline:
             warn("%s dropped, and lost: only trace headers name their experiments, which are refused", said)
         if (dropped := stats.dropped - and_pending - given_up) > 0:
             warn("%s dropped, and lost: %s", events(dropped, "were"), why_dropped(self.queue))
+
+
+def _how_it_ends() -> tuple[Status, str | None]:
+    """By an exception that nobody caught, if Python has told of one; in a session of a person's one of any
+    earlier moment. Of what it says nothing is told: no redactor has seen it.
+    """
+    error = getattr(sys, "last_value", None)
+    if error is None or hasattr(sys, "ps1"):
+        return "completed", None
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed", type(error).__qualname__
 
 
 def _destination(config: Config) -> Destination:

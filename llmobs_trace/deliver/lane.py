@@ -22,7 +22,7 @@ from llmobs_trace.deliver.answers import (
 from llmobs_trace.deliver.destination import Destination
 from llmobs_trace.deliver.fork_gate import Gate
 from llmobs_trace.deliver.ledger import Ledger
-from llmobs_trace.deliver.named_experiments import NamedExperiments
+from llmobs_trace.deliver.named_experiments import Ending, NamedExperiments
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.poison import Search, SizeLimit
 from llmobs_trace.deliver.rejected import Rejected
@@ -62,6 +62,13 @@ class Sending:
     max_hearsay_bytes: int = 0
     clock: Callable[[], float] = Clock.now
     chance: Callable[[], float] = _chance
+
+    def say_how_it_ended(self, ending: Ending, timeout_seconds: float) -> None:
+        """Where its experiment is known, and as far as that can be within the time."""
+        with self.gate.importing():
+            self.named.open()
+        with self.gate.open_for_forks():
+            self.named.end(ending, timeout_seconds)
 
 
 @dataclass

@@ -17,7 +17,7 @@ Of a run that only a trace header names nothing is known but its mark: whoever h
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -25,7 +25,7 @@ from uuid import UUID
 import msgspec
 from msgspec import structs
 
-from llmobs_trace.catalog.catalog import OUR_METADATA, Catalog, CatalogError, NewExperiment
+from llmobs_trace.catalog.catalog import OUR_METADATA, Catalog, CatalogError, NewExperiment, Status
 from llmobs_trace.deliver.answers import ACTIONS, Action, Answer, Verdict, verdict_of
 from llmobs_trace.deliver.run_files import Busy, Found, RunFiles
 from llmobs_trace.http_client.connection import Key
@@ -55,6 +55,14 @@ def local_id(experiment_id: str) -> str:
     """What the local store knows an experiment by whose id may be made up."""
     mark = mark_of(experiment_id)
     return experiment_id if mark is None else str(UUID(mark))
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run came to its end, to be said of its experiment."""
+
+    mark: str
+    status: Status
+    error: str | None = None
 
 
 class _Hindered(Exception):
@@ -126,13 +134,22 @@ class NamedExperiments:
                 if not _is_enough(found, experiment=experiment):
                     with self._asking(timeout_seconds) as catalog:
                         found = self._next(found, catalog)
-                    self._files.keep(found)
+                        self._files.keep(found)
+                        if found.experiment_id and mark in self._runs:
+                            _say(catalog, found.experiment_id, "running")
             self._remember(found)
         except Busy:
             return Answer(verdict=Verdict.AWAITED, detail="another process finds or makes what it needs")
         except _Hindered as hindered:
             return hindered.answer
         return None
+
+    def end(self, ending: Ending, timeout_seconds: float) -> None:
+        """Say how a run ended, if its experiment is known by now and can be reached."""
+        found = self._files.read(ending.mark) or self._found.get(ending.mark)
+        if self._asking is not None and found is not None and found.experiment_id and timeout_seconds > 0:
+            with self._asking(timeout_seconds) as catalog:
+                _say(catalog, found.experiment_id, ending.status, ending.error)
 
     def _local(self, mark: str) -> Found:
         run = self._runs.get(mark)
@@ -216,6 +233,12 @@ def _experiment(run: NamedRun, found: Found, catalog: Catalog) -> str:
         )
     )
     return made.id
+
+
+def _say(catalog: Catalog, experiment_id: str, status: Status, error: str | None = None) -> None:
+    """No event waits for it, and nobody has to mend it: what is not to be had is left out."""
+    with suppress(CatalogError):
+        catalog.status(experiment_id, status, error)
 
 
 def _metadata(run: NamedRun) -> msgspec.Raw:

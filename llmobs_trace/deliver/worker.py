@@ -27,7 +27,7 @@ from llmobs_trace.deliver.header_experiments import SHARE as HEARSAY_SHARE
 from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS, Sending
 from llmobs_trace.deliver.lanes import Lanes
 from llmobs_trace.deliver.ledger import Ledger
-from llmobs_trace.deliver.named_experiments import NamedExperiments
+from llmobs_trace.deliver.named_experiments import Ending, NamedExperiments
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.predecessors import Adopted, Predecessors
 from llmobs_trace.deliver.queue_warnings import Watch
@@ -68,12 +68,15 @@ class _Flush:
 
 
 class _Leftovers:
-    """Somebody waits until what ended processes left is delivered, as far as that can be done now."""
+    """Somebody waits until what ended processes left is delivered, as far as that can be done now, and
+    until it is said of a run how it ended, if it did.
+    """
 
-    __slots__ = ("deadline", "done")
+    __slots__ = ("deadline", "done", "ending")
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, ending: Ending | None = None) -> None:
         self.deadline = deadline
+        self.ending = ending
         self.done = threading.Event()
 
 
@@ -199,18 +202,19 @@ class Worker:
         self._wait_for(flush)
         return flush.reached
 
-    def shutdown(self, timeout: float) -> bool:
+    def shutdown(self, timeout: float, ending: Ending | None = None) -> bool:
         """Flush, then end the sender, all within `timeout` seconds; whether everything recorded is delivered.
 
         With time left, what ended processes left is delivered as well: a program that is over before the
-        sender looked for it is still the next run. Afterwards the queue is the caller's: even a sender that
-        hangs in a request doesn't touch it any more.
+        sender looked for it is still the next run. Then it is said how a run ended. Afterwards the queue is
+        the caller's: even a sender that hangs in a request doesn't touch it any more.
         """
         deadline = Clock.now() + max(0.0, timeout)
         reached = self.flush(timeout)
-        if reached and not self._stopping and self._adopt is not None and not self.is_sender():
+        has_more_to_do = self._adopt is not None or ending is not None
+        if reached and not self._stopping and has_more_to_do and not self.is_sender():
             # The sender sees to them: no deadline frees this thread, if it must, from a name server.
-            leftovers = _Leftovers(deadline)
+            leftovers = _Leftovers(deadline, ending)
             self._inbox.put(leftovers)
             self._wait_for(leftovers)
         self._stopping = True
@@ -481,6 +485,9 @@ class Worker:
         """Done is whatever can be done now: nobody waits for a second try at what is not this process's."""
         if not self._predecessors.is_waiting(Clock.now()):
             for leftovers in self._leftovers:
+                if leftovers.ending is not None:
+                    seconds = min(self._request_timeout, leftovers.deadline - Clock.now())
+                    self._sending.say_how_it_ended(leftovers.ending, seconds)
                 leftovers.done.set()
             self._leftovers = []
 

@@ -133,7 +133,8 @@ def _start(config: Config, notes: tuple[str, ...]) -> None:
             # Spans that are open now end in the new pipeline: nothing is lost between the two.
             before_recorder.append = _to_current
     if before is not None and not before.is_closed:
-        is_delivered = before.shutdown(before.config.shutdown_timeout)
+        goes_on = started is not None and started.config.mark == before.config.mark
+        is_delivered = before.shutdown(before.config.shutdown_timeout, ends_run=not goes_on)
         in_memory = 0 if is_delivered else before.tell_what_is_pending()
         before.close()
         before.tell_what_is_lost(and_pending=in_memory)

@@ -10,6 +10,7 @@ module that holds it may be there.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
@@ -106,6 +107,7 @@ class _AsText(Struct):
 
 # Nobody started this process, or nobody handed it anything. On loading, so that forked processes share it.
 OWN: Final = Handed(run=uuid4().hex)
+_MADE_IN: Final = os.getpid()
 _received: Handed | None = None
 
 
@@ -113,6 +115,11 @@ def receive(handed: Handed) -> None:
     """From now on this is what the process that started this one has handed over."""
     global _received
     _received = handed
+
+
+def begins_its_run(environ: Mapping[str, str]) -> bool:
+    """Whether this process began the run that it records, and is no worker of another's."""
+    return received(environ) is OWN and os.getpid() == _MADE_IN
 
 
 def received(environ: Mapping[str, str]) -> Handed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 from collections import Counter
 from collections.abc import Iterator
 
@@ -204,6 +205,48 @@ def test_workers_that_deliver_at_one_time_have_one_experiment(
     machine.run(WORKERS, how)
     assert has_one_of_each(datadog, spans=3, metrics=3)
     assert datadog.steps().count("make experiment") == 1
+    # A worker that ends is not the run's end.
+    said = [asked.attributes["status"] for asked in datadog.asked if asked.step == "status"]
+    assert said == ["running", "completed"]
+
+
+def status_of(datadog: ScriptedDatadog) -> tuple[str | None, str | None]:
+    [experiment] = datadog.experiments
+    return experiment["status"], experiment["error"]
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "status"),
+    [
+        ("", 0, ("completed", None)),
+        ("shutdown(); input()", 1, ("completed", None)),
+        ("raise ValueError('secret')", 1, ("failed", "ValueError")),
+        ("import os; assert flush(20); os._exit(3)", 3, ("running", None)),
+    ],
+)
+def test_an_experiment_s_status_says_how_the_process_ended_that_began_the_run(
+    machine: Machine, datadog: ScriptedDatadog, end: str, code: int, status: tuple[str, str | None]
+) -> None:
+    sends_by_name(machine, datadog, shutdown_timeout=20)
+    program = machine.start(TRACE + end)
+    program.communicate(timeout=60)
+    assert (program.returncode, status_of(datadog)) == (code, status)
+
+
+def test_the_exit_does_not_wait_for_a_status_longer_than_it_may(
+    machine: Machine, datadog: ScriptedDatadog
+) -> None:
+    has_ended = threading.Event()
+
+    def be_slow(asked: Asked) -> None:
+        if asked.step == "status" and asked.attributes["status"] != "running":
+            has_ended.wait()
+
+    datadog.on_request = be_slow
+    sends_by_name(machine, datadog, shutdown_timeout=1, request_timeout=60)
+    machine.run(TRACE + "assert flush(20)")  # within a minute, which is sooner than it would be answered
+    has_ended.set()
+    assert has_one_of_each(datadog, spans=2, metrics=1)
 
 
 def test_once_it_is_known_headers_have_the_real_ids(machine: Machine, datadog: ScriptedDatadog) -> None:

@@ -1,9 +1,11 @@
 """Checks that a configuration's destination can be reached, without sending an event; on the main thread.
 
-What is sent to Datadog are two documented GET requests without a body, which can carry no event:
+What is sent to Datadog are documented GET requests without a body, which can carry no event:
 
     GET /api/v2/validate_keys                       are both keys valid, for this site?
     GET /api/v2/llm-obs/v1/experiments?filter[id]=  do they see this experiment?
+
+and where events go by name, those of `names`.
 
 Nothing is posted, not even an empty list of events: the endpoint doesn't say that it would store nothing
 then. They go by the way that events go: the same client, certificates and proxy, to the same URL, and no
@@ -26,6 +28,8 @@ from urllib.parse import quote, urlsplit
 import msgspec
 from msgspec import Struct
 
+from llmobs_trace.cli.doctor import names
+from llmobs_trace.cli.doctor.check import Check
 from llmobs_trace.errors import StoreError
 from llmobs_trace.http_client.body_of_2xx import page_of
 from llmobs_trace.http_client.environment import WrongEnvironment, new_client, proxy_to, reason
@@ -33,7 +37,7 @@ from llmobs_trace.settings.config import Config
 from llmobs_trace.settings.places import file_problem
 from llmobs_trace.store import schema
 from llmobs_trace.store.store import Store
-from llmobs_trace.wire import API_KEY_HEADER, APP_KEY_HEADER, CONTENT_TYPE
+from llmobs_trace.wire import API_KEY_HEADER, APP_KEY_HEADER, CONTENT_TYPE, mark_of
 
 if TYPE_CHECKING:
     import httpx
@@ -45,14 +49,6 @@ _KEYS_PATH: Final = "/api/v2/validate_keys"
 _EXPERIMENTS_PATH: Final = "/api/v2/llm-obs/v1/experiments"
 
 _Result = TypeVar("_Result")
-
-
-class Check(Struct, frozen=True):
-    """One thing looked at; `ok` is None where what was found says neither yes nor no."""
-
-    what: str
-    ok: bool | None
-    detail: str
 
 
 class CheckedDestination(Struct, frozen=True):
@@ -122,13 +118,20 @@ def _datadog(config: Config, seconds: float) -> list[Check]:
     checks += opened.checks
     checks.append(_keys(status, body))
     if checks[-1].ok:
-        path = f"{_EXPERIMENTS_PATH}?filter[id]={quote(config.experiment_id, safe='')}&page[limit]=1"
         try:
-            checks.append(_experiment(*_within(seconds, lambda: ask(path)), config.experiment_id))
+            checks += _what_events_go_to(config, lambda path: _within(seconds, lambda: ask(path)))
         except Exception as error:
             said = "no answer in time" if isinstance(error, TimeoutError) else reason(error, config.base_url)
             checks.append(Check("experiment", None, said))
     return checks
+
+
+def _what_events_go_to(config: Config, ask: names.Ask) -> list[Check]:
+    found = names.look(config, ask) if config.mark else []
+    if mark_of(config.experiment_id) is None:
+        path = f"{_EXPERIMENTS_PATH}?filter[id]={quote(config.experiment_id, safe='')}&page[limit]=1"
+        found.append(_experiment(*ask(path), config.experiment_id))
+    return found
 
 
 class _Opened:

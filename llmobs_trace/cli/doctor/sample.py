@@ -19,6 +19,7 @@ from llmobs_trace.journal import Position
 from llmobs_trace.journal.records import split
 from llmobs_trace.process.life import recording_to
 from llmobs_trace.settings.config import Config
+from llmobs_trace.wire import mark_of
 
 if TYPE_CHECKING:
     import httpx
@@ -45,16 +46,25 @@ class _Masked:
 def make(config: Config) -> Sample:
     """The request for one sample span and its metric, which is not sent."""
     (entries,) = by_experiment(split(b"".join(_lines(config)), Position(0, 0)))[0].values()
-    batch = Batch.of(config.experiment_id, entries)
+    batch = Batch.of(_shown(config.experiment_id, "EXPERIMENT_ID"), entries)
     if config.destination == "local":
         rows = b"\n".join([*batch.metrics, *batch.spans]).decode()
         return Sample("", Path(config.database).as_uri(), [], rows)
     return _posted(config, batch)
 
 
+def _shown(some_id: str, instead: str) -> str:
+    """What is not found or made yet has no id to be shown."""
+    return some_id if mark_of(some_id) is None else instead
+
+
 def _lines(config: Config) -> list[bytes]:
     lines: list[bytes] = []
-    scope = Scope(config.experiment_id, config.project_id, config.dataset_id)
+    scope = Scope(
+        config.experiment_id,
+        _shown(config.project_id, "PROJECT_ID"),
+        _shown(config.dataset_id, "DATASET_ID"),
+    )
     with (
         recording_to(Recorder(lines.append, scope)),
         experiment_span("sample", input={"question": "2 + 2?"}, expected_output="4", row_id="sample") as span,

@@ -12,9 +12,11 @@ from typing import Final
 
 from msgspec import Struct
 
+from llmobs_trace.settings.belonging import IDS
 from llmobs_trace.settings.checks import Unfit
 from llmobs_trace.settings.config import Config, from_environment
 from llmobs_trace.settings.options import OPTIONS, Option
+from llmobs_trace.wire import mark_of
 
 # Of a variable that the command line stands in for: how that is spelled, and its value.
 Arguments = Mapping[str, tuple[str, str]]
@@ -69,12 +71,15 @@ def _setting(option: Option, config: Config, environ: Mapping[str, str], argumen
         if str(asked) != str(value):
             source = f"not as {source} asks: see below"
         return Setting(option.name, _shown(value), source)
+    if option.name in IDS and mark_of(value) is not None:
+        by_name = "made for each run" if option.name == "experiment_id" else "found by its name, or made"
+        return Setting(option.name, by_name, source)
     if option.name in _MADE:
         return Setting(option.name, _MADE[option.name], source)
     if option.name == "base_url":
         source = "default, from site"
     elif option.name == "destination":
-        source = "default, from the keys and ids that are there"
+        source = "default, from the keys, names and ids that are there"
     return Setting(option.name, _shown(value), source)
 
 

@@ -116,6 +116,58 @@ def test_an_experiment_that_is_not_listed_is_said_and_no_trouble(receiver: Recei
     assert said(found)["experiment"] == (None, "e 1 is not among those that these keys may see")
 
 
+NAMES = {"project_name": "bot", "dataset_name": "tickets", "experiment_name": "v2"}
+
+
+def by_name(url: str, **options: str) -> Config:
+    given = {**NAMES, **options, "api_key": "canary-api", "app_key": "canary-app", "base_url": url}
+    return resolve({**given, "journal": None}, {})
+
+
+def listed(*names: str) -> Reply:
+    data = ", ".join(f'{{"id": "id of {name}", "attributes": {{"name": "{name}"}}}}' for name in names)
+    return Reply(status=200, body=f'{{"data": [{data}]}}')
+
+
+def test_of_names_it_is_said_whether_they_are_there_or_would_be_made_and_nothing_is_posted(
+    receiver: Receiver,
+) -> None:
+    receiver.script(VALID, listed("bot 2", "bot"), listed("tickets 1"))
+    found = reach.look(by_name(receiver.url))
+    assert {what: said(found)[what] for what in ("project", "dataset", "experiment")} == {
+        "project": (True, "'bot' is there"),
+        "dataset": (True, "'tickets' is not there: the first events make it, if the keys may"),
+        "experiment": (True, "'v2': one is made for each run"),
+    }
+    assert {(each.method, each.body) for each in receiver.requests()} == {("GET", b"")}
+    assert [each.path.partition("/v1/")[2] for each in receiver.requests()[1:]] == [
+        "projects?filter[name]=bot",
+        "id%20of%20bot/datasets?filter[name]=tickets",
+    ]
+
+
+def test_keys_that_may_not_look_for_a_name_are_trouble(receiver: Receiver) -> None:
+    receiver.script(VALID, Reply(status=403, body='{"errors": ["canary-app may not"]}'))
+    found = reach.look(by_name(receiver.url))
+    assert found.trouble is not None
+    assert found.trouble.what == "project"
+    assert "the application key needs the right to read experiments" in found.trouble.detail
+    assert "canary" not in str(found)
+
+
+def test_a_project_that_is_not_there_has_no_dataset_to_be_looked_for(receiver: Receiver) -> None:
+    receiver.script(VALID, listed())
+    assert said(reach.look(by_name(receiver.url)))["dataset"] == (
+        True,
+        "'tickets' would be made with its project",
+    )
+    # What is given by its id is not looked for, but for the experiment.
+    receiver.script(VALID, listed("tickets"), listed())
+    found = said(reach.look(by_name(receiver.url, project_id="p-1", experiment_id="e-1")))
+    assert ("project" in found, found["dataset"]) == (False, (True, "'tickets' is there"))
+    assert found["experiment"] == (None, "e-1 is not among those that these keys may see")
+
+
 def test_a_port_that_nobody_listens_on_is_trouble() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -40,6 +40,13 @@ def test_the_body_is_as_the_endpoint_documents_it() -> None:
     assert made.url == "https://api.datadoghq.com/api/v2/llm-obs/v1/experiments/e%201/events"
 
 
+def test_what_is_not_made_yet_has_a_word_in_the_place_of_its_id() -> None:
+    made = sample.make(resolve({**KEYS, "project_name": "a", "dataset_name": "b", "journal": None}, {}))
+    [span] = load_strict(made.body.encode())["data"]["attributes"]["spans"]
+    assert (span["project_id"], span["dataset_id"]) == ("PROJECT_ID", "DATASET_ID")
+    assert made.url.endswith("/experiments/EXPERIMENT_ID/events")
+
+
 def test_without_keys_the_events_are_shown_as_they_are_kept() -> None:
     made = sample.make(resolve({"journal": None}, {}))
     assert (made.method, made.headers) == ("", [])
