@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Collection, Sequence
 
 from llmobs_trace.compare.direction import Direction
-from llmobs_trace.compare.measure import Measured, Pair, State, Tally, pair_of, repeats
+from llmobs_trace.compare.measure import Measured, Pair, State, Tally, new_tally, pair_of, repeats
 from llmobs_trace.compare.pairs import RowPair, ScoredRow
 from llmobs_trace.compare.results import (
     COST,
@@ -37,7 +37,7 @@ def _read_rows(
     rows: Sequence[RowPair], read: Callable[[ScoredRow], tuple[State, float | None]]
 ) -> tuple[list[Pair], tuple[Tally, Tally], list[float]]:
     """The pairs of the means of what is read, what came of each repeat, and all numbers."""
-    tallies = (Tally(), Tally())
+    tallies = (new_tally(), new_tally())
     pairs, numbers = [], []
     for row in rows:
         a = repeats([read(each) for each in row.a], tallies[0])

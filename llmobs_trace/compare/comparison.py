@@ -15,7 +15,7 @@ from llmobs_trace.compare.correction import holm
 from llmobs_trace.compare.direction import Told, costly_word
 from llmobs_trace.compare.evidence import gather
 from llmobs_trace.compare.measure import Measured, measure
-from llmobs_trace.compare.pairs import Side, Watch, by_dataset_row, read_side, row_pairs
+from llmobs_trace.compare.pairs import RowPair, Side, Watch, dataset_row, read_side, row_pairs
 from llmobs_trace.compare.power import POWER
 from llmobs_trace.compare.results import (
     AMOUNTS,
@@ -86,10 +86,11 @@ def compare(
     of_a, of_b = queries.find_experiment(store, a), queries.find_experiment(store, b)
     side_a = read_side(store, of_a.id, watch)
     side_b = side_a if of_a.id == of_b.id else read_side(store, of_b.id, watch)
-    metrics = compare_sides(side_a, side_b, options)
+    pairs = row_pairs(side_a, side_b)
+    metrics = compare_sides(side_a, side_b, options, pairs)
     if side_a is side_b:
         metrics = [_with_itself(metric) for metric in metrics]
-    counts = row_counts(side_a, side_b)
+    counts = _counted(side_a, side_b, pairs)
     if not counts.paired:
         metrics = [_without_rows(metric) for metric in metrics]
     return Comparison(
@@ -106,19 +107,24 @@ def compare(
 
 def row_counts(a: Side, b: Side) -> RowCounts:
     """Which rows of the dataset are in both, and which in one alone."""
-    pairs = row_pairs(a, b)
-    only_a, only_b = (len(by_dataset_row(side)) - len(pairs) for side in (a, b))
+    return _counted(a, b, row_pairs(a, b))
+
+
+def _counted(a: Side, b: Side, pairs: Sequence[RowPair]) -> RowCounts:
+    only_a, only_b = (len({dataset_row(key) for key in side.rows}) - len(pairs) for side in (a, b))
     runs_a, runs_b = sum(len(row.a) for row in pairs), sum(len(row.b) for row in pairs)
     others = sum(row.has_other_expected for row in pairs)
     return RowCounts(len(pairs), only_a, only_b, runs_a, runs_b, others)
 
 
-def compare_sides(a: Side, b: Side, options: Options) -> list[MetricResult]:
+def compare_sides(
+    a: Side, b: Side, options: Options, pairs: Sequence[RowPair] | None = None
+) -> list[MetricResult]:
     """A metric a label, by name, then our own. Recorded ones, row errors and what else is asked to decide
     share alpha between them. The rest of what rows took has verdicts of its own, which decide nothing:
     latency is the machine's as much as the program's, and what is cheaper is not better for it.
     """
-    rows = row_pairs(a, b)
+    rows = row_pairs(a, b) if pairs is None else pairs
     recorded = sorted({*a.outcomes, *b.outcomes})
     ours = [row_errors(rows), *row_amounts(rows, recorded)]
     _check_labels(recorded, ours, options)

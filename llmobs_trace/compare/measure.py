@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 from msgspec import Struct
 
@@ -54,13 +54,12 @@ class Pair(Struct, frozen=True, gc=False):
         return self.known_a < 1 or self.known_b < 1
 
 
-class Tally(Struct):
-    """How many rows x repeats of a side came to what."""
+# How many rows x repeats of a side came to what.
+Tally = dict[State, int]
 
-    scored: int = 0
-    failed: int = 0
-    missing: int = 0
-    not_applicable: int = 0
+
+def new_tally() -> Tally:
+    return dict.fromkeys(_STATES, 0)
 
 
 class Measured(Struct, frozen=True):
@@ -133,7 +132,7 @@ def measure(label: str, rows: Sequence[RowPair], a: Side, b: Side, told: Told | 
     if kind == "assessment" and is_told and any(outcome.numbers for outcome in found):
         kind = "boolean"  # told what to make of the values
     read = _READERS[kind]
-    tallies = (Tally(), Tally())
+    tallies = (new_tally(), new_tally())
     read_rows = [
         (name, _repeats(side_a, read, tallies[0]), _repeats(side_b, read, tallies[1]))
         for name, side_a, side_b in both
@@ -177,32 +176,29 @@ def _filled(number: float | None, known: float, fill: float | None) -> float | N
     return number * known + fill * (1 - known)
 
 
-class Repeats(Struct, frozen=True):
-    """What a row's repeats on one side came to: the numbers of the scored ones, and how many others."""
+class Repeats(NamedTuple):
+    """What a row's repeats on one side came to."""
 
-    numbers: Sequence[float]
-    others: int
+    numbers: Sequence[float]  # of those that were scored
+    number: float | None  # their mean
+    known: float  # the share of the repeats that was scored, where any was
     state: State  # of the row
-
-    @property
-    def number(self) -> float | None:
-        # In shares, so that a sum of large numbers is not infinite where their mean is a number.
-        count = len(self.numbers)
-        return math.fsum(number / count for number in self.numbers) if count else None
-
-    @property
-    def known(self) -> float:
-        return len(self.numbers) / (len(self.numbers) + self.others) if self.numbers else 1.0
 
 
 def repeats(states: Sequence[tuple[State, float | None]], tally: Tally) -> Repeats:
     """A row's repeats on one side, which are added to the tally of the side."""
+    if len(states) == 1:  # as of most rows
+        ((state, number),) = states
+        tally[state] += 1
+        return Repeats(() if number is None else (number,), number, 1.0, state)
+    for state, _ in states:
+        tally[state] += 1
     numbers = [number for _, number in states if number is not None]
-    found = [state for state, _ in states]
-    for state in found:
-        name = state.replace(" ", "_")
-        setattr(tally, name, getattr(tally, name) + 1)
-    return Repeats(numbers, len(states) - len(numbers), min(found, key=_STATES.index))
+    count = len(numbers)
+    # In shares, so that a sum of large numbers is not infinite where their mean is a number.
+    mean = math.fsum(number / count for number in numbers) if count else None
+    state = min((state for state, _ in states), key=_STATES.index)
+    return Repeats(numbers, mean, count / len(states) if count else 1.0, state)
 
 
 def pair_of(name: str, a: Repeats, b: Repeats) -> Pair:
@@ -228,6 +224,8 @@ def _state(outcome: Outcome | None, read: _Read) -> tuple[State, float | None]:
 def _spread(
     kind: Kind, rows: Sequence[Sequence[Outcome | None]], read: _Read, votes: Sequence[Votes]
 ) -> Spread | None:
+    if not votes and all(len(row) == 1 for row in rows):
+        return None
     there = [[each for each in row if each is not None and not each.failed] for row in rows]
     if kind == "category":
         return spread([], [[name for each in row if (name := each.category)] for row in there], votes)

@@ -12,7 +12,7 @@ import msgspec
 from llmobs_trace.compare import categories
 from llmobs_trace.compare.evidence import Evidence
 from llmobs_trace.compare.intervals import Interval, tango
-from llmobs_trace.compare.measure import Measured, Pair, State, Tally, repeats
+from llmobs_trace.compare.measure import Measured, Pair, State, Tally, new_tally, repeats
 from llmobs_trace.compare.results import AMOUNTS, CANNOT_TELL, NO_DIFFERENT, NOT_JUDGED, MetricResult
 from llmobs_trace.compare.verdict import Judged
 
@@ -108,14 +108,14 @@ def _counted(measured: Measured, judged: Judged) -> MetricResult:
         failed=states["failed"],
         missing=states["missing"],
         not_applicable=states["not applicable"],
-        scored_a=of_a.scored,
-        scored_b=of_b.scored,
-        failed_a=of_a.failed,
-        failed_b=of_b.failed,
-        missing_a=of_a.missing,
-        missing_b=of_b.missing,
-        not_applicable_a=of_a.not_applicable,
-        not_applicable_b=of_b.not_applicable,
+        scored_a=of_a["scored"],
+        scored_b=of_b["scored"],
+        failed_a=of_a["failed"],
+        failed_b=of_b["failed"],
+        missing_a=of_a["missing"],
+        missing_b=of_b["missing"],
+        not_applicable_a=of_a["not applicable"],
+        not_applicable_b=of_b["not applicable"],
         dataset_rows=0,
         passed_a=measured.passed_a,
         passed_b=measured.passed_b,
@@ -138,7 +138,7 @@ def _together(a: State, b: State) -> State:
 
 
 def _tallies(pairs: Sequence[Pair]) -> tuple[Tally, Tally]:
-    of_a, of_b = Tally(), Tally()
+    of_a, of_b = new_tally(), new_tally()
     for pair in pairs:
         repeats([(pair.state_a, pair.a)], of_a)
         repeats([(pair.state_b, pair.b)], of_b)
