@@ -47,7 +47,7 @@ class Question(msgspec.Struct, frozen=True):
     method: str
     path: str
     doing: str
-    named: str = "what it is about"
+    named: str = "the experiments API"
     body: bytes | None = None
 
 

@@ -289,7 +289,12 @@ class HttpCatalog:
 
 
 def _made(
-    method: str, path: str, kind: str, attributes: dict[str, Any], doing: str, named: str = "what it is about"
+    method: str,
+    path: str,
+    kind: str,
+    attributes: dict[str, Any],
+    doing: str,
+    named: str = "the experiments API",
 ) -> Question:
     body = msgspec.json.encode({"data": {"type": kind, "attributes": attributes}})
     return Question(method, path, doing, named, body)

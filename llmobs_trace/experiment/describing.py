@@ -20,7 +20,9 @@ from llmobs_trace.experiment.steps import Manifest
 from llmobs_trace.wire import as_id
 
 
-def manifest(experiment: Definition, selected: list[str], default: Scope, parent_id: str | None) -> Manifest:
+def manifest(
+    experiment: Definition, selected: list[str], default: Scope, parent: Manifest | None
+) -> Manifest:
     """What is about to run. Its ids are made up until the experiment is entered into a catalog."""
     name = experiment.dataset.name or experiment.name
     return Manifest(
@@ -40,7 +42,8 @@ def manifest(experiment: Definition, selected: list[str], default: Scope, parent
         summary_evaluators=[code for _, code in experiment.summaries],
         description=experiment.description,
         tags=dict(experiment.tags),
-        parent_experiment_id=parent_id,
+        parent_experiment_id=None if parent is None else parent.experiment_id,
+        parent_catalog="" if parent is None else parent.catalog,
         git_commit=_git_commit(),
         host=socket.gethostname(),
         made_ns=time.time_ns(),

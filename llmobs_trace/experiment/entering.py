@@ -44,7 +44,7 @@ def enter(pipeline: Pipeline, experiment: Definition, known: Manifest, recorder:
             known.project_id, known.project_name = project.id, project.name
             dataset = _dataset(catalog, project, experiment.dataset, known.dataset_name, recorder)
             known.dataset_id, known.dataset_version = dataset.id, dataset.version
-            made = catalog.experiment(_wanted(known, recorder))
+            made = catalog.experiment(_wanted(known, recorder, catalog.name))
             known.experiment_id, known.unique_name = made.id, made.unique_name
             known.dataset_version = made.dataset_version
             known.catalog = catalog.name
@@ -66,7 +66,7 @@ def say(
     tell(steps, pipeline.config, Told(status, error, metadata))
 
 
-def _wanted(known: Manifest, recorder: Recorder) -> NewExperiment:
+def _wanted(known: Manifest, recorder: Recorder, catalog: str) -> NewExperiment:
     return NewExperiment(
         id=known.experiment_id,
         run=known.run,
@@ -78,7 +78,7 @@ def _wanted(known: Manifest, recorder: Recorder) -> NewExperiment:
         config=_redacted(recorder, "config", bytes(known.config)),
         metadata=describing.catalog_metadata(known),
         repeats=known.repeats,
-        parent_id=known.parent_experiment_id,
+        parent_id=known.parent_experiment_id if known.parent_catalog == catalog else None,
     )
 
 

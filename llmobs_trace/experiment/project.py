@@ -9,16 +9,17 @@ from llmobs_trace.settings.config import Config
 
 
 def project_of(catalog: Catalog, config: Config, named: str | None) -> CatalogProject:
-    """The project of this name; of none, the one that was configured by its name or id; else that of the
+    """The project of this name; of none, the configured one, by its name or its id; else that of the
     directory's name. It is made where there is none.
     """
     name = named or config.project_name
     if name is None and "project_id" in config.given:
         return CatalogProject(id=config.project_id, name=config.project_id)
-    return catalog.project(name or _directory())
+    return catalog.project(name or directory_name())
 
 
-def _directory() -> str:
+def directory_name() -> str:
+    """What a project is called that nobody named."""
     try:
         return Path.cwd().name or "root"
     except OSError:  # it has been deleted

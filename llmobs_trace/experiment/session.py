@@ -25,7 +25,14 @@ from llmobs_trace.experiment.states import Progress, Unit, read
 from llmobs_trace.experiment.steps import Finished, Manifest, Started, Steps
 from llmobs_trace.experiment.summing_up import summarise
 from llmobs_trace.experiment.taking_up import Resume
-from llmobs_trace.experiment.whereabouts import database, destination, is_durable, runs
+from llmobs_trace.experiment.whereabouts import (
+    database,
+    destination,
+    is_durable,
+    planned_destination,
+    runs,
+    there,
+)
 from llmobs_trace.experiment.work import Options, Stop, Work
 from llmobs_trace.process import life
 
@@ -57,7 +64,7 @@ class Session:
         decision = taking_up.decide(runs(), self._manifest(selected, Scope("", "", "")), self._resume)
         done = 0
         if decision.steps is not None:
-            done = len(self._read(decision.steps, Counts()).whole)
+            done = len(self._read(decision.steps, Counts(), planned_destination(*self._belonging)).whole)
         experiment_id = None if decision.steps is None else decision.steps.manifest.experiment_id
         return Plan(len(selected), self._experiment.repeats, done, experiment_id, decision.said)
 
@@ -76,8 +83,16 @@ class Session:
         self.interrupt(f"interrupted by {name}", at_once=self._signals > 1)
 
     def run(self) -> Result:
-        experiment = self._experiment
-        selected = self._selection.of(experiment.dataset)
+        selected = self._selection.of(self._experiment.dataset)
+        with there(*self._belonging):
+            return self._run_there(selected)
+
+    @property
+    def _belonging(self) -> tuple[str | None, str]:
+        """The names of project, if one was given, and dataset."""
+        return self._experiment.project, self._experiment.dataset.name or self._experiment.name
+
+    def _run_there(self, selected: list[str]) -> Result:
         recorder = slot.current or slot.get()
         steps, said = self._taken_up(selected, recorder)
         try:
@@ -95,7 +110,7 @@ class Session:
         counts = Counts(
             {each.label: each.options.bounds for each in experiment.evaluators if each.options.bounds}
         )
-        progress = self._read(steps, counts)
+        progress = self._read(steps, counts, destination())
         units = len(selected) * experiment.repeats
         work = Work(
             steps, recorder, scope, experiment.config, self._options, counts, lambda text: line.say(text)
@@ -168,11 +183,11 @@ class Session:
             rerun.take_blobs(steps.directory)
             steps.begin(rerun.steps(steps.manifest))
 
-    def _read(self, steps: Steps, counts: Counts) -> Progress:
+    def _read(self, steps: Steps, counts: Counts, to: str) -> Progress:
         evaluators = self._experiment.evaluators
         return read(
             steps.read(),
-            destination(),
+            to,
             counts,
             [each.label for each in evaluators],
             [each.label for each in evaluators if each.asks_for_errors],
@@ -268,8 +283,8 @@ class Session:
         return result
 
     def _manifest(self, selected: list[str], default: Scope) -> Manifest:
-        parent_id = None if self._rerun is None else self._rerun.source.manifest.experiment_id
-        return describing.manifest(self._experiment, selected, default, parent_id)
+        parent = None if self._rerun is None else self._rerun.source.manifest
+        return describing.manifest(self._experiment, selected, default, parent)
 
 
 def _progress_text(name: str, run: Run, units: int) -> str:

@@ -71,6 +71,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     description: str | None = None
     tags: dict[str, str] = {}
     parent_experiment_id: str | None = None
+    parent_catalog: str = ""  # which knows the parent; another one would refuse it
     git_commit: str | None = None
     host: str
     made_ns: int

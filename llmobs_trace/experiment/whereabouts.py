@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from llmobs_trace.capture import recorder as slot
 from llmobs_trace.errors import ExperimentError
+from llmobs_trace.experiment.project import directory_name
 from llmobs_trace.process import life
+from llmobs_trace.process.meanwhile import Occupied, delivering, place_of
+from llmobs_trace.settings import config as configuration
+from llmobs_trace.settings.config import Config
+from llmobs_trace.settings.inherited import Pickled
 from llmobs_trace.settings.places import state_directory
+from llmobs_trace.wire import as_id
 
 
 def runs() -> Path:
@@ -18,6 +27,53 @@ def runs() -> Path:
             "nothing was run: this user has no directory to keep its steps in; set XDG_STATE_HOME"
         )
     return state / "runs"
+
+
+def wanted(project: str | None, dataset: str) -> Config | None:
+    """Where the events of a run are to go: to Datadog where both keys and a project are there, unless
+    something else was asked for. None where somebody else takes what is recorded, as a test does.
+    """
+    pipeline, recorder = life.at_work(), slot.current
+    if recorder is not None and (pipeline is None or recorder is not pipeline.recorder):
+        return None
+    config = life.configured()
+    asked = config.given.get("destination") or os.environ.get("LLMOBS_TRACE_DESTINATION", "").strip()
+    named = project or config.project_name
+    has_keys = config.api_key is not None and config.app_key is not None
+    is_named = bool(named) or "project_id" in config.given or asked == "datadog"
+    if config.destination == "datadog" or not config.enabled or asked == "local":
+        return config
+    if not (has_keys and is_named):
+        return config
+    given = {name: value for name, value in config.given.items() if not isinstance(value, Pickled)}
+    if "project_id" not in given or project:
+        given["project_name"] = named or directory_name()
+    # What else is recorded meanwhile belongs to an experiment of the program's name, over the same rows.
+    given = {"dataset_name": as_id(dataset), **given, "destination": "datadog"}
+    return configuration.resolve(given, os.environ)
+
+
+@contextmanager
+def there(project: str | None, dataset: str) -> Iterator[None]:
+    """Have what is recorded within the block go where the events of a run are to. Raises `ExperimentError`
+    and `ConfigurationError`.
+    """
+    with ExitStack() as stack:
+        if (config := wanted(project, dataset)) is not None:
+            try:
+                stack.enter_context(delivering(config))
+            except Occupied as occupied:
+                raise ExperimentError(
+                    f"nothing was run: another experiment of this process is at work and goes to {occupied}, "
+                    f"this one to {place_of(config)}; run one after the other"
+                ) from None
+        yield
+
+
+def planned_destination(project: str | None, dataset: str) -> str:
+    """Where the events of a run would go, as its name says."""
+    config = wanted(project, dataset)
+    return destination() if config is None else place_of(config)
 
 
 def destination() -> str:

@@ -50,6 +50,21 @@ def set_up(given: configuration.Unseen[object]) -> None:
     _start(config, config.notes + children.stay_as_they_are())
 
 
+def start(config: Config, notes: tuple[str, ...] = ()) -> None:
+    """Have what is recorded from now on go where this configuration says, and say the notes. What came before
+    is delivered as it was to be.
+    """
+    _start(config, notes)
+
+
+def configured() -> Config:
+    """What is at work, or would be with the next span. Raises nothing: what won't do has its default."""
+    with _lock:
+        if _pipeline is not None:
+            return _pipeline.config
+        return (_inherited or _from_environment())[0]
+
+
 def _at_first_span() -> Recorder:
     """The first span came before `configure`: set up, quietly, as the environment says, or in a forked child
     as its parent was. Never raises.

@@ -6,13 +6,15 @@ import json
 import multiprocessing
 import os
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from support.delivery import API_KEY, APP_KEY
 from support.scripted_datadog import READINGS, Fault, Reading, ScriptedDatadog
+from support.serving import Serving
 
 from llmobs_trace.catalog.asking import Times
 from llmobs_trace.catalog.catalog import (
@@ -117,6 +119,10 @@ def expected_state(rows: list[Record], version: int, experiments: int = 1) -> di
     }
 
 
+def inputs(rows: Iterable[Record]) -> list[Any]:
+    return [json.loads(bytes(row.input)) for row in rows]
+
+
 @pytest.fixture(params=READINGS)
 def reading(request: pytest.FixtureRequest) -> Reading:
     return READINGS[request.param]
@@ -190,7 +196,7 @@ def test_what_is_new_is_inserted_what_differs_updated_and_the_version_goes_up_on
     assert set(own(datadog)["records"][0]) == {"b", "c/1", "d", "e"}
     read = list(catalog.records(mirrored))
     assert [row.id for row in read] == ["b", "c/1", "d", "e"]
-    assert [json.loads(bytes(row.input)) for row in read] == [[1.5, 3], "text", None, 5]
+    assert inputs(read) == [[1.5, 3], "text", None, 5]
 
 
 def test_a_dataset_is_looked_for_without_being_made(datadog: ScriptedDatadog) -> None:
@@ -215,6 +221,27 @@ def test_experiments_are_found_by_all_that_is_named(datadog: ScriptedDatadog) ->
         }
         assert found[1].error == "1 of 4 rows raised"
         assert (found[1].status, found[1].repeats) == ("completed", 2)
+
+
+def test_the_receiver_on_this_machine_is_asked_as_datadog_is(tmp_path: Path) -> None:
+    with Serving(tmp_path / "x.db") as server:
+        catalog = catalog_at(server.url)
+        one, again, two = made(catalog), made(catalog), made(catalog, NEW_ROWS, run="mark-2")
+        assert one.id == again.id != two.id
+        assert (one.dataset_version, two.dataset_version) == (1, 2)
+        dataset = catalog.dataset(one.project_id, "capitals")
+        assert dataset is not None
+        assert dataset.version == 2
+        assert [row.id for row in catalog.records(dataset)] == [row.id for row in NEW_ROWS]
+        assert [row.id for row in catalog.records(dataset, version=1)] == [row.id for row in ROWS]
+        mirrored = catalog.dataset(one.project_id, "capitals", ROWS, mirror=True)
+        assert mirrored is not None
+        assert mirrored.version == 3
+        assert inputs(catalog.records(mirrored)) == inputs(ROWS)
+        found = list(catalog.find(project_id=one.project_id))
+        assert [each.id for each in found] == [two.id, one.id]
+        assert [each.id for each in catalog.find(project_id=one.project_id, run="mark-1")] == [one.id]
+        assert (found[0].status, found[0].error) == ("completed", "1 of 4 rows raised")
 
 
 # --- Whatever breaks ----------------------------------------------------------------------------------------
@@ -313,7 +340,7 @@ def test_a_refusal_is_told_at_once_in_the_servers_words_and_what_helps(step: str
     right = "read" if step.startswith("look") else "write"
     named = {"make dataset": "the project", "make experiment": "the dataset", "status": "the experiment"}
     assert (
-        REFUSALS[status].format(right=right, named=named.get(step, "what it is about")).split(" is ")[0]
+        REFUSALS[status].format(right=right, named=named.get(step, "the experiments API")).split(" is ")[0]
         in told
     )
     assert f"HTTP {status}: {status}: said the server to *** and ***" in told
