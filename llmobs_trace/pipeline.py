@@ -82,7 +82,7 @@ class Pipeline:
                 destination=destination.name,
                 directory=journal,
                 runs=self.runs,
-                tell=self.recorder.real_ids.update,
+                real_ids=self.recorder.real_ids,
             ),
         )
         self.worker.start()

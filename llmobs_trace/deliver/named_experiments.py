@@ -16,16 +16,23 @@ Of a run that only a trace header names nothing is known but its mark: whoever h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 from msgspec import structs
 
-from llmobs_trace.catalog.catalog import OUR_METADATA, Catalog, CatalogError, NewExperiment, Status
+from llmobs_trace.catalog.catalog import (
+    OUR_METADATA,
+    Catalog,
+    CatalogError,
+    CatalogExperiment,
+    NewExperiment,
+    Status,
+)
 from llmobs_trace.deliver.answers import ACTIONS, Action, Answer, Verdict, verdict_of
 from llmobs_trace.deliver.run_files import Busy, Found, RunFiles
 from llmobs_trace.http_client.connection import Key
@@ -34,6 +41,9 @@ from llmobs_trace.wire import made_up_id, mark_of
 
 # What a refusal of something that is no batch means instead: no event is at fault.
 _INSTEAD: Final = {Action.HALVE: Verdict.REFUSED, Action.SETTLE: Verdict.NOT_ACCEPTED}
+
+# Of runs; three ids each. What is forgotten is looked for once more.
+_MOST_REMEMBERED: Final = 1 << 14
 
 # How to ask, within so many seconds a request.
 Asking = Callable[[float], AbstractContextManager[Catalog]]
@@ -74,8 +84,8 @@ class _Hindered(Exception):
 
 
 class NamedExperiments:
-    """Of one destination. `asking` is None for the local store, whose names are ids. `tell` is told of each
-    made-up id that has a real one.
+    """Of one destination. `asking` is None for the local store, whose names are ids. `real_ids` is filled:
+    what is found or made, by the made-up id that stands for it.
     """
 
     def __init__(
@@ -85,15 +95,14 @@ class NamedExperiments:
         destination: str = "",
         directory: Path | None = None,
         runs: Iterable[NamedRun] = (),
-        tell: Callable[[Mapping[str, str]], None] = lambda real_ids: None,
+        real_ids: dict[str, str] | None = None,
     ) -> None:
         self._asking = asking
         self._destination = destination
         self._files = RunFiles(directory, destination)
-        self._tell = tell
         self._runs: dict[str, NamedRun] = {}
         self._found: dict[str, Found] = {}
-        self._real_ids: dict[str, str] = {}
+        self._real_ids = {} if real_ids is None else real_ids
         self.learn(runs)
 
     def open(self) -> None:
@@ -103,7 +112,9 @@ class NamedExperiments:
 
     def learn(self, runs: Iterable[NamedRun]) -> None:
         """The names that a journal's owner has of these runs."""
-        self._runs.update((run.mark, run) for run in runs)
+        for run in runs:
+            self._runs[run.mark] = run
+            _bound(self._runs)
 
     def after_fork_in_child(self) -> None:
         """What is known stays known."""
@@ -133,10 +144,7 @@ class NamedExperiments:
                 found = self._files.read(mark) or self._found.get(mark) or self._begun(mark)
                 if not _is_enough(found, experiment=experiment):
                     with self._asking(timeout_seconds) as catalog:
-                        found = self._next(found, catalog)
-                        self._files.keep(found)
-                        if found.experiment_id and mark in self._runs:
-                            _say(catalog, found.experiment_id, "running")
+                        found = self._one_more(found, catalog)
             self._remember(found)
         except Busy:
             return Answer(verdict=Verdict.AWAITED, detail="another process finds or makes what it needs")
@@ -170,33 +178,31 @@ class NamedExperiments:
         ids = ("", "") if run is None else (run.project_id, run.dataset_id)
         return Found(destination=self._destination, mark=mark, project_id=ids[0], dataset_id=ids[1])
 
-    def _next(self, found: Found, catalog: Catalog) -> Found:
-        """Ask for the next thing that is not known; raises `_Hindered`."""
+    def _one_more(self, found: Found, catalog: Catalog) -> Found:
+        """Ask for the next thing that is not known, and keep it; raises `_Hindered`."""
         run = self._runs.get(found.mark)
         try:
             if run is None:
                 about = "run"
-                return self._made_by_others(found, catalog)
+                return self._kept(_made_by_others(found, catalog))
             if not found.project_id:
                 about = "project"
-                return structs.replace(found, project_id=catalog.project(run.project_name).id)
+                return self._kept(structs.replace(found, project_id=catalog.project(run.project_name).id))
             if not found.dataset_id:
                 about = "dataset"
-                return structs.replace(found, dataset_id=_dataset(run, found, catalog))
+                return self._kept(structs.replace(found, dataset_id=_dataset(run, found, catalog)))
             about = "experiment"
-            return structs.replace(found, experiment_id=_experiment(run, found, catalog))
+            made = _experiment(run, found, catalog)
         except CatalogError as error:
             raise _Hindered(_answer(about, error)) from error
+        found = self._kept(structs.replace(found, experiment_id=made.id))
+        if made.status is None:  # else somebody has said how it ended
+            _say(catalog, made.id, "running")
+        return found
 
-    def _made_by_others(self, found: Found, catalog: Catalog) -> Found:
-        """What whoever has this run's names has made for it."""
-        made = next(iter(catalog.find(run=found.mark)), None)
-        if made is None:
-            detail = f"no experiment of the run {found.mark} is there yet, which a trace header names"
-            raise _Hindered(Answer(verdict=Verdict.AWAITED, about="run", detail=detail))
-        return structs.replace(
-            found, project_id=made.project_id, dataset_id=made.dataset_id, experiment_id=made.id
-        )
+    def _kept(self, found: Found) -> Found:
+        self._files.keep(found)
+        return found
 
     def _remember(self, found: Found) -> None:
         self._found[found.mark] = found
@@ -207,11 +213,30 @@ class NamedExperiments:
         }
         known = {made_up: real for made_up, real in real_ids.items() if real}
         self._real_ids.update(known)
-        self._tell(known)
+        _bound(self._found)
+        _bound(self._real_ids)
+
+
+def _bound(remembered: dict[str, Any]) -> None:
+    """Headers and journals of other runs must not grow this for ever: past the bound the oldest half goes."""
+    if len(remembered) > _MOST_REMEMBERED:
+        for old in list(remembered)[: _MOST_REMEMBERED // 2]:
+            remembered.pop(old, None)
 
 
 def _is_enough(found: Found, *, experiment: bool) -> bool:
     return bool(found.project_id and found.dataset_id and (found.experiment_id or not experiment))
+
+
+def _made_by_others(found: Found, catalog: Catalog) -> Found:
+    """What whoever has this run's names has made for it."""
+    made = next(iter(catalog.find(run=found.mark)), None)
+    if made is None or not (made.project_id and made.dataset_id):
+        detail = f"no experiment of the run {found.mark} is there yet, which a trace header names"
+        raise _Hindered(Answer(verdict=Verdict.AWAITED, about="run", detail=detail))
+    return structs.replace(
+        found, project_id=made.project_id, dataset_id=made.dataset_id, experiment_id=made.id
+    )
 
 
 def _dataset(run: NamedRun, found: Found, catalog: Catalog) -> str:
@@ -221,8 +246,8 @@ def _dataset(run: NamedRun, found: Found, catalog: Catalog) -> str:
     return dataset.id
 
 
-def _experiment(run: NamedRun, found: Found, catalog: Catalog) -> str:
-    made = catalog.experiment(
+def _experiment(run: NamedRun, found: Found, catalog: Catalog) -> CatalogExperiment:
+    return catalog.experiment(
         NewExperiment(
             id=str(UUID(run.mark)),
             run=run.mark,
@@ -232,7 +257,6 @@ def _experiment(run: NamedRun, found: Found, catalog: Catalog) -> str:
             metadata=_metadata(run),
         )
     )
-    return made.id
 
 
 def _say(catalog: Catalog, experiment_id: str, status: Status, error: str | None = None) -> None:
