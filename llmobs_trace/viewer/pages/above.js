@@ -3,6 +3,7 @@
 // Who goes up finds the page as it was left. A list says in its own address what it shows, so that is kept here; a
 // trace's address says itself which list it is of.
 
+import { OWN } from "./narrowed.js";
 import { href, only } from "./router.js";
 
 let list = new URLSearchParams();
@@ -30,6 +31,6 @@ export function aboveTrace(route, { experiment, beside }, name, rowsAtOnce) {
 /** What a trace's address says of the list that it is of, without what it says of the trace itself. */
 export function passedOn(route) {
   const params = new URLSearchParams(route.params);
-  for (const own of ["fold", "spans", "at", "from"]) params.delete(own);
+  for (const own of ["fold", "spans", "at", "from", ...OWN]) params.delete(own);
   return params;
 }

@@ -88,8 +88,9 @@ function isSamePage(one, other) {
   return router.segments(one).join("/") === router.segments(other).join("/");
 }
 
-async function moved({ back = false, replace = false, focus = null } = {}) {
+async function moved({ back = false, replace = false, focus = null, keep = false } = {}) {
   const before = state.route;
+  const places = keep ? scrolled() : null;
   state.route = router.current();
   const same = isSamePage(before, state.route);
   if (same && before.params.toString() === state.route.params.toString()) {
@@ -98,7 +99,10 @@ async function moved({ back = false, replace = false, focus = null } = {}) {
   }
   if (!same) Object.assign(state, { data: null, error: null });
   await show();
-  if (back) {
+  if (places !== null) {
+    document.querySelector("main h1")?.focus({ preventScroll: true });
+    for (const [selector, top] of places) document.querySelector(selector)?.scrollTo(0, top);
+  } else if (back) {
     scrollTo(0, history.state?.scroll ?? 0);
     document.getElementById(history.state?.focus ?? "")?.focus({ preventScroll: true });
   } else if (focus !== null || (!same && !replace)) {
@@ -110,6 +114,11 @@ async function moved({ back = false, replace = false, focus = null } = {}) {
       left.focus({ preventScroll: true });
     }
   }
+}
+
+/** How far down it is, of the page and of what scrolls within it. */
+function scrolled() {
+  return ["html", ".detail"].map((selector) => [selector, document.querySelector(selector)?.scrollTop ?? 0]);
 }
 
 /** To the page above, at what was left there. */

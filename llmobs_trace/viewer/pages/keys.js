@@ -39,7 +39,8 @@ export const LISTED = [
       ["↑ ↓, j k", "the span above or below"],
       ["← →", "fold and unfold; to the parent, to the first child"],
       ["home, end", "the first span, the last span"],
-      ["n, p", "the next row's trace, the previous one's"],
+      ["n, p", "the next row's trace, the previous one's, at the same span"],
+      ["/", "search the spans"],
     ],
   ],
 ];

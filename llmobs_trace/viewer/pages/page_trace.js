@@ -1,8 +1,10 @@
 // One trace: its spans as a tree and a waterfall, and what the chosen one holds.
 
 import { aboveTrace, passedOn } from "./above.js";
+import { copyButton } from "./copy.js";
 import { h } from "./dom.js";
 import { counted, duration, iso, moment, number, shortId } from "./format.js";
+import { OWN, narrowed, narrowing } from "./narrowed.js";
 import { neighbours } from "./neighbours.js";
 import { rowName } from "./repeats.js";
 import { change, changed, href } from "./router.js";
@@ -89,9 +91,10 @@ function nameOf({ row, spans }) {
 }
 
 export function view(route, data) {
-  const { spans, total, duration_ns, began_ns, errors } = data;
+  const { total, duration_ns, began_ns, errors, source } = data;
+  const { spans, found } = narrowed(data.spans, route);
   const folded = new Set((route.params.get("fold") ?? "").split(",").filter(Boolean));
-  const selected = chosen(route, spans);
+  const selected = chosen(route, data.spans);
   const choose = (id, { focus = false } = {}) => {
     change({}, id);
     if (focus) focusOn(id);
@@ -114,7 +117,7 @@ export function view(route, data) {
         h(
           "ul",
           { class: "facts" },
-          h("li", {}, h("code", {}, route.traceId)),
+          h("li", {}, h("code", {}, route.traceId), copyButton("the trace's id", () => route.traceId)),
           h("li", {}, h("time", { datetime: iso(began_ns), title: iso(began_ns) }, moment(began_ns))),
           h("li", {}, duration(duration_ns)),
           h("li", {}, counted(total, "span")),
@@ -123,7 +126,10 @@ export function view(route, data) {
             { class: errors > 0 ? "error" : null },
             errors === 0 ? "no errors" : counted(errors, "error"),
           ),
-          spans[0]?.depth === 0 ? spentFacts(spans[0]) : null,
+          data.spans[0]?.depth === 0 ? spentFacts(data.spans[0]) : null,
+          source.live && data.spans[0]?.depth === 0
+            ? h("li", {}, copyButton("the row as JSON", () => rowAsJson(route, data), "Copy the row as JSON"))
+            : null,
         ),
       ),
       h("div", { class: "actions" }, beside(route, data, selected)),
@@ -134,19 +140,26 @@ export function view(route, data) {
       h(
         "section",
         { class: "spans", "aria-label": "Spans of the trace" },
+        narrowing(route, data.spans, found),
         axis(duration_ns),
-        tree(spans, { selected: selected?.span_id, folded, choose, fold, duration_ns }),
-        spans.length < total
+        tree(spans, { selected: selected?.span_id, folded, choose, fold, duration_ns, found }),
+        data.spans.length < total
           ? h(
               "a",
-              { class: "button", href: changed(route, { spans: spans.length + LIMIT }) },
-              `Show more: ${counted(total - spans.length, "span is", "spans are")} left`,
+              { class: "button", href: changed(route, { spans: data.spans.length + LIMIT }) },
+              `Show more: ${counted(total - data.spans.length, "span is", "spans are")} left`,
             )
           : null,
       ),
       selected === undefined ? null : detail(route, data, wholeSpan(route, data, selected)),
     ),
   ];
+}
+
+/** The row's span and its metrics, as they came. */
+async function rowAsJson(route, { spans, source }) {
+  const { span, metrics } = await source.span(route.id, spans[0].span_id);
+  return `{"span": ${span}, "metrics": [${metrics.join(", ")}]}`;
 }
 
 function focusOn(id) {
@@ -162,15 +175,16 @@ function beside(route, { spans, beside: { previous, next, position, total } }, s
   const kept = passedOn(route);
   if (route.params.has("from")) kept.set("from", route.params.get("from"));
   if (at !== null) kept.set("at", at);
+  for (const name of OWN) if (route.params.has(name)) kept.set(name, route.params.get(name));
   const to = (row) =>
     href(["experiments", route.id, "traces", row.trace_id], kept, at === null ? row.span_id : "");
   return [
     previous
-      ? h("a", { class: "button", rel: "prev", href: to(previous) }, "← Previous")
+      ? h("a", { class: "button", rel: "prev", href: to(previous), "data-keep": "scroll" }, "← Previous")
       : h("span", { class: "button off" }, "← Previous"),
     h("span", { class: "quiet" }, `row ${number(position + 1)} of ${number(total)}`),
     next
-      ? h("a", { class: "button", rel: "next", href: to(next) }, "Next →")
+      ? h("a", { class: "button", rel: "next", href: to(next), "data-keep": "scroll" }, "Next →")
       : h("span", { class: "button off" }, "Next →"),
   ];
 }

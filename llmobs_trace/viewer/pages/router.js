@@ -2,7 +2,7 @@
 //
 //   /experiments                                  ?q=&offset=&pick=a,b
 //   /experiments/{id}                             ?sort=&order=&status=&error=&failed=&not_applicable=&missing=&label=&min=&max=&below=&value=&q=&offset=
-//   /experiments/{id}/traces/{trace_id}#{span}    ?fold=&spans=&at= and the list's, or from=
+//   /experiments/{id}/traces/{trace_id}#{span}    ?fold=&spans=&at=&find=&without= and the list's, or from=
 //   /compare?a=&b=[&c=…]                          &q=&regressions=&improvements=&changed=&failed=&flipped=&sort=&order=
 //                                                 &offset=&open=&direction.<label>=, and to read one row &read=&diff=
 //
@@ -73,15 +73,15 @@ export function segments(route) {
 
 /**
  * Go to an address: a new entry in the browser's history, or (`replace`) in place of the present one. `focus` is the
- * id of what to go on from there.
+ * id of what to go on from there; `keep`: as far down as here.
  */
-export function go(address, { replace = false, focus = null } = {}) {
+export function go(address, { replace = false, focus = null, keep = false } = {}) {
   if (replace) history.replaceState(history.state, "", address);
   else {
     history.replaceState({ scroll: scrollY, focus: document.activeElement?.id ?? "" }, "");
     history.pushState(null, "", address);
   }
-  dispatchEvent(new CustomEvent("went", { detail: { replace, focus } }));
+  dispatchEvent(new CustomEvent("went", { detail: { replace, focus, keep } }));
 }
 
 /** Change parameters of the address that there is now: a handler's page may be older than it. */
@@ -107,6 +107,6 @@ export function followLinks() {
     const address = link.getAttribute("href");
     if (!address.startsWith(inFile ? "#/" : "/") || address.startsWith("/assets/")) return;
     event.preventDefault();
-    go(address);
+    go(address, { keep: link.dataset.keep === "scroll" });
   });
 }

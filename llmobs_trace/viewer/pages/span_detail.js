@@ -1,10 +1,12 @@
 // One span goes in, all that it holds comes out: its error and stack, metrics, values, tags, and the event itself.
 
+import { copyButton } from "./copy.js";
 import { h, island, patch } from "./dom.js";
 import { duration } from "./format.js";
 import { brief, member, parse } from "./json.js";
 import { longText } from "./longtext.js";
 import { metricValue, status } from "./metric.js";
+import { href } from "./router.js";
 import { hasSpent, spentFacts } from "./spent.js";
 import { value } from "./value.js";
 
@@ -32,7 +34,8 @@ export function detail(route, { source }, span) {
         ? null
         : h("li", {}, `first item after ${duration(span.first_item_ns)}`),
       span.exhausted === false ? h("li", {}, "not run to its end") : null,
-      h("li", {}, h("code", {}, span.span_id)),
+      h("li", {}, h("code", {}, span.span_id), copyButton("the span's id", () => span.span_id)),
+      h("li", {}, copyButton("a link to the span", () => linkTo(route, span), "Copy link")),
     ),
     hasSpent(span) ? h("ul", { class: "facts", "aria-label": "Model call" }, spentFacts(span)) : null,
     span.status === "error" || span.error_message ? failure(span) : null,
@@ -51,6 +54,11 @@ export function detail(route, { source }, span) {
         island(`wire-${span.span_id}`, () => wire(route, source, span)),
       ),
   );
+}
+
+/** Where it is, whatever list it was come from. */
+function linkTo(route, span) {
+  return new URL(href(["experiments", route.id, "traces", route.traceId], {}, span.span_id), location.href).href;
 }
 
 function wholeField(answer, field) {

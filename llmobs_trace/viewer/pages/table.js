@@ -78,17 +78,17 @@ export function whole(route, name, otherwise = 0) {
   return Number.isInteger(value) && value >= 0 ? value : otherwise;
 }
 
-/** A search field whose text is the route's parameter `q`, taken on while it is typed. */
-export function search(route, label, followed) {
+/** A search field whose text is a parameter of the route, taken on while it is typed. */
+export function search(route, label, followed, name = "q") {
   return h(
     "label",
     { class: "search" },
     h("span", { class: "unseen" }, label),
     h("input", {
       type: "search",
-      name: "q",
+      name,
       placeholder: label,
-      value: route.params.get("q") ?? "",
+      value: route.params.get(name) ?? "",
       autocomplete: "off",
       spellcheck: "false",
       "aria-keyshortcuts": "/",

@@ -18,9 +18,9 @@ export function seen(spans, folded) {
 
 /**
  * The tree. `selected` is the span id that is looked at, `choose(id)` looks at another, `fold(id, folded)` folds.
- * `began_ns`, `duration_ns`: of the whole trace.
+ * `duration_ns`: of the whole trace. `found`: the ids of spans that were searched for.
  */
-export function tree(spans, { selected, folded, choose, fold, duration_ns }) {
+export function tree(spans, { selected, folded, choose, fold, duration_ns, found = null }) {
   const visible = seen(spans, folded);
   const onKey = (event) => move(event, { visible, folded, selected, choose, fold });
   return h(
@@ -43,7 +43,7 @@ export function tree(spans, { selected, folded, choose, fold, duration_ns }) {
           "aria-selected": isSelected ? "true" : "false",
           "aria-expanded": parent ? String(!isFolded) : null,
           "aria-label": label(span),
-          class: `node ${span.status}`,
+          class: ["node", span.status, found === null ? "" : found.has(span.span_id) ? "found" : "around"].filter(Boolean).join(" "),
           vars: { "--depth": String(Math.min(span.depth, 24)) },
           on: { click: () => choose(span.span_id) },
         },
