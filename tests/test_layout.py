@@ -58,6 +58,7 @@ ALLOWED: dict[str, set[str]] = {
         *("errors", "wire", "directories", "settings", "encode", "capture", "journal", "store", "compare"),
         *("catalog", "pipeline", "process", "recorded"),
     },
+    "publish": {"catalog", "settings", "journal", "store", "deliver", "experiment"},
     "evaluators": {"errors", "encode", "experiment"},
     "__init__": {
         "errors",
@@ -74,7 +75,7 @@ ALLOWED: dict[str, set[str]] = {
     "demo": {"__init__"},
     "cli": {
         *("errors", "wire", "settings", "capture", "journal", "http_client", "store", "deliver", "compare"),
-        *("viewer", "receiver", "process", "experiment", "__init__", "demo"),
+        *("viewer", "receiver", "process", "catalog", "experiment", "publish", "__init__", "demo"),
     },
     "__main__": {"cli"},
 }
@@ -95,6 +96,8 @@ COMMANDS_ALLOWED: dict[str, set[str]] = {
             "experiments",
             "serve",
             "manual",
+            "publish",
+            "reconcile",
         )
     },
     "demo": {"terminal", "command_line", "show"},

@@ -8,5 +8,6 @@ refusals       what a server said → what is done about it, as a table, and in 
 resources      what a server says of a thing, in either of its shapes
 changes        what a dataset lacks → batches
 digests        JSON → what it says, whoever wrote it
+remote_events  an experiment's events, read back from there
 backwards      the newest first → the oldest first
 """

@@ -82,6 +82,18 @@ def _resend() -> Command:
     return command
 
 
+def _publish() -> Command:
+    from llmobs_trace.cli import publish
+
+    return publish
+
+
+def _reconcile() -> Command:
+    from llmobs_trace.cli import reconcile
+
+    return reconcile
+
+
 def _doctor() -> Command:
     from llmobs_trace.cli.doctor import command
 
@@ -104,6 +116,8 @@ COMMANDS: Final[dict[str, tuple[Callable[[], Command], str]]] = {
     "compare": (_compare, "judge one experiment against another, row by row"),
     "export": (_export, "write one experiment as JSON lines, request bodies, CSV or pages"),
     "serve": (_serve, "receive experiments as the endpoint does, and show them in a browser"),
+    "publish": (_publish, "send an experiment of the local store to Datadog"),
+    "reconcile": (_reconcile, "compare an experiment with what Datadog has of it"),
     "resend": (_resend, "deliver what ended processes left behind"),
     "doctor": (_doctor, "check the set-up without sending data, and whether all arrived"),
     "manual": (_manual, "show a page of the manual, or the list of them"),

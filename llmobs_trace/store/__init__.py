@@ -22,6 +22,7 @@
     projects    projects by name
     datasets    datasets by name, and
     records     their rows by version
+    publications  where else an experiment was sent
     made_experiments  experiments by name, and how far each is
     queries     what the command line asks of it
     paged_events  an experiment's events as they came, page by page

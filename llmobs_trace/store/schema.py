@@ -251,6 +251,22 @@ _OF_REPEATS: Final = (
     " WHERE in_row IS NULL AND attempt IS NOT NULL",
 )
 
+# --- Version 8: where else an experiment is -----------------------------------------------------------------
+
+_PUBLICATION: Final = """
+CREATE TABLE publication (
+    experiment     INTEGER NOT NULL REFERENCES experiment(key),
+    destination    TEXT NOT NULL,           -- a base URL
+    run            TEXT NOT NULL,           -- the mark by which the experiment there is found again
+    experiment_id  TEXT,                    -- its id there; NULL: it was not made yet
+    spans          INTEGER NOT NULL,        -- the key up to which spans were taken
+    metrics        INTEGER NOT NULL,        -- and metrics
+    delivered      INTEGER NOT NULL,        -- how many events were taken, and how many refused for good
+    rejected       INTEGER NOT NULL,
+    finished_ns    INTEGER,                 -- when all was there; NULL: never yet
+    PRIMARY KEY (experiment, destination)
+) WITHOUT ROWID"""
+
 # Never edit an entry that was released: append one.
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -349,6 +365,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     ),
     catalog_tables.MIGRATION,
     (*_OF_REPEATS, *VIEWS_7),
+    (_PUBLICATION,),
 )
 # The migrations after which the events of the old tables must be added to the new ones.
 REFILLED: Final = frozenset({2})

@@ -24,6 +24,7 @@ QUICK = {
     "store": "columns forest placing queries schema scores shortening words",
     "catalog": "digests http_catalog local_catalog refusals resources",
     "receiver": "conformance http rehearsal",
+    "publish": "other_ids",
     "viewer": "viewer",
     "compare": "categories correction direction examples intervals pairs power tails",
     "settings": "checks config places sites",

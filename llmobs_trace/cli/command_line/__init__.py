@@ -1,1 +1,7 @@
-"""Holds what every command is made of: its arguments, the store that it is about, and how it ends."""
+"""Holds what every command is made of.
+
+arguments  those that several have
+stores     the store that a command is about
+datadog    keys and address of Datadog, for those that go there
+exits      how it ends
+"""

@@ -1,0 +1,60 @@
+"""Shows what publishing an experiment would send, sending nothing. The command's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from llmobs_trace.publish.dataset_rows import rows_of
+from llmobs_trace.publish.naming import Names
+from llmobs_trace.publish.other_ids import OtherIds
+from llmobs_trace.publish.publishing import new_experiment
+from llmobs_trace.store.paged_events import metric_page, span_page
+from llmobs_trace.store.queries import Experiment
+from llmobs_trace.store.store import Store
+
+# What is found or made first has no id yet.
+_PROJECT, _DATASET, _EXPERIMENT = "<project>", "<dataset>", "<experiment>"
+_FEW = 3
+_encode = msgspec.json.Encoder().encode
+
+
+def bodies(store: Store, experiment: Experiment, names: Names) -> Iterator[bytes]:
+    """A request a line, as its method, path and body, with the first few records and events alone."""
+    prefix = "/api/v2/llm-obs/v1"
+    yield _line("POST", f"{prefix}/projects", _of("projects", {"name": names.project}))
+    datasets = f"{prefix}/{_PROJECT}/datasets"
+    yield _line("POST", datasets, _of("datasets", {"name": names.dataset}))
+    rows = list(islice(rows_of(store, experiment.id, names.made), _FEW))
+    insert = [msgspec.structs.asdict(row) for row in rows]
+    yield _line("POST", f"{datasets}/{_DATASET}/batch_update", _of("datasets", {"insert_records": insert}))
+    new = new_experiment(experiment, names, _PROJECT, _DATASET, None)
+    asked = {
+        "name": new.name,
+        "project_id": new.project_id,
+        "dataset_id": new.dataset_id,
+        "config": new.config,
+        "metadata": new.metadata,
+        "run_count": new.repeats,
+    }
+    yield _line("POST", f"{prefix}/experiments", _of("experiments", asked))
+    ids = OtherIds(_PROJECT, _DATASET, _EXPERIMENT, {"experiment_id": _EXPERIMENT})
+    spans = [ids.span(span.event) for span in span_page(store, experiment.id, 0, _FEW)]
+    metrics = [ids.metric(metric.event) for metric in metric_page(store, experiment.id, 0, _FEW)]
+    events = {"spans": _events(spans, "span"), "metrics": _events(metrics, "metric")}
+    yield _line("POST", f"{prefix}/experiments/{_EXPERIMENT}/events", _of("events", events))
+
+
+def _events(records: list[bytes], what: str) -> list[msgspec.Raw]:
+    return [msgspec.json.decode(record, type=dict[str, msgspec.Raw])[what] for record in records]
+
+
+def _of(type: str, attributes: dict[str, Any]) -> dict[str, Any]:
+    return {"data": {"type": type, "attributes": attributes}}
+
+
+def _line(method: str, path: str, body: dict[str, Any]) -> bytes:
+    return _encode({"method": method, "path": path, "body": body})

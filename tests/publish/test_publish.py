@@ -1,0 +1,301 @@
+"""`publish` and `reconcile` against `llmobs-trace serve`, which answers as Datadog does, over a socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.commands import Run, RunCommand
+from support.events import START_NS, metric, span
+from support.serving import Serving
+
+from llmobs_trace.catalog.catalog import NewExperiment, Record
+from llmobs_trace.catalog.local_catalog import LocalCatalog
+from llmobs_trace.cli import main
+from llmobs_trace.publish.fingerprints import Fingerprint
+from llmobs_trace.publish.reconciling import reconcile
+from llmobs_trace.store import datasets, made_experiments, queries, records
+from llmobs_trace.store.store import Store
+
+DONE, NO, MISUSE, CANNOT_TELL = 0, 1, 2, 3
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """A store with the experiment `e-new`; of its metrics one is of a span that is not there."""
+    path = tmp_path / "experiments.db"
+    with Store(path) as store:
+        spans = [
+            span("r1", trace_id="t1", kind="experiment", row="row-1", input={"q": "Why?"}),
+            span("c1", trace_id="t1", parent="r1", kind="llm"),
+            span("d1", trace_id="t1", parent="c1", kind="tool"),
+            span("r2", trace_id="t2", kind="experiment", row="row-2", error={"type": "E", "message": "no"}),
+            span("o", trace_id="t3", parent="gone"),
+        ]
+        metrics = [
+            metric("r1", "exact", True, assessment="pass"),
+            metric("r2", "exact", error={"message": "judge is down"}),
+            metric("c1", "f1", 0.25),
+            metric("nowhere", "f1", 0.75),
+        ]
+        store.add("e-new", spans, metrics, name="after")
+    return path
+
+
+@pytest.fixture
+def run(capfd: pytest.CaptureFixture[str], database: Path) -> RunCommand:
+    """Run a command on the store in this process."""
+
+    def run(*words: str) -> Run:
+        code = main([*words, "--database", str(database)])
+        out, err = capfd.readouterr()
+        return Run(code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def datadog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serving]:
+    with Serving(tmp_path / "datadog.db") as server:
+        monkeypatch.setenv("DD_API_KEY", "canary-api")
+        monkeypatch.setenv("DD_APP_KEY", "canary-app")
+        monkeypatch.setenv("LLMOBS_TRACE_BASE_URL", server.url)
+        monkeypatch.setenv("LLMOBS_TRACE_PROJECT_NAME", "bot")
+        yield server
+
+
+def published(server: Serving) -> made_experiments.MadeExperiment:
+    """The one experiment that was made there."""
+    with Store(server.database, read_only=True) as store:
+        [made] = made_experiments.find_experiments(store)
+        return made
+
+
+def test_everything_of_an_experiment_is_there_under_ids_that_were_made_by_name(
+    run: RunCommand, datadog: Serving
+) -> None:
+    told = run("publish", "e-new", "--experiment-name", "quiz")
+    assert (told.code, told.out.partition(";")[0]) == (
+        DONE,
+        "9 events = 9 delivered + 0 rejected + 0 undelivered",
+    )
+    made = published(datadog)
+    assert (made.name, made.project_name, made.dataset_name, made.status) == (
+        "quiz",
+        "bot",
+        "after",
+        "completed",
+    )
+    with Store(datadog.database, read_only=True) as store:
+        [of_name] = datasets.find_datasets(store)
+        held = {record.id: record.input for record in records.records(store, of_name)}
+        assert (
+            queries.find_experiment(store, made.id).spans,
+            queries.find_experiment(store, made.id).metrics,
+        ) == (5, 4)
+    assert held == {"row-1": b'{"q":"Why?"}', "row-2": b"null"}
+    spans, metrics = datadog.stored()
+    assert {(each["project_id"], each["dataset_id"]) for each in spans} == {
+        (made.project_id, made.dataset_id)
+    }
+    assert len(metrics) == 4
+    told = run("reconcile", "e-new")
+    assert (told.code, told.out) == (
+        DONE,
+        # Of a span that is not here there is one metric, which nobody can read back.
+        "8 arrived, 0 missing, 0 different, 0 twice, 0 there and not known here\n",
+    )
+    assert "canary" not in told.err + told.out
+
+
+def test_what_was_made_by_name_keeps_its_names_config_dataset_and_status_and_its_tags_follow(
+    run: RunCommand, datadog: Serving, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LLMOBS_TRACE_PROJECT_NAME")
+    from msgspec import Raw
+
+    with Store(database) as store:
+        catalog = LocalCatalog(store)
+        project = catalog.project("support")
+        rows = [Record(id="r", input=Raw(b'"q"'), metadata=Raw(b'{"level":1}'), tags=("a",))]
+        of_name = catalog.dataset(project.id, "tickets", rows)
+        assert of_name is not None
+        new = NewExperiment(
+            id="made",
+            run="mark",
+            name="triage",
+            project_id=project.id,
+            dataset_id=of_name.id,
+            config=Raw(b'{"model":"m"}'),
+            metadata=Raw(b'{"tags":["x"],"llmobs_trace":{"run":"mark","git":"abc"}}'),
+            repeats=2,
+        )
+        made = catalog.experiment(new)
+        say = {"experiment_id": made.id, "project_id": project.id, "run_id": "kept"}
+        store.add(made.id, [span("r1", kind="experiment", row="r", say=say)], [])
+        catalog.status(made.id, "failed", "1 of 1 rows raised")
+    assert run("publish", "made").code == DONE
+    there = published(datadog)
+    assert (there.name, there.project_name, there.dataset_name) == ("triage", "support", "tickets")
+    assert (there.run, there.run_count, there.status, there.error) == (
+        "mark",
+        2,
+        "failed",
+        "1 of 1 rows raised",
+    )
+    assert json.loads(there.config or b"") == {"model": "m"}
+    assert json.loads(there.metadata or b"")["llmobs_trace"] == {"run": "mark", "git": "abc"}
+    [row], _ = datadog.stored()
+    assert {f"experiment_id:{there.id}", f"project_id:{there.project_id}", "run_id:kept"} <= {*row["tags"]}
+
+
+def test_published_again_nothing_is_twice_and_what_came_since_follows(
+    run: RunCommand, datadog: Serving, database: Path
+) -> None:
+    first = run("publish", "e-new")
+    with Store(database) as store:
+        store.add("e-new", [span("later", start_ns=START_NS + 99)], [])
+    assert run("reconcile", "e-new").code == DONE  # of what was published
+    for words in ((), ("--again",)):
+        told = run("publish", "e-new", *words)
+        assert (told.code, told.out.partition(" = ")[0]) == (DONE, "10 events")
+        assert told.out.rpartition(" ")[2] == first.out.rpartition(" ")[2]
+    spans, metrics = datadog.stored()
+    assert (len(spans), len(metrics)) == (6, 4)
+
+
+_BIG = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[2:]
+from support.events import metric, span
+from llmobs_trace.store.store import Store
+with Store(Path(sys.argv[1])) as store:
+    rows = [span(f"s{n}", trace_id=f"t{n}", kind="experiment", row=f"r{n}", input=n) for n in range(2500)]
+    store.add("big", rows, [metric(f"s{n}", "exact", True) for n in range(2500)], name="big")
+"""
+
+
+def test_killed_at_any_moment_the_same_command_goes_on_and_all_of_it_arrives_once(
+    datadog: Serving, tmp_path: Path
+) -> None:
+    database = tmp_path / "big.db"
+    subprocess.run([sys.executable, "-c", _BIG, str(database), *sys.path], check=True)
+    command = [sys.executable, "-m", "llmobs_trace", "publish", "big", "--database", str(database)]
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    for least in (1, 2000, 4500):
+        process = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        while process.poll() is None and _taken(datadog) < least:
+            pass
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, env=environ, check=True, capture_output=True)
+    told = subprocess.run(
+        [*command[:3], "reconcile", *command[4:]], env=environ, check=True, capture_output=True, text=True
+    )
+    assert told.stdout == "5,000 arrived, 0 missing, 0 different, 0 twice, 0 there and not known here\n"
+    published(datadog)  # the one that there is
+
+
+def _taken(server: Serving) -> int:
+    listed = json.loads(server.get("/api/experiments").body)["experiments"]
+    return sum(each["spans"] + each["metrics"] for each in listed)
+
+
+def test_what_is_missing_or_another_there_is_named_and_sent_again(run: RunCommand, datadog: Serving) -> None:
+    run("publish", "e-new")
+    with sqlite3.connect(datadog.database) as connection:
+        connection.execute("DELETE FROM span_event WHERE key = (SELECT key FROM span WHERE span_id = 'd1')")
+        connection.execute("DELETE FROM span WHERE span_id = 'd1'")
+        connection.execute("UPDATE metric SET event = replace(event, '0.25', '0.5') WHERE label = 'f1'")
+    told = run("reconcile", "e-new")
+    assert told.code == NO
+    assert told.out.startswith("6 arrived, 1 missing, 1 different, 0 twice, 0 there")
+    assert "  missing: span d1\n" in told.out
+    assert re.search("different: metric c1 f1 [0-9]+\n", told.out)
+    assert "llmobs-trace publish e-new --again" in told.err
+    run("publish", "e-new", "--again")
+    assert run("reconcile", "e-new").out.startswith("7 arrived, 0 missing, 1 different")
+
+
+def test_an_event_that_is_refused_for_good_is_counted_and_the_others_arrive(
+    run: RunCommand, datadog: Serving, database: Path
+) -> None:
+    with Store(database) as store:
+        # No array stands directly in an array on the wire; by hand it can be in a store.
+        store.add("odd", [span("good"), span("bad", input=[[1]])], [])
+    told = run("publish", "odd")
+    assert told.code == NO
+    assert told.out.startswith("2 events = 1 delivered + 1 rejected + 0 undelivered;")
+    # It is there without its values, which were refused.
+    assert run("reconcile", "odd").out.startswith("1 arrived, 0 missing, 1 different")
+
+
+def test_a_bad_day_only_takes_longer(
+    run: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--rehearse-5xx", "40", "--rehearse-drop", "20", "--seed", "1")
+    with Serving(tmp_path / "datadog.db", *words) as server:
+        for name, value in (("DD_API_KEY", "k"), ("DD_APP_KEY", "a"), ("LLMOBS_TRACE_BASE_URL", server.url)):
+            monkeypatch.setenv(name, value)
+        assert run("publish", "e-new").code == DONE
+        assert run("reconcile", "e-new").code == DONE
+
+
+def test_a_dry_run_shows_what_would_be_sent_and_needs_nobody(run: RunCommand) -> None:
+    told = run("publish", "e-new", "--project-name", "bot", "--dry-run")
+    lines = [json.loads(line) for line in told.out.splitlines()]
+    assert [line["path"].rpartition("/")[2] for line in lines] == [
+        "projects",
+        "datasets",
+        "batch_update",
+        "experiments",
+        "events",
+    ]
+    assert lines[0]["body"]["data"]["attributes"]["name"] == "bot"
+    assert [each["id"] for each in lines[2]["body"]["data"]["attributes"]["insert_records"]] == [
+        "row-1",
+        "row-2",
+    ]
+    assert {each["project_id"] for each in lines[4]["body"]["data"]["attributes"]["spans"]} == {"<project>"}
+
+
+def test_without_keys_a_place_or_anything_to_compare_with_it_is_said(
+    run: RunCommand, datadog: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = run("reconcile", "e-new")
+    assert (told.code, "was never published" in told.err) == (CANNOT_TELL, True)
+    told = run("reconcile", "somebody-else-s")
+    assert (told.code, told.out) == (
+        CANNOT_TELL,
+        "cannot tell: 0 events there, and no ledger here names it\n",
+    )
+    monkeypatch.setenv("LLMOBS_TRACE_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr("llmobs_trace.catalog.asking._LAST_SECONDS", 1e9)  # no patience
+    told = run("publish", "e-new")
+    assert (told.code, "127.0.0.1:9" in told.err) == (NO, True)
+    monkeypatch.delenv("DD_APP_KEY")
+    told = run("publish", "e-new")
+    assert (told.code, "set DD_APP_KEY" in told.err) == (MISUSE, True)
+
+
+def test_of_several_events_of_one_key_each_is_looked_for() -> None:
+    def one(digest: str) -> Fingerprint:
+        return Fingerprint("metric", ("s", "label", "1"), digest.encode())
+
+    found = reconcile(map(one, "aab"), map(one, "abbc"))
+    assert (found.arrived, found.missing, found.different, found.twice) == (
+        2,
+        [],
+        ["metric s label 1"],
+        ["metric s label 1"],
+    )
+    assert not found.is_whole
