@@ -16,8 +16,8 @@ from llmobs_trace.cli.command_line.exits import CANNOT_TELL, DONE, NO, Refusal
 from llmobs_trace.cli.command_line.stores import database
 from llmobs_trace.cli.terminal import units
 from llmobs_trace.cli.terminal.screen import Screen
-from llmobs_trace.experiment.session import runs
 from llmobs_trace.experiment.steps import all_runs
+from llmobs_trace.experiment.whereabouts import runs
 from llmobs_trace.journal import survey
 from llmobs_trace.publish import expected
 from llmobs_trace.publish.fingerprints import Fingerprint

@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 import pytest
 from support.commands import RunCommand
+from support.serving import Serving
 
 import llmobs_trace
 from llmobs_trace.cli.commands import COMMANDS
@@ -100,7 +101,7 @@ class Demos(NamedTuple):
     later: str
 
 
-def call(words: list[str], home: Path, database: Path) -> subprocess.CompletedProcess[str]:
+def call(words: list[str], home: Path, database: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "llmobs_trace", *words],
         capture_output=True,
@@ -111,6 +112,7 @@ def call(words: list[str], home: Path, database: Path) -> subprocess.CompletedPr
             "HOME": str(home),
             "XDG_STATE_HOME": str(home),
             "LLMOBS_TRACE_DATABASE": str(database),
+            **environ,
         },
         timeout=120,
     )
@@ -200,7 +202,14 @@ def test_every_command_of_the_manual_runs(place: str, words: list[str], demos: D
     database = tmp_path / "experiments.db"
     database.write_bytes(demos.database.read_bytes())
     a_users_files(tmp_path)
-    ended = call(real, tmp_path, database)
+    if words[0] in ("publish", "reconcile"):
+        with Serving(tmp_path / "datadog.db") as server:
+            keys = {"DD_API_KEY": "k", "DD_APP_KEY": "a", "LLMOBS_TRACE_BASE_URL": server.url}
+            if words[0] == "reconcile":
+                assert call(["publish", *real[1:]], tmp_path, database, **keys).returncode == 0
+            ended = call(real, tmp_path, database, **keys)
+    else:
+        ended = call(real, tmp_path, database)
     # A comparison may say that it is worse, or that it can't tell: those are answers too.
     answers = {0, 1, 3} if "--fail-if-worse" in words or "--fail-if-unsure" in words else {0}
     assert ended.returncode in answers, f"{place}: {ended.stderr}"
