@@ -12,6 +12,7 @@
   each step to its end by ``calling`` users' functions, an ``attempt`` here or ``remote``; ``throttle``,
   ``limits`` and ``retrying`` hold it back; ``routing`` looks at what is recorded meanwhile
 - what comes of it: a ``score`` makes metrics, ``silent_labels`` those that nobody gave, ``counts`` and
-  ``summing_up`` sum them up, ``progress`` shows how far it is; ``result``, ``gate``, ``baseline`` and
+  ``summing_up`` sum them up, ``progress`` shows how far it
+  is (``progress_text``); ``result``, ``gate``, ``baseline`` and
   ``interrupted`` are what users get, ``unfinished`` what is left of all
 """

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from llmobs_trace.experiment.steps import Ended, Kept
 
@@ -60,6 +60,16 @@ class ScoreSummary:
         return " · ".join(parts)
 
 
+class RunningMean(NamedTuple):
+    """What the numbers of a label have come to so far."""
+
+    label: str
+    total: float
+    squares: float
+    numbers: int
+    are_booleans: bool
+
+
 @dataclass
 class _Label:
     evaluator: str | None
@@ -69,6 +79,7 @@ class _Label:
     given: int = 0  # where it ended without an error, whatever it gave: elsewhere it was silent
     numbers: int = 0
     total: float = 0.0
+    squares: float = 0.0
     are_booleans: bool = True
     passed: int = 0
     assessed: int = 0
@@ -131,6 +142,14 @@ class Counts:
                     found[name] = self._summary(name, label, units)
         return found
 
+    def running_mean(self, evaluators: Sequence[str]) -> RunningMean | None:
+        """Of the first evaluator's first label that has numbers; read while others write."""
+        for evaluator in evaluators:
+            for name, label in list(self._labels.items()):
+                if label.evaluator == evaluator and label.numbers:
+                    return RunningMean(name, label.total, label.squares, label.numbers, label.are_booleans)
+        return None
+
     def labels_with_silence(self) -> dict[str, set[str]]:
         """By evaluator, the labels that it did not give on all rows on which it ended without an error."""
         found: dict[str, set[str]] = {}
@@ -175,6 +194,7 @@ def _add(label: _Label, kept: Kept) -> None:
     if isinstance(value, (bool, int, float)):
         label.numbers += 1
         label.total += float(value)
+        label.squares += float(value) * float(value)
         label.are_booleans = label.are_booleans and isinstance(value, bool)
     elif isinstance(value, str) and (value in label.categories or len(label.categories) < 1000):
         label.categories[value] += 1

@@ -17,6 +17,7 @@ from llmobs_trace.experiment.interrupted import ExperimentInterrupted
 from llmobs_trace.experiment.passing_on import pass_on_what_the_dead_left
 from llmobs_trace.experiment.plan import Plan
 from llmobs_trace.experiment.progress import ProgressLine
+from llmobs_trace.experiment.progress_text import Pace, progress_text
 from llmobs_trace.experiment.rerun import Rerun
 from llmobs_trace.experiment.result import Result, rows
 from llmobs_trace.experiment.rows import Row
@@ -124,8 +125,23 @@ class Session:
             decode=experiment.decode,
             is_durable=is_durable(),
         )
+        pace = Pace(counts.ended, time.monotonic())
+        labels = [each.label for each in experiment.evaluators]
+
+        def how_far() -> str:
+            return progress_text(
+                experiment.name,
+                counts.ended,
+                units,
+                failed=counts.raised,
+                rate=pace.rate(counts.ended, time.monotonic()),
+                score=counts.running_mean(labels),
+                repeats=experiment.repeats,
+                waits=run.waits(),
+            )
+
         line = ProgressLine(
-            lambda: _progress_text(experiment.name, run, units),
+            how_far,
             lambda: counts.ended / units,
             self._wants_progress,
         )
@@ -285,13 +301,3 @@ class Session:
     def _manifest(self, selected: list[str], default: Scope) -> Manifest:
         parent = None if self._rerun is None else self._rerun.source.manifest
         return describing.manifest(self._experiment, selected, default, parent)
-
-
-def _progress_text(name: str, run: Run, units: int) -> str:
-    counts = run.work.counts
-    parts = [f"{name}  {counts.ended:,}/{units:,} rows"]
-    if counts.raised:
-        parts.append(f"{counts.raised:,} failed")
-    if waits := run.waits():
-        parts.append(f"waiting {waits:.0f} s (429)")
-    return " · ".join(parts)
