@@ -54,6 +54,8 @@ PROVIDER_TAG = "model_provider"
 INPUT_TOKENS_TAG = "input_tokens"
 OUTPUT_TOKENS_TAG = "output_tokens"
 CACHED_TOKENS_TAG = "cached_tokens"
+CACHE_WRITTEN_TOKENS_TAG = "cache_written_tokens"
+CACHE_WRITTEN_1H_TOKENS_TAG = "cache_written_1h_tokens"
 COST_TAG = "cost_usd"
 MODEL_CALLS_TAG = "model_calls"
 
@@ -124,10 +126,16 @@ TAGS: dict[str, OwnTag] = {
     CACHED_TOKENS_TAG: OwnTag(
         "span", "those of the prompt's that a cache was read for", (), ("store/columns.py",)
     ),
+    CACHE_WRITTEN_TOKENS_TAG: OwnTag(
+        "span", "those of the prompt's that were written to a cache", (), ("store/prices.py",)
+    ),
+    CACHE_WRITTEN_1H_TOKENS_TAG: OwnTag(
+        "span", "those of them that are kept for an hour, which is dearer", (), ("store/prices.py",)
+    ),
     COST_TAG: OwnTag(
         "span",
-        "what the provider states that it took; on a root, its tree's",
-        ("capture/model_sums.py",),
+        "what the provider states that it took, 0 where it refused; on a root, its tree's",
+        ("capture/model_sums.py", "model_calls/call.py"),
         ("store/columns.py",),
     ),
     MODEL_CALLS_TAG: OwnTag(

@@ -38,7 +38,7 @@ class Sums:
         self._calls = 0
         self._input: float | None = None
         self._output: float | None = None
-        self._cost: float | None = 0.0  # None once a call's is not known
+        self._cost: float | None = 0  # None once a call's is not known
         self.parents: set[str | None] = set()
 
     def add(self, call: _Call) -> None:

@@ -193,6 +193,7 @@ def _tokens(usage: Any) -> dict[str, int | None]:
     try:
         counted = [read(usage, name) for name in _COUNTS]
         thought = read(read(usage, "output_tokens_details"), "thinking_tokens")
+        for_an_hour = read(read(usage, "cache_creation"), "ephemeral_1h_input_tokens")
     except Unread:
         return {}
     given, answered, cached, kept = (count if type(count) is int else None for count in counted)
@@ -203,6 +204,8 @@ def _tokens(usage: Any) -> dict[str, int | None]:
         "output_tokens": answered,
         "total_tokens": None if given is None or answered is None else given + answered,
         "cached_tokens": cached,
+        "cache_written_tokens": kept or None,
+        "cache_written_1h_tokens": for_an_hour or None,
         "reasoning_tokens": thought,
     }
 

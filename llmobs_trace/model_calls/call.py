@@ -22,7 +22,7 @@ from llmobs_trace.capture.user_tags import written_tags
 from llmobs_trace.capture.values import captured
 from llmobs_trace.model_calls.dialect import Answered, Asked, Dialect, Fold, Operation, Unread
 from llmobs_trace.model_calls.foreign import ForeignSpan
-from llmobs_trace.wire import EXHAUSTED_TAG, FIRST_ITEM_TAG
+from llmobs_trace.wire import COST_TAG, EXHAUSTED_TAG, FIRST_ITEM_TAG
 
 _OPTIONS: Final[dict[Operation, SpanOptions]] = {
     "chat": SpanOptions(kind="llm"),
@@ -51,6 +51,10 @@ WITHHELD: Final = frozenset(
 _DESCRIBED: Final = frozenset({"function", "parameters", "input_schema"})
 _SAID: Final = frozenset({"messages", "input", "contents", "response_format", "text"})
 
+# By these a provider says that it did not answer. Others, and 408 among them, are said by clients as well,
+# of a connection that broke: who knows what was answered by then.
+REFUSALS: Final = frozenset({*range(400, 500), 503, 529} - {408})
+
 _UNREAD_MAX: Final = 10_000
 
 
@@ -74,13 +78,17 @@ class Call:
         """The client's function, or a step of its stream, raised this."""
         ended_ns = clock_ns()
         span = self.span
+        so_far: tuple[Answered | None, bool] = None, True
         try:
             if not span._ended:
+                so_far = self._so_far()
                 left_by(span, _OPTIONS[self.dialect.operation], error)
                 if span._details is not None and span._details.failure is not None:
-                    span._details.tags = error_tags(error)
+                    span._details.tags = tags = error_tags(error)
+                    if so_far[0] is None and tags.get("status_code") in REFUSALS:
+                        tags[COST_TAG] = 0  # nothing was answered, and nothing is charged
         finally:
-            self._end(ended_ns, *self._so_far())
+            self._end(ended_ns, *so_far)
 
     def _read(self, response: Any) -> Answered:
         try:

@@ -77,6 +77,7 @@ def usage_tags(usage: Any) -> dict[str, Any]:
         "output_tokens": its.get("completion_tokens"),
         "total_tokens": its.get("total_tokens"),
         "cached_tokens": its.get("prompt_cache_hit_tokens") if cached is None else cached,
+        "cache_written_tokens": given.get("cache_creation_tokens") or given.get("cache_write_tokens"),
         "reasoning_tokens": made.get("reasoning_tokens"),
         "cost_usd": its.get("cost"),  # OpenRouter's
     }

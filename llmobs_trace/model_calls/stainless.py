@@ -3,13 +3,13 @@ one function, `request`, by whatever way the caller went. User's thread.
 
 So a call is known by its path, whether it came by `create`, `parse`, a stream's manager or a raw response,
 and client objects that were there before are wrapped with the rest. What the client's own code has done to
-the arguments is done by then: what was not given is not there, iterables are lists.
+the arguments is done by then: what was not given is not there, most iterables are lists.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -75,6 +75,7 @@ class Requests:
             given = {**given, **more}
         arguments: Mapping[str, Any] = given
         if not _PLAIN.issuperset(map(type, given.values())):
+            given = _read_once(options, given)
             arguments = {
                 name: value for name, value in given.items() if type(value).__name__ not in _NOT_GIVEN
             }
@@ -106,6 +107,34 @@ class Requests:
         else:
             watch_body(response, streamed(call))
         return result
+
+
+def _read_once(options: Any, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arguments with a list in the place of what can be iterated once, as a generator of messages; the
+    client sends the list.
+    """
+    once = {name: _listed(value) for name, value in given.items() if hasattr(value, "__next__")}
+    if not once:
+        return given
+    if _is_mapping(options.json_data):
+        mine = {name: again for name, (_, again) in once.items() if name in options.json_data}
+        options.json_data = {**options.json_data, **mine}
+    return {**given, **{name: found for name, (found, _) in once.items()}}
+
+
+def _listed(iterator: Iterator[Any]) -> tuple[list[Any], Any]:
+    """All that comes of an iterator, and what stands for it: the same list, or what raises as it did."""
+    found: list[Any] = []
+    try:
+        found.extend(iterator)
+    except Exception as error:
+        return found, _raising(found, error)
+    return found, found
+
+
+def _raising(found: list[Any], error: Exception) -> Iterator[Any]:
+    yield from found
+    raise error
 
 
 def _is_mapping(value: Any) -> bool:

@@ -16,9 +16,12 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
 from llmobs_trace.store import late_columns
 from llmobs_trace.store.lookup import marks
 from llmobs_trace.store.store import Store
+from llmobs_trace.wire import CACHE_WRITTEN_1H_TOKENS_TAG, CACHE_WRITTEN_TOKENS_TAG
 
 if TYPE_CHECKING:
     import sqlite3
@@ -59,6 +62,8 @@ class Call(NamedTuple):
     cached_tokens: int | None
     is_embedding: bool
     start_ns: int
+    cache_written_tokens: int | None = None
+    cache_written_1h_tokens: int | None = None  # of those
 
 
 def price_data() -> str | None:
@@ -87,6 +92,7 @@ def cost_usd(call: Call) -> float | None:
             input_tokens=call.input_tokens,
             output_tokens=output_tokens,
             cache_read_tokens=call.cached_tokens,
+            **_cache_writes(call),
         )
         priced = genai_prices.calc_price(
             usage,
@@ -96,6 +102,14 @@ def cost_usd(call: Call) -> float | None:
         )
         return float(priced.total_price)
     return None
+
+
+def _cache_writes(call: Call) -> dict[str, int]:
+    """Few calls have any; that some are kept for an hour is known to newer releases of the package alone."""
+    written, for_an_hour = call.cache_written_tokens, call.cache_written_1h_tokens
+    if not written:
+        return {}
+    return {"cache_write_tokens": written, **({"cache_write_1h_tokens": for_an_hour} if for_an_hour else {})}
 
 
 def are_unread(store: Store) -> bool:
@@ -124,16 +138,38 @@ def work_out(store: Store, experiment_id: str) -> Iterator[int]:
         return
     for keys in _parts(store, _CALLS, experiment_id, data):
         query = (
-            "SELECT span_id, provider, model, input_tokens, output_tokens, cached_tokens,"
-            f" kind = 'embedding', start_ns FROM span WHERE key IN ({marks(keys)})"
+            "SELECT CAST(v.event AS BLOB), span_id, provider, model, input_tokens, output_tokens,"
+            " cached_tokens, kind = 'embedding', start_ns FROM span s JOIN span_event v ON v.key = s.key"
+            f" WHERE s.key IN ({marks(keys)})"
         )
-        calls = [(span_id, Call(*columns)) for span_id, *columns in store.select(query, keys)]
+        calls = [
+            (span_id, Call(*columns, *_written_to_a_cache(event)))
+            for event, span_id, *columns in store.select(query, keys)
+        ]
         _keep(store, experiment_id, data, [(cost_usd(call), span_id) for span_id, call in calls])
         yield len(keys)
     for keys in _parts(store, _ROOTS, experiment_id, data):
         costs = [sums for key in keys if (sums := _sum(store, key)) is not None]
         _keep(store, experiment_id, data, costs)
         yield len(keys)
+
+
+class _Event(msgspec.Struct):
+    tags: list[str] | None = None
+
+
+_event = msgspec.json.Decoder(_Event)
+
+
+def _written_to_a_cache(event: bytes) -> list[int | None]:
+    """The tokens that a call had a cache keep, and those for an hour: so few have any that they have no
+    columns.
+    """
+    if CACHE_WRITTEN_TOKENS_TAG.encode() not in event:
+        return [None, None]
+    tags = dict(tag.partition(":")[::2] for tag in _event.decode(event).tags or ())
+    counts = (tags.get(name, "") for name in (CACHE_WRITTEN_TOKENS_TAG, CACHE_WRITTEN_1H_TOKENS_TAG))
+    return [int(count) if count.isdecimal() and count.isascii() else None for count in counts]
 
 
 def _parts(store: Store, which: str, experiment_id: str, data: str) -> Iterator[list[int]]:

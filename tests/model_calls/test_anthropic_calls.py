@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pydantic
@@ -56,6 +56,7 @@ TAGS = {
     "output_tokens": "7",
     "total_tokens": "2317",
     "cached_tokens": "300",
+    "cache_written_tokens": "2000",
     "reasoning_tokens": "4",
     "finish_reason": "tool_calls",
 }
@@ -153,10 +154,40 @@ def test_a_refused_call_says_what_the_provider_said(
     assert tags_of(call) == {
         "model_name": "claude-haiku-4-5",
         "model_provider": "anthropic",
+        "cost_usd": "0",
         "status_code": str(status),
         "request_id": "req_1",
     }
     assert "sk-canary" not in str(call.wire)
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_messages_that_can_be_iterated_once_are_sent_and_recorded(
+    server: ModelServer, llmobs_spans: RecordedSpans
+) -> None:
+    server.will(says.error(529, "Overloaded", "overloaded_error", retry_after_ms="1"), answer("create"))
+    messages = ({"role": "user", "content": words} for words in ("2+2?",))
+    with anthropic.Anthropic(api_key="k", base_url=server.url, max_retries=1) as client:
+        client.messages.create(model="claude-haiku-4-5", max_tokens=8, messages=messages)  # type: ignore[arg-type]
+    assert [each.body["messages"] for each in server.received] == [[{"role": "user", "content": "2+2?"}]] * 2
+    assert llmobs_spans[0].input["messages"] == [{"role": "user", "content": "2+2?"}]
+
+
+@pytest.mark.usefixtures("instrumented")
+def test_messages_that_raise_as_they_are_iterated_raise_at_the_caller(
+    server: ModelServer, llmobs_spans: RecordedSpans
+) -> None:
+    def messages() -> Iterator[dict[str, str]]:
+        yield {"role": "user", "content": "2+2?"}
+        raise LookupError("no more")
+
+    with (
+        anthropic.Anthropic(api_key="k", base_url=server.url, max_retries=0) as client,
+        pytest.raises(LookupError, match="no more"),
+    ):
+        client.messages.create(model="claude-haiku-4-5", max_tokens=8, messages=messages())  # type: ignore[arg-type]
+    assert server.received == []
+    assert llmobs_spans[0].status == "error"
 
 
 @pytest.mark.parametrize("way", SOME)

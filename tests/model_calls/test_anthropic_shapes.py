@@ -135,6 +135,8 @@ def test_input_tokens_hold_those_that_the_cache_gave_and_took() -> None:
         "output_tokens": 7,
         "total_tokens": 2317,
         "cached_tokens": 300,
+        "cache_written_tokens": 2000,
+        "cache_written_1h_tokens": None,
         "reasoning_tokens": 4,
         "finish_reason": "stop",
     }

@@ -347,6 +347,7 @@ def test_an_error_of_the_provider_is_the_calls(
     assert tags_of(call, way) == {
         "model_name": MODEL,
         "model_provider": "google",
+        "cost_usd": "0",
         "status_code": str(status),
     }
     assert b"canary" not in b"".join(llmobs_spans.records)
@@ -376,6 +377,7 @@ def test_an_error_within_a_stream_is_the_calls(
     call = the_call(llmobs_spans)
     assert (call.status, call.output) == ("error", {"role": "assistant", "content": "It"})
     assert call.tags["status_code"] == "503"
+    assert "cost_usd" not in call.tags  # part of it was answered
 
 
 @every_way

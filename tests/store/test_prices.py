@@ -68,6 +68,21 @@ def test_cached_tokens_are_cheaper(path: Path) -> None:
     assert 0 < cached < whole
 
 
+def test_tokens_that_are_written_to_a_cache_are_dearer_and_for_an_hour_more_so(path: Path) -> None:
+    asked = {"model_name": "claude-haiku-4-5", "model_provider": "anthropic", "output_tokens": 0}
+    asked |= {"input_tokens": 1000}
+    found = priced(
+        path,
+        call("plain", asked),
+        call("kept", asked | {"cache_written_tokens": 800}),
+        call("for an hour", asked | {"cache_written_tokens": 800, "cache_written_1h_tokens": 800}),
+    )
+    # 1 dollar a million, 1.25 where they are written, 2 for an hour.
+    assert [found[name][0] for name in ("plain", "kept", "for an hour")] == [
+        pytest.approx(cost) for cost in (1000e-6, 200e-6 + 800 * 1.25e-6, 200e-6 + 800 * 2e-6)
+    ]
+
+
 def test_the_price_is_that_of_the_calls_own_date() -> None:
     # Its price was lowered by four fifths in June 2025.
     before, after = (

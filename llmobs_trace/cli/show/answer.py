@@ -16,17 +16,49 @@ _Value = Any
 # Where each provider's whole response has the message: OpenAI, Gemini, Cohere and Ollama, OpenAI's responses.
 _INSIDE: Final = ("choices", "candidates", "message", "output", "content", "parts", "text", "value")
 _DEEPEST: Final = 8
+CALLS: Final = "calls "
+
+
+class _Called(str):
+    """A tool that is called, with what it is given."""
 
 
 def answer(output: bytes, characters: int) -> str:
     """The beginning of the words in an output's JSON; "" for null."""
+    said, *calls = answers(output, characters)
+    calls = [call.removeprefix(CALLS) for call in calls]
+    called = CALLS + ", ".join(calls) if calls else ""
+    return f"{said} {called}".strip()[:characters]
+
+
+def answers(output: bytes, characters: int) -> list[str]:
+    """The same with each tool that is called by itself, after what is said, which may be ""."""
     try:
-        words = " ".join(_words(msgspec.json.decode(output), 0))
+        words = list(_words(msgspec.json.decode(output), 0))
     except (msgspec.DecodeError, RecursionError):
-        words = ""
-    if not words and output != b"null":
-        words = output[: 4 * characters].decode(errors="ignore")
-    return words[:characters]
+        words = []
+    said = _on_one_line(" ".join(word for word in words if type(word) is not _Called), characters)
+    calls = [CALLS + word for word in words if type(word) is _Called]
+    if not said and not calls and output != b"null":
+        said = output[: 4 * characters].decode(errors="ignore")
+    return [each[:characters] for each in (said, *calls)]
+
+
+def thinking(output: bytes, characters: int) -> str:
+    """The beginning of what a model thought before it answered; "" where nobody told."""
+    try:
+        found = msgspec.json.decode(output)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    while isinstance(found, list) and found:
+        found = found[0]
+    thought = found.get("thinking") if isinstance(found, dict) else None
+    return _on_one_line(thought, characters)[:characters] if isinstance(thought, str) else ""
+
+
+def _on_one_line(words: str, characters: int) -> str:
+    """The beginning, a blank in the place of line breaks and indents."""
+    return " ".join(words[: 4 * characters].split())
 
 
 def _words(value: _Value, depth: int) -> Iterator[str]:
@@ -90,11 +122,11 @@ def _part(part: _Value, depth: int) -> Iterator[str]:
         yield f"[{kind}]"
 
 
-def _call(call: Mapping[str, _Value]) -> str:
+def _call(call: Mapping[str, _Value]) -> _Called:
     called = call.get("function")
     if isinstance(called, dict):
         call = called
     given = next((call[name] for name in ("arguments", "input", "args") if call.get(name)), "")
     if not isinstance(given, str):
         given = msgspec.json.encode(given).decode()
-    return f"calls {call.get('name') or 'a tool'}({given})"
+    return _Called(f"{call.get('name') or 'a tool'}({given})")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from llmobs_trace.cli.show.answer import answer
+from llmobs_trace.cli.show.answer import answer, answers, thinking
 from llmobs_trace.cli.show.took import took
 from llmobs_trace.cli.terminal import units
 from llmobs_trace.cli.terminal.screen import Screen
@@ -24,7 +24,8 @@ _DURATION_COLUMNS = 9
 _BESIDE_THE_NAME = _KIND_COLUMNS + _DURATION_COLUMNS + 6
 _LEAST_COLUMNS = 12  # for what stands below a span, however deep it is
 _TEXT_COLUMNS = 60  # of a value or a message
-_LEAST_ANSWER = 24  # beside what a call took; else it has a line of its own
+_MOST_CALLS = 4  # of the tools that one answer calls
+_TOOLS = ("tool", "retrieval")
 
 
 def lines(
@@ -63,7 +64,7 @@ def lines(
         while scores:
             yield screen.style(below, "dim") + "  ".join(_fitting(scores, room, at_least=1))
         if not (tree.is_row and not branch.depth):
-            for text in _call(span, room, screen):
+            for text in _did(span, room, screen):
                 yield screen.style(below, "dim") + text
         for trouble in _troubles(span, own):
             text = trouble if room is None else cut(trouble, room)
@@ -81,12 +82,15 @@ def left(count: int, what: str, of_what: str, screen: Screen) -> str:
 
 def preview(span: StoredSpan) -> str:
     """The beginning of a span's input, on one line; "" where it has none. Needs the span's event."""
-    encoded = _values(span).input
+    return _beginning(_values(span).input)
+
+
+def _beginning(encoded: bytes, columns: int = _TEXT_COLUMNS) -> str:
     if encoded == b"null":
         return ""
     if encoded.startswith(b'"'):
         encoded = msgspec.json.decode(encoded, type=str).encode()
-    return cut(harmless(encoded[: 4 * _TEXT_COLUMNS].decode(errors="ignore")), _TEXT_COLUMNS)
+    return cut(harmless(encoded[: 4 * columns].decode(errors="ignore")), columns)
 
 
 def row_lines(tree: Tree, screen: Screen, *, has_repeats: bool = False) -> Iterator[str]:
@@ -110,20 +114,44 @@ def attempt_lines(cut_off: Sequence[Tree], screen: Screen) -> Iterator[str]:
         yield "  " + screen.style(text, "dim")
 
 
-def _call(span: StoredSpan, room: int | None, screen: Screen) -> Iterator[str]:
-    """A model call's model, tokens and cost, and the beginning of its answer: on one line, or on two."""
-    spent = took(span)
+def _did(span: StoredSpan, room: int | None, screen: Screen) -> Iterator[str]:
+    """What a model call took, thought and answered, or what a tool was given and gave: a line each."""
+    if span.kind in _TOOLS:
+        yield from _gave(span, room, screen)
+        return
+    values = _values(span)
+    spent = ", ".join(part for part in (took(span), _retries(values)) if part)
     if not spent and span.kind not in ("llm", "embedding"):
         return
-    left = None if room is None else room - width(spent) - 3
-    if spent and room is not None and room - width(spent) - 3 < _LEAST_ANSWER:
-        yield screen.style(cut(spent, room), "dim")
-        left, spent = room - 2, ""
-    answered = _answer(span, left)
-    if answered or spent:
-        yield (
-            screen.style(spent, "dim") + (" " if spent and answered else "") + (answered and f"→ {answered}")
-        )
+    most = _TEXT_COLUMNS if room is None else min(room - 2, _TEXT_COLUMNS)
+    if thought := thinking(values.output, most - 6):
+        yield screen.style(f"thinks: {cut(harmless(thought), most - 6)}", "dim")
+    said, *calls = [cut(harmless(each), most) for each in answers(values.output, most + 1)]
+    told = [f"→ {each}" for each in (said, *calls[:_MOST_CALLS]) if each]
+    if spent and (not told or (room is not None and width(spent) + 1 + width(told[0]) > room)):
+        yield screen.style(spent if room is None else cut(spent, room), "dim")
+    elif spent:
+        told[0] = f"{screen.style(spent, 'dim')} {told[0]}"
+    yield from told
+    if len(calls) > _MOST_CALLS:
+        yield f"→ {units.counted(len(calls) - _MOST_CALLS, 'more tool call')}"
+
+
+def _gave(span: StoredSpan, room: int | None, screen: Screen) -> Iterator[str]:
+    values = _values(span)
+    columns = _TEXT_COLUMNS if room is None else max(8, min(_TEXT_COLUMNS, (room - 3) // 2))
+    given, gave = _beginning(values.input, columns), _beginning(values.output, columns)
+    if given or gave:
+        yield screen.style(given, "dim") + (" " if given and gave else "") + (gave and f"→ {gave}")
+
+
+def _retries(values: _Values) -> str:
+    """How often the client tried again, where it says so."""
+    for tag in values.tags:
+        name, _, count = tag.partition(":")
+        if name == "retries" and count.isascii() and count.isdecimal() and int(count):
+            return "1 retry" if int(count) == 1 else f"{int(count):,} retries"
+    return ""
 
 
 def _answer(span: StoredSpan, room: int | None) -> str:
@@ -135,12 +163,13 @@ def _answer(span: StoredSpan, room: int | None) -> str:
 class _Values(NamedTuple):
     input: bytes
     output: bytes
+    tags: list[str]
 
 
 def _values(span: StoredSpan) -> _Values:
     found = msgspec.json.decode(span.event, type=_Previewed) if span.event else _Previewed()
     meta = found.meta or _Meta()
-    return _Values(bytes(meta.input), bytes(meta.output))
+    return _Values(bytes(meta.input), bytes(meta.output), found.tags or [])
 
 
 class _Meta(msgspec.Struct):
@@ -150,6 +179,7 @@ class _Meta(msgspec.Struct):
 
 class _Previewed(msgspec.Struct):
     meta: _Meta | None = None
+    tags: list[str] | None = None
 
 
 def _indent(bars: Sequence[str], branch: Branch) -> str:

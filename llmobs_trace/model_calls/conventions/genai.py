@@ -60,6 +60,10 @@ TAGS: Final = {
         ("gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens"),
         is_count,
     ),
+    "cache_written_tokens": (
+        ("gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_creation_input_tokens"),
+        is_count,
+    ),
     "reasoning_tokens": (
         (
             "gen_ai.usage.reasoning.output_tokens",

@@ -53,6 +53,7 @@ TAGS: Final = {
     "output_tokens": (("llm.token_count.completion",), is_count),
     "total_tokens": (("llm.token_count.total",), is_count),
     "cached_tokens": (("llm.token_count.prompt_details.cache_read",), is_count),
+    "cache_written_tokens": (("llm.token_count.prompt_details.cache_write",), is_count),
     "reasoning_tokens": (("llm.token_count.completion_details.reasoning",), is_count),
     "model_name": (MODELS, is_text),
     "model_provider": (PROVIDERS, is_text),

@@ -22,7 +22,7 @@ MESSAGE = {"role": "assistant", "content": "Cold."}
         (MESSAGE, "Cold."),
         ({"role": "assistant", "thinking": "hm", "content": "Cold."}, "Cold."),
         ({"role": "assistant", "tool_calls": [CALL]}, CALLED),
-        (MESSAGE | {"tool_calls": [CALL, CALL]}, f"Cold. {CALLED} {CALLED}"),
+        (MESSAGE | {"tool_calls": [CALL, CALL]}, f"Cold. {CALLED}, {CALLED.removeprefix('calls ')}"),
         ({"role": "assistant", "refusal": "No."}, "No."),
         (
             {"role": "assistant", "content": [{"type": "text", "text": "See"}, {"type": "image"}]},

@@ -53,6 +53,31 @@ def test_a_call_has_its_model_tokens_cost_and_the_beginning_of_its_answer(run: R
     assert unknown == "unheard of, 1,000 tokens in, 500 out, cost unknown"
 
 
+def test_thinking_retries_each_tool_call_and_what_tools_gave_have_a_line(
+    run: RunCommand, database: Path
+) -> None:
+    calls = [{"name": "weather", "arguments": {"city": city}} for city in ("Oslo", "Rome")]
+    said = {"role": "assistant", "thinking": "Two cities.\nAsk.", "content": "I look.", "tool_calls": calls}
+    with Store(database) as store:
+        store.add(
+            "e2",
+            [
+                span("r", trace_id="t", kind="experiment", row="row-1"),
+                span("a", trace_id="t", parent="r", kind="llm", say=CALL | {"retries": 2}, output=said),
+                span("b", trace_id="t", parent="r", kind="tool", input={"city": "Oslo"}, output="-3 °C"),
+            ],
+            [],
+        )
+    lines = [line.lstrip("│ ") for line in run("show", "e2").out.splitlines()]
+    at = lines.index("thinks: Two cities. Ask.")
+    assert lines[at + 1 : at + 4] == [
+        "gpt-4.1-mini, 1,000 tokens in, 500 out, ~$0.0012, 2 retries → I look.",
+        '→ calls weather({"city":"Oslo"})',
+        '→ calls weather({"city":"Rome"})',
+    ]
+    assert lines[at + 5] == '{"city": "Oslo"} → -3 °C'
+
+
 def test_a_row_has_its_answer_its_tokens_and_its_cost(run: RunCommand) -> None:
     out = run("show", "latest").out
     assert "row row-1  Rain?\n  → Yes.\n  2 model calls, 2,000 tokens in, 1,000 out, ~$0.501\n" in out
