@@ -37,6 +37,7 @@ from llmobs_trace.catalog.resources import (
 from llmobs_trace.http_client.connection import Connection, Key
 
 _MAX_INT32: Final = 2**31 - 1
+_PROJECTS: Final = f"{PREFIX}/projects"
 _RECORD: Final = msgspec.json.Decoder(Record)
 
 
@@ -69,20 +70,25 @@ class HttpCatalog:
     # --- Projects -------------------------------------------------------------------------------------------
 
     def project(self, name: str) -> CatalogProject:
-        path = f"{PREFIX}/projects"
-
         def look(patience: Patience) -> CatalogProject | None:
-            question = Question("GET", path, f"looking for the project {name!r}")
-            found = self._named(question, name, patience)
-            return None if found is None else resources.project(found, name)
+            return self._known_project(name, patience)
 
         def read(body: bytes) -> CatalogProject | None:
             for made in resources.resources(body, NamedResource):
                 return resources.project(made, name)
             return None
 
-        make = _made("POST", path, "projects", {"name": name}, f"making the project {name!r}")
+        make = _made("POST", _PROJECTS, "projects", {"name": name}, f"making the project {name!r}")
         return self._asking.made_once(make, look, read)
+
+    def known_project(self, name: str) -> CatalogProject | None:
+        """The same without making it: None where there is none."""
+        return self._known_project(name, self._asking.patience())
+
+    def _known_project(self, name: str, patience: Patience) -> CatalogProject | None:
+        question = Question("GET", _PROJECTS, f"looking for the project {name!r}")
+        found = self._named(question, name, patience)
+        return None if found is None else resources.project(found, name)
 
     # --- Datasets -------------------------------------------------------------------------------------------
 

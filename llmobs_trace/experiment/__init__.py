@@ -1,7 +1,8 @@
 """Runs experiments: a task over a dataset, scored by evaluators, whatever happens on the way.
 
-- what runs: ``dataset`` and ``rows``, what functions ask for (``parameters``), ``evaluators``, and all of it
-  checked (``definition``), as users make it (``experiment``); ``rerun`` is what another run leaves to it
+- what runs: ``dataset`` and ``rows``, or ``datadog_rows``, what functions ask for (``parameters``),
+  ``evaluators``, and all of it checked (``definition``), as users make it (``experiment``); ``rerun`` is
+  what another run leaves to it
 - where it is known by name: ``describing`` says what a run is, ``entering`` finds or makes its ``project``,
   dataset and experiment, ``passing_on`` says there how far it is
 - one call of `run`: ``session`` goes on with the ``steps`` of a run that was begun, if ``taking_up`` says

@@ -20,6 +20,7 @@ import msgspec
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.catalog.catalog import CatalogDataset
 from llmobs_trace.errors import ConfigurationError
+from llmobs_trace.experiment.datadog_rows import DatadogRows
 from llmobs_trace.experiment.rows import Identities, Row, fingerprint, row_digest, row_of
 
 Sync = Literal["add", "mirror"]
@@ -28,10 +29,11 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Source(NamedTuple):
-    """A catalog's dataset at one version."""
+    """A catalog's dataset at one version; `project` is its project's name, where that was named."""
 
     catalog: str
     dataset: CatalogDataset
+    project: str | None = None
 
 
 class Dataset:
@@ -225,6 +227,26 @@ class Dataset:
                     yield columns.row(given, where)
 
         return cls(rows, name or file.stem, sync)
+
+    # --- from elsewhere -------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_datadog(
+        cls, name: str, project: str | None = None, version: int | None = None, *, sync: Sync = "add"
+    ) -> Dataset:
+        """The records of a dataset at Datadog, or at who answers as it does: their ids are the rows' ids.
+
+        - `name`: the dataset's, exactly
+        - `project`: the name of the project that has it; by default as `configure` or the environment says
+        - `version`: which version of it; by default the current one
+
+        An experiment over it belongs to its project, unless it names another. Raises `ConfigurationError`
+        where the keys are missing, there is no such dataset, or it can't be read.
+        """
+        rows = DatadogRows(name, project, version)
+        dataset = cls(iter(rows), name, sync)
+        dataset.source = Source(rows.catalog, rows.dataset, rows.project)
+        return dataset
 
 
 class Columns:

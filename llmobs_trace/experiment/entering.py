@@ -89,7 +89,7 @@ def _dataset(
     which holds them from now on.
     """
     source = dataset.source
-    if source is not None and source.catalog == catalog.name:
+    if source is not None and (source.catalog, source.dataset.project_id) == (catalog.name, project.id):
         return source.dataset
     found = catalog.dataset(project.id, name, _records(dataset, recorder), mirror=dataset.sync == "mirror")
     assert found is not None  # rows were given

@@ -102,7 +102,7 @@ class Experiment:
             prepared_summaries(summary_evaluators),
             repeats,
             dict(config) if config is not None else None,
-            project,
+            project or (self.dataset.source.project if self.dataset.source else None),
             description,
             dict(tags or {}),
             decode,

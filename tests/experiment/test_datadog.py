@@ -11,13 +11,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import msgspec
 import pytest
 from support.delivery import API_KEY, APP_KEY
 from support.machine import Machine
 from support.scripted_datadog import READINGS, Asked, Fault, ScriptedDatadog
 from support.serving import Serving
 
+from llmobs_trace.catalog.catalog import Record
+from llmobs_trace.catalog.http_catalog import HttpCatalog
 from llmobs_trace.catalog.local_catalog import LocalCatalog
+from llmobs_trace.settings.checks import Secret
 from llmobs_trace.store.store import Store
 
 PROGRAM = """
@@ -246,6 +250,37 @@ def test_a_project_by_a_variable_is_as_good(machine: Machine, datadog: ScriptedD
     machine.environ["DD_LLMOBS_PROJECT_NAME"] = "support-bot"
     machine.run(PROGRAM + "run()")
     assert is_whole(datadog)
+
+
+def test_a_dataset_of_datadogs_is_run_over_as_it_is_there(machine: Machine, datadog: ScriptedDatadog) -> None:
+    with_keys(machine, datadog.url)
+    catalog = HttpCatalog(datadog.url, Secret(API_KEY), Secret(APP_KEY))
+    values = {"one": "France", "two": "Italy", "three": "Spain"}
+    rows = [Record(id=id, input=msgspec.Raw(f'"{value}"'.encode())) for id, value in values.items()]
+    project = catalog.project("support-bot")
+    catalog.dataset(project.id, "capitals", rows[:2])
+    catalog.dataset(project.id, "capitals", rows)
+    datadog.asked.clear()
+    ended = machine.run(
+        PROGRAM
+        + """
+dataset = Dataset.from_datadog("capitals", "support-bot")
+Experiment("prompt-v2", dataset=dataset, task=answer, evaluators=[short]).run(progress=False)
+print([row.id for row in dataset])
+for wanted in (("capitals", "another"), ("another", "support-bot")):
+    try: Dataset.from_datadog(*wanted)
+    except ConfigurationError as error: print(error)
+"""
+    )
+    ids, *told = ended.out.splitlines()
+    assert ids == "['one', 'two', 'three']"
+    assert [line.partition(" at ")[0] for line in told] == [
+        "from_datadog: there is no project 'another'",
+        "from_datadog: there is no dataset 'another'",
+    ]
+    assert set(of_datadog(datadog)) == {(value, "1") for value in values.values()}
+    assert datadog.experiments[0]["dataset_version"] == 2
+    assert {"make project", "make dataset", "change records"} & {*datadog.steps()} == set()
 
 
 def test_rows_that_came_while_events_found_no_way_arrive_with_the_next_run(
