@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from campaign import by_name
 from campaign.check import account, check
 from campaign.plan import Plan, draw
 from campaign.report import Report, failure
@@ -26,11 +27,16 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--first", type=int, default=0, metavar="K", help="begin with run K")
     parser.add_argument("--run", type=int, metavar="K", help="exactly this run, with its plan")
     parser.add_argument("--jobs", type=int, default=2, help="so many at a time (default: 2)")
+    parser.add_argument(
+        "--by-name", action="store_true", help="programs that send by name, to a scripted Datadog"
+    )
     parser.add_argument("--plan", action="store_true", help="only print the plans")
     arguments = parser.parse_args(words)
     numbers = range(arguments.first, arguments.first + arguments.runs)
     if arguments.run is not None:
         numbers = range(arguments.run, arguments.run + 1)
+    if arguments.by_name:
+        return _by_name(arguments.seed, numbers, arguments.jobs)
     plans = [draw(arguments.seed, number) for number in numbers]
     if arguments.plan or arguments.run is not None:
         for plan in plans:
@@ -39,6 +45,17 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
     _enter_namespace()
     return _campaign(plans, arguments.jobs)
+
+
+def _by_name(seed: int, numbers: range, jobs: int) -> int:
+    failed = 0
+    with ThreadPoolExecutor(jobs) as pool:
+        for problems in pool.map(lambda number: by_name.carry_out(seed, number), numbers):
+            failed += bool(problems)
+            for problem in problems:
+                print(problem, flush=True)
+    print(f"{len(numbers)} runs by name, {failed} failed")
+    return 1 if failed else 0
 
 
 def _enter_namespace() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from campaign import by_name
 from campaign.check import account, check
 from campaign.diary import Diary
 from campaign.plan import Act, DiskFault, End, Plan, draw, read
@@ -27,6 +28,11 @@ def test_a_short_campaign_loses_nothing() -> None:
     first, *_, last = done.stdout.splitlines()
     assert first.startswith("12 runs: ")
     assert last == "lost: nothing"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_run_that_sends_by_name_has_one_experiment(number: int) -> None:
+    assert by_name.carry_out(7, number) == []
 
 
 def test_a_plan_depends_on_its_seed_and_number_alone() -> None:
