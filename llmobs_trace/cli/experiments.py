@@ -20,6 +20,7 @@ from llmobs_trace.cli.terminal import table, units
 from llmobs_trace.cli.terminal.screen import Screen
 from llmobs_trace.cli.terminal.table import Cell, Column
 from llmobs_trace.store import queries
+from llmobs_trace.store.queries import Experiment
 
 _COLUMNS = (
     Column("id", cuts=True),
@@ -30,6 +31,7 @@ _COLUMNS = (
     Column("errors", right=True),
     Column("metrics", right=True),
     Column("failed", right=True),
+    Column("state"),  # where any is unfinished
 )
 
 
@@ -63,17 +65,31 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             _bad(each.errors),
             str(each.metrics),
             _bad(each.failed_metrics),
+            _state(each),
         )
         for each in found[: limit_of(arguments, screen)]
     ]
+    shown = len(_COLUMNS)
+    if not any(_is_unfinished(each) for each in found[: len(rows)]):
+        shown -= 1
     with paged(arguments, screen):
-        screen.lines(table.lines(_COLUMNS, rows, screen))
+        screen.lines(table.lines(_COLUMNS[:shown], [row[:shown] for row in rows], screen))
         if len(found) > len(rows):
             screen.line(
                 f"{len(rows):,} of {units.counted(len(found), 'experiment')} shown,"
                 f" {len(found) - len(rows):,} more with --limit all"
             )
     return DONE
+
+
+def _is_unfinished(experiment: Experiment) -> bool:
+    return experiment.status not in (None, "completed")
+
+
+def _state(experiment: Experiment) -> str:
+    if not _is_unfinished(experiment):
+        return experiment.status or "-"
+    return f"{experiment.status}, {experiment.left:,} left" if experiment.left else f"{experiment.status}"
 
 
 def _bad(count: int) -> Cell:

@@ -77,6 +77,7 @@ def catalog_metadata(known: Manifest, summary: Mapping[str, object] | None = Non
     ours: dict[str, object] = {
         "run": known.run,
         "dataset_fingerprint": known.fingerprint,
+        "rows": len(known.selected),
         "task": known.task,
         "evaluators": [*known.evaluators, *known.summary_evaluators],
         "git": known.git_commit,

@@ -42,6 +42,8 @@ class Experiment(Struct, frozen=True):
     project_ids: list[str]
     dataset_ids: list[str]
     repeats: int = 1  # how often its rows ran, as they say
+    status: str | None = None  # running, completed, failed, interrupted, as its run says; None: nobody says
+    left: int = 0  # how many rows x repeats its run still lacks
 
     @property
     def began_ns(self) -> int:
@@ -120,6 +122,12 @@ CUT_OFF_METRICS = (
 _REPEATS = (
     "coalesce((SELECT max(run_iteration) FROM span INDEXED BY row_repeated"
     " WHERE experiment = e.key AND in_row = key AND run_iteration > 1), 1)"
+)
+# A run says how many rows it has; with their repeats, those that are not there yet are left.
+_LEFT = (
+    "CASE WHEN e.status IN ('running', 'interrupted', 'failed') AND json_valid(e.metadata) THEN"
+    " max(coalesce(json_extract(e.metadata, '$.llmobs_trace.rows') * coalesce(e.run_count, 1) - rows, 0), 0)"
+    " ELSE 0 END"
 )
 _ACTIVE = "coalesce(active_ns, created_ns)"
 _THERE = "WHERE e.deleted_ns IS NULL"
@@ -245,7 +253,7 @@ def _experiments(store: Store, where: str, parameters: tuple[str, ...] = ()) -> 
         f" errors - (SELECT count(*) {_CUT_OFF} AND s.status = 'error'),"
         f" metrics - (SELECT count(*) {CUT_OFF_METRICS}),"
         f" failed_metrics - (SELECT count(*) {CUT_OFF_METRICS} AND m.failed),"
-        f" {_REPEATS} FROM experiment e {where} ORDER BY e.key DESC"
+        f" {_REPEATS}, e.status, {_LEFT} FROM experiment e {where} ORDER BY e.key DESC"
     )
     for found in store.select(query, parameters):
         scopes = list(
@@ -253,7 +261,7 @@ def _experiments(store: Store, where: str, parameters: tuple[str, ...] = ()) -> 
         )
         projects = sorted({project for project, _ in scopes})
         datasets = sorted({dataset for _, dataset in scopes})
-        columns: tuple[Any, ...] = (*found[1:-1], projects, datasets, found[-1])
+        columns: tuple[Any, ...] = (*found[1:-3], projects, datasets, *found[-3:])
         yield Experiment(*columns)
 
 

@@ -32,6 +32,8 @@ class Listed(Struct, frozen=True):
     project_ids: list[str]
     dataset_ids: list[str]
     repeats: int
+    status: str | None
+    left: int
 
 
 class Revision(Struct, frozen=True):

@@ -504,3 +504,46 @@ print(json.dumps([shown(first), shown(again)]))
 def test_a_rerun_of_nothing_is_refused(machine: Machine) -> None:
     ended = machine.run(PROGRAM + RERUN + "experiment.rerun_evaluators()", code=1)
     assert "there is no finished run of 'r' on this machine" in ended.err
+
+
+def test_repeats_attempts_and_what_is_left_are_shown_where_there_are_any(machine: Machine) -> None:
+    """Killed in its second row, the run is unfinished; gone on with, it is as if nothing had happened, but
+    for what the attempt that was cut off had recorded.
+    """
+    program = (
+        PROGRAM
+        + """
+def answer(question):
+    with experiment_span("model", kind="llm"): pass
+    if question == "Italy" and not os.path.exists("killed"):
+        open("killed", "w").close()
+        import llmobs_trace
+        llmobs_trace.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return question
+Experiment("capitals", dataset=[{"id": name, "input": name} for name in ("France", "Italy", "Spain")],
+           task=answer, repeats=2, evaluators=[lambda output: None]).run(jobs=1, progress=False)
+"""
+    )
+    machine.run(program, code=-9)
+    shown, listed = machine.command("show", "latest").out, machine.command("experiments").out
+    assert "  running: 4 of 6 rows left\n" in shown
+    assert "of rows that still run, or were cut off: 1 span, in no count\n" in shown
+    assert "running, 4 left" in listed
+    assert "row France #2" in shown
+    machine.command("runs")  # which finds that it is dead
+    assert "  interrupted: 4 of 6 rows left\n" in machine.command("show", "latest").out
+    machine.run(program)
+    shown, listed = machine.command("show", "latest").out, machine.command("experiments").out
+    assert "6 rows, 12 spans, 0 errors, 6 metrics, 0 failed\n" in shown
+    assert "row Italy #1" in shown
+    assert "  earlier attempt 1, cut off: 1 span, in no count\n" in shown
+    assert not [word for word in ("left", "in no row", "orphan") if word in shown]
+    assert "state" not in listed
+    said = machine.command("export", "latest", "--format", "csv").out.splitlines()
+    assert said[0].startswith("row_id,run_iteration,")
+    assert [line.split(",")[:2] for line in said[1:]][:3] == [
+        ["France", "1"],
+        ["France", "2"],
+        ["Italy", "1"],
+    ]

@@ -182,6 +182,10 @@ def _heading(experiment: Experiment, screen: Screen) -> None:
         f" {units.counted(experiment.errors, 'error')}, {units.counted(experiment.metrics, 'metric')},"
         f" {experiment.failed_metrics} failed"
     )
+    if experiment.status is not None and experiment.status != "completed":
+        # Of one whose process died the file says that it runs: `runs` knows.
+        wanted = units.counted(experiment.rows + experiment.left, "row")
+        screen.line(f"  {experiment.status}: {experiment.left:,} of {wanted} left")
     for what, ids in (("project", experiment.project_ids), ("dataset", experiment.dataset_ids)):
         if ids:
             screen.line(screen.style(f"  {what} {harmless(', '.join(ids))}", "dim"))

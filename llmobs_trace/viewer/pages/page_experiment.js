@@ -122,7 +122,10 @@ function facts(route, experiment, others) {
         moment(experiment.began_ns),
       ),
     ),
-    h("li", {}, counted(experiment.rows, "row")),
+    h("li", {}, counted(experiment.rows, "row"), experiment.repeats > 1 ? `, each ${number(experiment.repeats)} times` : null),
+    experiment.status && experiment.status !== "completed"
+      ? h("li", { class: "missing" }, experiment.left > 0 ? `${experiment.status}, ${counted(experiment.left, "row")} left` : experiment.status)
+      : null,
     h("li", {}, counted(experiment.spans, "span")),
     h(
       "li",
