@@ -8,10 +8,10 @@ BEGIN = "<!-- cost: written by `python -m benchmarks --write-manual` -->"
 END = "<!-- cost: its end -->"
 
 
-def spliced(text: str, lines: Sequence[str]) -> str:
+def spliced(text: str, lines: Sequence[str], begins: str = BEGIN, ends: str = END) -> str:
     """The page with these lines between its two markers; raises `ValueError` where they aren't there."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+    before, begin, rest = text.partition(begins)
+    _, end, after = rest.partition(ends)
     if not begin or not end:
-        raise ValueError(f"cost.md has no place for the table: put {BEGIN} and {END} on lines of their own")
-    return "\n".join([before + BEGIN, "", *lines, "", END + after])
+        raise ValueError(f"cost.md has no place for the table: put {begins} and {ends} on lines of their own")
+    return "\n".join([before + begins, "", *lines, "", ends + after])

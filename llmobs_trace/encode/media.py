@@ -1,7 +1,8 @@
 """Cuts pictures, sound and files within a value to their kind, size and hash. User's thread.
 
 Media are a text that is a data URL; or base64, or bytes, in a member for data (`data`, `bytes`, `b64_json`)
-beside one that names a media type or a format (`mime_type`, `format`, `type`), or within one that does. Text
+beside one that names a media type or a format (`mime_type`, `format`, `type`), or within one that does; or in
+the list `images`, as Ollama has them. Text
 is never cut, however long: neither what stands alone, nor what only looks like base64, nor what a media type
 calls text. The same shape stays around what was cut.
 
@@ -107,6 +108,15 @@ class Members:
 
 Place = tuple[str, Members]
 _NOT_ASKED: Final = "?"
+_IMAGES: Final = "images"
+
+
+def place_of_items(around: Place | None) -> Place | None:
+    """Where the items of a list stand, which stands in a member: nowhere, but of one that is named for what
+    they are.
+    """
+    return _IN_IMAGES if around is not None and around[0] == _IMAGES else None
+
 
 Ask = Callable[[], bool]
 _is_kept: Ask = lambda: False  # noqa: E731
@@ -168,7 +178,7 @@ def may_hold_media(long: Iterable[Any]) -> bool:
             if type(item) is str and len(item) > LARGEST_KEPT:
                 if item[:5].lower() == "data:":
                     return True
-                if name is not None and _may_name_data(name) and _is_base64(item[:64], 0):
+                if (name is None or _may_name_data(name)) and _is_base64(item[:64], 0):
                     return True
     return False
 
@@ -184,23 +194,24 @@ def without_media(nest: Any, around: Place | None = None) -> Any:
                 if len(item) <= LARGEST_KEPT:
                     continue
                 made = cut_member((name, members), item)
-            elif kind is dict:
+            elif kind is dict or kind is list or kind is tuple:
                 made = without_media(item, (name, members))
-            elif kind is list or kind is tuple:
-                made = without_media(item)
             else:
                 continue
             if made is not item:
                 copied = copied or dict(nest)
                 copied[name] = made
     else:
+        place = place_of_items(around)
         for index, item in enumerate(nest):
             kind = type(item)
             if kind is str:
                 if len(item) <= LARGEST_KEPT:
                     continue
-                made = cut_text(item)
-            elif kind is dict or kind is list or kind is tuple:
+                made = cut_text(item) if place is None else cut_member(place, item)
+            elif kind is dict:
+                made = without_media(item, place)
+            elif kind is list or kind is tuple:
                 made = without_media(item)
             else:
                 continue
@@ -233,6 +244,9 @@ def _named_by(members: Iterable[tuple[Any, Any]]) -> str | None:
     what = _plain_name(said.get("type", ""))
     file = said.get("filename") or (said.get("name", "") if what == "file" else "")
     return _BY_FORMAT.get(file.rpartition(".")[2] if "." in file else "") or _KINDS.get(what)
+
+
+_IN_IMAGES: Final[Place] = ("image", Members((("type", "image"),), None))
 
 
 def _plain_name(name: str) -> str:

@@ -13,7 +13,15 @@ from typing import Any, Final
 import msgspec
 
 from llmobs_trace.encode.choose import reader_of
-from llmobs_trace.encode.media import COUNTS, LARGEST_KEPT, Members, Place, cut_member, cut_text
+from llmobs_trace.encode.media import (
+    COUNTS,
+    LARGEST_KEPT,
+    Members,
+    Place,
+    cut_member,
+    cut_text,
+    place_of_items,
+)
 from llmobs_trace.encode.peek import type_name
 from llmobs_trace.encode.plain import MAX_CHARACTERS, VALUE_CHARACTERS
 from llmobs_trace.encode.reader import MAX_VALUES, Head, Shape
@@ -133,12 +141,13 @@ class _Walk:
 
     def _array(self, inside: list[Any]) -> list[Any]:
         items: list[Any] = []
+        place = place_of_items(self._place)
         for item in inside:
             if self._values <= 0:
                 total = _total(inside)
                 items.append(f"<cut: {total - len(items)} of {total} items>")
                 break
-            self._place = None
+            self._place = place
             items.append(self.tree(item))
         return items
 

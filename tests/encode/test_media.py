@@ -91,6 +91,10 @@ FORMS: dict[str, tuple[Any, Any]] = {
         lambda raw: {"role": "assistant", "audio": {"id": "a", "data": text_of(raw), "transcript": "hello"}},
         {"role": "assistant", "audio": {"id": "a", "data": marker("audio"), "transcript": "hello"}},
     ),
+    "a list of pictures, as Ollama's": (
+        lambda raw: {"role": "user", "content": "What is it?", "images": [text_of(raw), text_of(raw)]},
+        {"role": "user", "content": "What is it?", "images": [marker("image"), marker("image")]},
+    ),
     "responses, picture": (
         lambda raw: {"type": "input_image", "image_url": url_of(raw, "image/jpeg")},
         {"type": "input_image", "image_url": marker("image/jpeg")},
