@@ -53,7 +53,8 @@ def main() -> int:
     reasons: dict[str, str] = {}
     for each in chosen:
         try:
-            pythons[each.name] = environment(f"client-of-{each.name.lower()}", (*each.requirements, "openai"))
+            name, needs = f"client-of-{each.name.lower()}", (*each.requirements, "openai")
+            pythons[each.name] = Path(sys.executable) if each is OURS else environment(name, needs)
         except NotInstalled as fault:
             reasons[each.name] = str(fault)
     told: dict[str, list[dict[str, Any]]] = {}
@@ -92,6 +93,7 @@ def _run(each: Instrumented, python: Path, plan: Plan, model: str) -> dict[str, 
     arguments = (each.name, plan.sink.url(each.peer), model, str(CHUNKS), "5")
     done = subprocess.run(
         [str(python), "-m", "benchmarks.clients.worker", *arguments],
+        input=json.dumps({"messages": inlined.MESSAGES, "reply": inlined.REPLY}) + "\n",
         cwd=plan.scratch,
         env=private_environment(plan),
         capture_output=True,

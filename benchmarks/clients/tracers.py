@@ -96,7 +96,7 @@ def _braintrust(client: Any) -> Any:
 
 _SDK = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
 
-OURS = Instrumented("llmobs-trace", "llmobs_trace", ("httpx", "msgspec", "wrapt"), _ours)
+OURS = Instrumented("llmobs-trace", "llmobs_trace", (), _ours)
 OTHERS = (
     Instrumented(
         "OpenTelemetry",

@@ -20,5 +20,6 @@ Beside them:
 - `instrument`: which clients are traced; `clients`: how they are wrapped, now or when they are imported
 - `returned`: streams and chunks that decorated functions return and yield
 - `at_start`: those that `configure` or the environment names
-- `foreign`: whose child another tracer's span is; `conventions`: what its attributes say
+- `foreign`: whose child another tracer's span is; `conventions`: what its attributes say; `told_twice`: which
+  of its calls are ours already
 """

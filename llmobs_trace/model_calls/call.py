@@ -20,6 +20,7 @@ from llmobs_trace.capture.span import INERT, Span, clock_ns, details_of, time_ns
 from llmobs_trace.capture.span_arguments import SpanOptions
 from llmobs_trace.capture.user_tags import written_tags
 from llmobs_trace.capture.values import captured
+from llmobs_trace.model_calls import told_twice
 from llmobs_trace.model_calls.dialect import Answered, Asked, Dialect, Fold, Operation, Unread
 from llmobs_trace.model_calls.foreign import ForeignSpan
 from llmobs_trace.wire import COST_TAG, EXHAUSTED_TAG, FIRST_ITEM_TAG
@@ -110,6 +111,10 @@ class Call:
                 details, tags = details_of(span), self._tags(answer)
                 if details.tags is None and span._recorder.redactor is None:
                     details.written_tags = written_tags(tags)
+                if active._elsewhere is not None:
+                    models = self.asked.model, tags.get("model_name")
+                    trace_id = None if span.parent_id is None else span.trace_id
+                    told_twice.remember(trace_id, span._opened_ns, *models)
                 if details.written_tags:
                     model_sums.count(span.trace_id, span.span_id, span.parent_id, tags)
                 else:

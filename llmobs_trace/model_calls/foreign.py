@@ -24,6 +24,7 @@ from llmobs_trace.capture.ids import new_span_id, new_trace_id
 from llmobs_trace.capture.lifetime import end, left_out
 from llmobs_trace.capture.recorder import Recorder
 from llmobs_trace.capture.span import NOT_GIVEN, Span, clock_ns
+from llmobs_trace.model_calls import told_twice
 
 
 class ForeignSpan(Span):
@@ -212,6 +213,7 @@ def forget() -> None:
         span._ended = span.is_forgotten = True
         span.wanted = span.is_model_call = span.record_as_it_is = None
     known.clear()
+    told_twice.forget()
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork

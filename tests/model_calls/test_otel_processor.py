@@ -499,6 +499,29 @@ def test_a_client_that_both_instrument_has_one_span_a_call(
         assert parents_of(llmobs_spans) == {"row": None, "chat m": "row", "http": "chat m"}
 
 
+def test_a_call_that_another_tracer_tells_of_at_its_end_alone_counts_once(
+    llmobs_spans: Any, server: Any
+) -> None:
+    import openai
+    from support.model_server import openai as answers
+
+    server.will(answers.chat({"content": "yes"}))
+    instrument("openai")
+    client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="k", max_retries=0)
+    told = {"openinference.span.kind": "LLM", "llm.model_name": "m", "llm.token_count.prompt": 9}
+    with tracing() as tracer, experiment_span("row"):
+        # As LangChain's callbacks: never current, and described when they end.
+        for is_asked in (True, False):
+            span = tracer.start_span("ChatOpenAI")
+            if is_asked:
+                client.chat.completions.create(model="m", messages=[{"role": "user", "content": "?"}])
+            span.set_attributes(told)
+            span.end()
+    kinds = [(span.name, span.kind) for span in llmobs_spans]
+    assert kinds == [("chat m", "llm"), ("ChatOpenAI", "task"), ("ChatOpenAI", "llm"), ("row", "experiment")]
+    assert llmobs_spans.named("row").tags["model_calls"] == "2"
+
+
 def test_ten_threads_of_a_thousand_spans_lose_none(llmobs_spans: Any) -> None:
     def work(tracer: Any, number: int) -> None:
         for each in range(500):

@@ -29,6 +29,7 @@ from llmobs_trace.model_calls.conventions import genai, openinference, openllmet
 from llmobs_trace.model_calls.conventions.names import Names
 from llmobs_trace.model_calls.conventions.reading import MODEL_CALLS, Reading, one_or_all
 from llmobs_trace.model_calls.foreign import ForeignSpan
+from llmobs_trace.model_calls.told_twice import is_told_twice
 from llmobs_trace.not_errors import NotErrors, named
 from llmobs_trace.wire import ENDED_BY_TAG, FIRST_ITEM_TAG, INT64_MAX, INT64_MIN, RESERVED, Kind
 
@@ -113,6 +114,10 @@ def describe(ours: ForeignSpan, span: Any, start_ns: int, *, never_ended: bool =
         )
     ours.name = span.name
     ours.kind = reading.kind or "task"
+    if reading.is_model_call and is_told_twice(
+        ours.trace_id, ours._opened_ns, reading.tags.get("model_name")
+    ):
+        ours.kind = "task"  # one call is one span of its kind
     ours.start_ns = min(max(start_ns, INT64_MIN), INT64_MAX)
     recorder = ours._recorder
     if recorder.capture_input and ours._input is None:
