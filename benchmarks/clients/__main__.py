@@ -30,7 +30,7 @@ from benchmarks.figures import Plan
 from benchmarks.rows import private_environment
 from benchmarks.sink import ROOT, Sink
 
-CHUNKS = 2_000
+CHUNKS = 1_000
 BEGIN = "<!-- clients: written by `python -m benchmarks.clients --write-manual` -->"
 END = "<!-- clients: its end -->"
 _SECONDS = 300

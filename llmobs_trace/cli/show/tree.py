@@ -124,7 +124,7 @@ def _did(span: StoredSpan, room: int | None, screen: Screen) -> Iterator[str]:
     if not spent and span.kind not in ("llm", "embedding"):
         return
     most = _TEXT_COLUMNS if room is None else min(room - 2, _TEXT_COLUMNS)
-    if thought := thinking(values.output, most - 6):
+    if thought := thinking(values.output, most):
         yield screen.style(f"thinks: {cut(harmless(thought), most - 6)}", "dim")
     said, *calls = [cut(harmless(each), most) for each in answers(values.output, most + 1)]
     told = [f"→ {each}" for each in (said, *calls[:_MOST_CALLS]) if each]
