@@ -144,7 +144,11 @@ function actions() {
     },
     "g e": () => router.go(router.href(["experiments"])),
     Escape: (event) => {
-      if (event.target.type === "search") {
+      const menu = document.querySelector("details.menu[open]");
+      if (menu !== null) {
+        menu.open = false;
+        menu.querySelector("summary").focus();
+      } else if (event.target.type === "search") {
         if (event.target.value !== "") return false; // the browser clears it
         event.target.blur();
       } else up();
@@ -165,6 +169,7 @@ keys.listen(actions);
 addEventListener("went", (event) => moved(event.detail));
 addEventListener("popstate", () => moved({ back: true }));
 addEventListener("redraw", draw);
+addEventListener("resize", () => requestAnimationFrame(draw)); // more or fewer cards stand beside one another
 draw();
 await show();
 if (source.live) {

@@ -49,7 +49,7 @@ export function histogram(
 }
 
 /** Categories with their counts, the most frequent first: `{name, count, address, active}`; `others` are of none. */
-export function categories(found, { title, others = 0, noun = "row", limit = 5 }) {
+export function categories(found, { title, others = 0, noun = "row", limit = found.length > 3 || others > 0 ? 2 : 3 }) {
   const sum = (some) => some.reduce((all, { count }) => all + count, 0);
   const total = sum(found) + others;
   const rest = sum(found.slice(limit)) + others;

@@ -4,9 +4,9 @@ import { aboveExperiment } from "./above.js";
 import { h } from "./dom.js";
 import { counted, dollars, duration, iso, moment, number, shortId } from "./format.js";
 import { histogram } from "./histogram.js";
-import { href } from "./router.js";
+import { changed, href } from "./router.js";
 import { FALLBACK, FILTERS, ROWS_AT_ONCE, filters } from "./row_filters.js";
-import { rowsTable } from "./row_table.js";
+import { columnsOf, rowsTable } from "./row_table.js";
 import { scoreCards } from "./scores.js";
 import { pager, sorting, whole } from "./table.js";
 
@@ -34,6 +34,7 @@ export function view(route, data) {
   const { experiment, scores, latency, rows } = data;
   const cards = ordered(scores);
   const labels = cards.map((score) => score.label);
+  const columns = columnsOf(cards, Boolean(data.spent));
   return [
     h(
       "div",
@@ -53,23 +54,36 @@ export function view(route, data) {
     ),
     h(
       "section",
-      { key: "summary", class: "cards", "aria-label": "Scores and latency" },
-      latencyCard(latency, experiment),
-      spentCards(data.spent),
-      scoreCards(route, cards),
+      { key: "summary", "aria-label": "Scores and latency" },
+      inOneRow(route, [latencyCard(latency, experiment), ...(spentCards(data.spent) ?? []), ...scoreCards(route, cards)].filter(Boolean)),
     ),
     h(
       "div",
       { key: "rows" },
-      filters(route, data, labels),
+      filters(route, data, labels, columns),
       rows.length === 0
         ? h("div", { class: "empty" }, nothing(route, experiment))
-        : rowsTable(route, rows, cards, Boolean(data.spent)),
+        : rowsTable(route, rows, columns),
       rows.length === 0
         ? null
         : pager(route, { offset: data.offset, limit: ROWS_AT_ONCE, total: data.total, noun: "row" }),
     ),
     elsewhere(route, data.elsewhere),
+  ];
+}
+
+// Of a card, with the gap beside it.
+const CARD_PIXELS = 185;
+
+/** As many cards as there is room for; the others when somebody wants them. */
+function inOneRow(route, cards) {
+  const fit = Math.max(2, Math.floor((document.documentElement.clientWidth - 40) / CARD_PIXELS));
+  const isOpen = route.params.has("cards");
+  const rest = cards.length - fit;
+  const link = isOpen ? "Show one row of them" : `Show ${counted(rest, "more metric")}`;
+  return [
+    h("div", { class: "cards" }, isOpen ? cards : cards.slice(0, fit)),
+    rest > 0 ? h("a", { class: "quiet", href: changed(route, { cards: isOpen ? null : "all" }) }, link) : null,
   ];
 }
 
@@ -176,7 +190,7 @@ function spentCards(spent) {
       "article",
       { key: "tokens", class: "card" },
       h("h2", {}, "Tokens"),
-      h("p", { class: "big" }, given ? round(given.total) : "?", h("span", { class: "quiet" }, " in, "), made ? round(made.total) : "?", h("span", { class: "quiet" }, " out")),
+      h("p", { class: "big" }, given ? round(given.total) : "?", h("span", { class: "quiet" }, ` in, ${made ? round(made.total) : "?"} out`)),
       h("p", { class: "quiet" }, `a row ${given ? round(given.mean) : "?"} in, ${made ? round(made.mean) : "?"} out`),
       unknown(given ?? made),
     ),

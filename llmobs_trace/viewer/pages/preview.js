@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { asAnswer, asAsked, asChat, asMessage, wordsOf } from "./chat.js";
-import { brief, parse, text } from "./json.js";
+import { brief, isContainer, parse, text } from "./json.js";
 
 const CHARACTERS = 240;
 
@@ -33,7 +33,17 @@ function words(read) {
     const only = read.entries[0][1];
     return text(only) ?? (only.type === "object" || only.type === "array" ? null : only.source);
   }
-  return null;
+  return read.type === "object" ? sentence(read) : null;
+}
+
+/** Of an object with one text and little else, that text, then the rest: a question, and what was said of it. */
+function sentence(read) {
+  // Some languages have no spaces between words.
+  const isText = ([, child]) => child.type === "string" && child.value.length > 12 && /[ \u3000-\uffff]/.test(child.value);
+  const texts = read.entries.filter(isText);
+  const rest = read.entries.filter((entry) => !isText(entry));
+  if (read.cut || texts.length !== 1 || rest.length > 4 || rest.some(([, child]) => isContainer(child))) return null;
+  return `${texts[0][1].value} (${rest.map(([key, child]) => `${key} ${text(child) ?? child.source}`).join(", ")})`;
 }
 
 /** A table's cell with that line; what is not there is said. */

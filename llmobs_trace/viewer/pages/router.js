@@ -2,6 +2,7 @@
 //
 //   /experiments                                  ?q=&offset=&pick=a,b
 //   /experiments/{id}                             ?sort=&order=&status=&error=&failed=&not_applicable=&missing=&label=&min=&max=&below=&value=&q=&offset=
+//                                                 &columns=&height=&cards=
 //   /experiments/{id}/traces/{trace_id}#{span}    ?fold=&spans=&at=&find=&without= and the list's, or from=
 //   /compare?a=&b=[&c=…]                          &q=&regressions=&improvements=&changed=&failed=&flipped=&sort=&order=
 //                                                 &offset=&open=&direction.<label>=, and to read one row &read=&diff=

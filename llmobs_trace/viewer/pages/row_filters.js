@@ -1,5 +1,6 @@
 // What the rows of an experiment may be narrowed down by goes in, the controls for it come out.
 
+import { columnsMenu } from "./columns.js";
 import { h } from "./dom.js";
 import { number } from "./format.js";
 import { ANY, isChosen, ranges } from "./ranges.js";
@@ -11,7 +12,7 @@ export const ROWS_AT_ONCE = 100;
 export const FILTERS = ["status", "error", "failed", "not_applicable", "missing", "label", "min", "max", "below", "value", "q"];
 
 /** The controls, with how many rows are left of how many. */
-export function filters(route, data, labels) {
+export function filters(route, data, labels, columns) {
   const { params } = route;
   const set = (changes) => change({ ...changes, offset: null });
   const applied = FILTERS.some((name) => params.has(name));
@@ -59,6 +60,7 @@ export function filters(route, data, labels) {
             }),
         ),
     valueSelect(route, data.scores, set),
+    columnsMenu(route, columns),
     h("div", { class: "small" }, sortSelect(route, labels)),
     params.has("label") ? chip(route) : null,
     applied

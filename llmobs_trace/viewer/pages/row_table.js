@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { counted, duration, iso, moment } from "./format.js";
+import { OF_COLUMNS, chosenOf, heightOf } from "./columns.js";
 import { metricCell, status } from "./metric.js";
 import { previewCell } from "./preview.js";
 import { repeat, rowName } from "./repeats.js";
@@ -10,94 +11,109 @@ import { FALLBACK, FILTERS } from "./row_filters.js";
 import { cost, hasSpent, shortModel, tokens } from "./spent.js";
 import { cell, column, table, wholeRow } from "./table.js";
 
-/** The table; `scores` name its columns of evaluations; with `spending`, it has what model calls took. */
-export function rowsTable(route, rows, scores, spending) {
-  // Objects, which are wide and say little at a glance, after all else.
-  const [objects, others] = [true, false].map((wide) =>
-    scores.filter((score) => (score.metric_type === "json") === wide),
-  );
-  const head = (name, options) => column(route, name, { ...options, fallback: FALLBACK });
-  const evaluation = ({ label, metric_type: type }) =>
-    head(label, { sort: `score:${label}`, first: "desc", className: type === "score" ? "number" : null });
+/** The table of those columns, which `columnsOf` names. */
+export function rowsTable(route, rows, columns) {
+  const hasRepeats = repeat(rows);
+  const shown = chosenOf(route, columns);
   return table({
     name: "Table of rows",
-    className: "rows",
+    className: `rows ${heightOf(route)}`,
     head: [
-      head("Row", { sort: "row_id" }),
-      head("Input", { className: "first-text" }),
-      head("Output"),
-      head("Expected"),
-      others.map((score) => evaluation(score)),
-      head("Status", { sort: "status", first: "desc" }),
-      head("Latency", { sort: "duration", first: "desc", className: "number" }),
-      spending && [
-        head("Tokens", { sort: "input_tokens", first: "desc", className: "number" }),
-        head("Cost", { sort: "cost_usd", first: "desc", className: "number" }),
-        head("Model"),
-      ],
-      head("Began", { sort: "start" }),
-      objects.map((score) => evaluation(score)),
+      column(route, "Row", { sort: "row_id", fallback: FALLBACK }),
+      shown.map(({ name, options }) => column(route, name, { ...options, fallback: FALLBACK })),
     ],
-    body: rows.map((row) => rowOf(route, row, others, objects, spending, repeat(rows))),
+    body: rows.map((row) => rowOf(route, row, shown, hasRepeats)),
   });
 }
 
-function rowOf(route, row, others, objects, spending, hasRepeats) {
-  const name = rowName(row, row.name, hasRepeats);
+/** All columns that there are, in the order that they have unless somebody chooses another: `{id, name, options, cell}`. */
+export function columnsOf(scores, spending) {
+  const [objects, others] = [true, false].map((wide) => scores.filter((score) => (score.metric_type === "json") === wide).map(evaluation));
+  const number = { first: "desc", className: "number" };
+  return [
+    { id: "input", name: "Input", options: { className: "wide" }, cell: ({ input }) => previewCell(input, "input", "Input") },
+    { id: "output", name: "Output", options: { className: "wide" }, cell: outputCell },
+    { id: "expected", name: "Expected", options: {}, cell: ({ expected_output: expected }) => previewCell(expected, "expectation", "Expected") },
+    ...others,
+    { id: "status", name: "Status", options: { sort: "status", first: "desc" }, cell: (row) => cell("Status", {}, status(row), inside(row)) },
+    { id: "latency", name: "Latency", options: { sort: "duration", ...number }, cell: latencyCell },
+    ...(spending ? SPENT : []),
+    { id: "began", name: "Began", options: { sort: "start" }, cell: beganCell },
+    // Objects, which are wide and say little at a glance, after all else.
+    ...objects,
+  ];
+}
+
+const SPENT = [
+  {
+    id: "tokens",
+    name: "Tokens",
+    options: { sort: "input_tokens", first: "desc", className: "number" },
+    cell: (row) => cell("Tokens", { class: "number" }, tokens(row) || h("span", { class: "missing" }, "–")),
+  },
+  {
+    id: "cost",
+    name: "Cost",
+    options: { sort: "cost_usd", first: "desc", className: "number" },
+    cell: (row) => cell("Cost", { class: "number" }, hasSpent(row) ? cost(row) : h("span", { class: "missing" }, "–")),
+  },
+  {
+    id: "model",
+    name: "Model",
+    options: {},
+    cell: ({ models }) =>
+      cell("Model", { class: "quiet models", dir: "auto", title: models.join(", ") }, [...new Set(models.map(shortModel))].join(", ") || "–"),
+  },
+];
+
+function evaluation({ label, metric_type: type }) {
+  return {
+    id: `score:${label}`,
+    name: label,
+    options: { sort: `score:${label}`, first: "desc", className: type === "score" ? "number" : null },
+    cell: (row, byLabel) => metricCell(byLabel.get(label) ?? [], label),
+  };
+}
+
+function rowOf(route, row, shown, hasRepeats) {
   const byLabel = new Map();
   for (const metric of row.metrics) byLabel.set(metric.label, [...(byLabel.get(metric.label) ?? []), metric]);
-  const evaluated = ({ label }) => metricCell(byLabel.get(label) ?? [], label);
   return h(
     "tr",
     { key: row.span_id, role: "row", on: wholeRow },
     h(
       "th",
       { scope: "row", role: "rowheader" },
-      h("a", { class: "open", id: `open-${row.span_id}`, dir: "auto", href: traceHref(route, row) }, name),
-    ),
-    previewCell(row.input, "input", "Input"),
-    row.status === "error" && (row.output === null || row.output === undefined)
-      ? cell(
-          "Output",
-          { class: "text error" },
-          h(
-            "span",
-            { class: "clamp", dir: "auto" },
-            `${row.error_type ?? "error"}: ${row.error_message ?? ""}`,
-          ),
-        )
-      : previewCell(row.output, "output", "Output"),
-    previewCell(row.expected_output, "expectation", "Expected"),
-    others.map(evaluated),
-    cell("Status", {}, status(row), inside(row)),
-    cell(
-      "Latency",
-      { class: "number" },
-      duration(row.duration_ns),
-      row.first_item_ns === null || row.first_item_ns === undefined
-        ? null
-        : h(
-            "span",
-            { class: "quiet first-item", title: "time to the first item" },
-            ` first ${duration(row.first_item_ns)}`,
-          ),
-    ),
-    spending && [
-      cell("Tokens", { class: "number" }, tokens(row) || h("span", { class: "missing" }, "–")),
-      cell("Cost", { class: "number" }, hasSpent(row) ? cost(row) : h("span", { class: "missing" }, "–")),
-      cell(
-        "Model",
-        { class: "quiet models", dir: "auto", title: row.models.join(", ") },
-        [...new Set(row.models.map(shortModel))].join(", ") || "–",
+      h(
+        "a",
+        { class: "open", id: `open-${row.span_id}`, dir: "auto", href: traceHref(route, row) },
+        rowName(row, row.name, hasRepeats),
       ),
-    ],
-    cell(
-      "Began",
-      { class: "quiet" },
-      h("time", { datetime: iso(row.start_ns), title: iso(row.start_ns) }, moment(row.start_ns)),
     ),
-    objects.map(evaluated),
+    shown.map((each) => each.cell(row, byLabel)),
   );
+}
+
+function outputCell(row) {
+  if (row.status !== "error" || (row.output ?? null) !== null) return previewCell(row.output, "output", "Output");
+  const said = `${row.error_type ?? "error"}: ${row.error_message ?? ""}`;
+  return cell("Output", { class: "text error" }, h("span", { class: "clamp", dir: "auto" }, said));
+}
+
+function latencyCell(row) {
+  const first = row.first_item_ns;
+  return cell(
+    "Latency",
+    { class: "number" },
+    duration(row.duration_ns),
+    first === null || first === undefined
+      ? null
+      : h("span", { class: "quiet first-item", title: "time to the first item" }, ` first ${duration(first)}`),
+  );
+}
+
+function beganCell({ start_ns: began }) {
+  return cell("Began", { class: "quiet" }, h("time", { datetime: iso(began), title: iso(began) }, moment(began)));
 }
 
 /** Errors that the row itself got over. */
@@ -110,7 +126,7 @@ function inside({ status: own, errors }) {
 function traceHref(route, row) {
   // The trace knows what was looked through, so that it can go on to the next row of it.
   const kept = {};
-  for (const name of ["sort", "order", ...FILTERS])
+  for (const name of ["sort", "order", ...FILTERS, ...OF_COLUMNS, "cards"])
     if (route.params.has(name)) kept[name] = route.params.get(name);
   return href(["experiments", route.id, "traces", row.trace_id], kept, row.span_id);
 }

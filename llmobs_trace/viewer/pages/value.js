@@ -151,7 +151,7 @@ function readsBetter(child) {
     asChat(child) !== null ||
     asMessage(child) !== null ||
     asAnswer(child) !== null ||
-    (child.type === "string" && ((child.value.length > 48 && child.value.includes(" ")) || child.value.includes("\n")))
+    (child.type === "string" && ((child.value.length > 48 && child.value.includes(" ")) || child.value.length > 100 || child.value.includes("\n")))
   );
 }
 
@@ -161,15 +161,20 @@ function fields(read, options) {
       "dl",
       { class: "fields" },
       read.entries.map(([key, child]) => [
-        h("dt", { dir: "auto" }, key),
+        h("dt", { dir: "auto", class: isShort(child) ? "short" : null }, key),
         h(
           "dd",
-          {},
+          { class: isShort(child) ? "short" : null },
           island(`field-${key}`, () => field(child, options)),
         ),
       ]),
     ),
   );
+}
+
+/** Whether it stands beside its name, and not below it. */
+function isShort(child) {
+  return !isContainer(child) && (child.type !== "string" || (child.value.length <= 48 && !child.value.includes("\n")));
 }
 
 function field(child, options) {
