@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import doctest
+import gzip
 from importlib.resources import files
 
 import pytest
@@ -98,3 +99,9 @@ def test_no_page_makes_markup_or_code_of_text() -> None:
 def test_the_page_names_no_other_host_and_holds_neither_code_nor_style() -> None:
     index = PAGES.joinpath("index.html").read_text("utf-8")
     assert [word for word in ("//", "<style", "style=", "onload", "<script>") if word in index] == []
+
+
+def test_all_pages_together_stay_light() -> None:
+    """What a browser loads once, compressed as the server does it: a page of others weighs megabytes."""
+    weight = sum(len(gzip.compress(file.read_bytes(), 3)) for file in PAGES.iterdir())
+    assert weight < 125_000
