@@ -116,7 +116,7 @@ def test_what_no_message_shows_is_folded_and_there(page: Page, serve: Serve, dat
     rest.locator("summary").first.click()
     expect(rest.get_by_text("prompt_tokens")).to_be_visible()
     # And all of it as it was recorded.
-    page.get_by_role("button", name="JSON").nth(1).click()
+    page.get_by_role("button", name="JSON", exact=True).nth(1).click()
     expect(page.locator(".json").get_by_text("choices")).to_be_visible()
 
 
