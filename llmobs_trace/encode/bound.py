@@ -216,7 +216,8 @@ def _keep(lengths: Sequence[int], overheads: Sequence[int], room_bytes: int, dep
     room_bytes -= _MARKER_BYTES
     head = _fitting(least, _ends(room_bytes)[0])
     used = sum(least[:head])
-    tail = min(_fitting(least[::-1], room_bytes - used), len(least) - head)
+    # No item is in both: all of them together did not fit.
+    tail = _fitting(least[::-1], room_bytes - used)
     kept = [*range(head), *range(len(least) - tail, len(least))]
     level = _level([lengths[at] for at in kept], room_bytes - sum(overheads[at] for at in kept))
     return _Keep(head, tail, level)

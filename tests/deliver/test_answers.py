@@ -15,6 +15,7 @@ from llmobs_trace.deliver.answers import ACTIONS, Action, Answer, Verdict, advic
         (200, Verdict.ACCEPTED),
         (202, Verdict.ACCEPTED),
         (204, Verdict.ACCEPTED),
+        (226, Verdict.NOT_ACCEPTED),
         (301, Verdict.REDIRECTED),
         (307, Verdict.REDIRECTED),
         (400, Verdict.POISON),

@@ -110,6 +110,12 @@ def test_every_event_is_in_one_body_in_order_and_within_the_bounds(
         assert not any(first < cut <= at for at in others for cut in cuts)
 
 
+def test_what_does_not_begin_as_a_record_is_none_though_it_goes_on_as_one() -> None:
+    lines = [b'{"experimenT":"e","span":{}}', b'{"experiment":"e","span":{}}']
+    found, unreadable = by_experiment(in_a_row(lines))
+    assert ({*found}, len(unreadable)) == ({b'"e"'}, 1)
+
+
 def test_a_kind_without_events_is_left_out() -> None:
     batch = Batch.of("e", by_experiment(in_a_row([b'{"experiment":"e","span":{}}']))[0][b'"e"'])
     assert batch.body() == b'{"data":{"attributes":{"spans":[{}]},"type":"events"}}'

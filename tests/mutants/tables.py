@@ -87,6 +87,12 @@ MAY_SURVIVE: Final[tuple[MaySurvive, ...]] = (
     ),
     MaySurvive(
         "deliver/lane.py",
+        "max_hearsay_bytes: int = 0",
+        "max_hearsay_bytes: int = <anything>",
+        "where no experiment is hearsay nobody asks for its share",
+    ),
+    MaySurvive(
+        "deliver/lane.py",
         'return None if self.trouble == _OUTAGE else "experiment"',
         'return None if self.trouble is _OUTAGE else "experiment"',
         "no other trouble equals it",
