@@ -1,4 +1,7 @@
-"""`python -m tests.campaign`: how many runs and which seed in, a report out; 1 where a run failed."""
+"""`python -m tests.campaign`: how many runs and which seed in, a report out; 1 where a run failed.
+
+Every fifth run is an experiment that is killed and goes on.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,9 @@ import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from campaign import by_name
+from campaign import by_name, experiments
 from campaign.check import account, check
+from campaign.experiments import ExperimentPlan
 from campaign.plan import Plan, draw
 from campaign.report import Report, failure
 from campaign.run import carry_out
@@ -37,7 +41,7 @@ def main(words: Sequence[str] | None = None) -> int:
         numbers = range(arguments.run, arguments.run + 1)
     if arguments.by_name:
         return _by_name(arguments.seed, numbers, arguments.jobs)
-    plans = [draw(arguments.seed, number) for number in numbers]
+    plans = [_drawn(arguments.seed, number) for number in numbers]
     if arguments.plan or arguments.run is not None:
         for plan in plans:
             print(plan.as_json().decode(), flush=True)
@@ -58,6 +62,10 @@ def _by_name(seed: int, numbers: range, jobs: int) -> int:
     return 1 if failed else 0
 
 
+def _drawn(seed: int, number: int) -> Plan | ExperimentPlan:
+    return experiments.draw(seed, number) if number % 5 == 4 else draw(seed, number)
+
+
 def _enter_namespace() -> None:
     """Begin again where a filesystem can be mounted without anybody else seeing it, if that can be."""
     if os.environ.get(_HAS_NAMESPACE):
@@ -71,12 +79,14 @@ def _enter_namespace() -> None:
             return
 
 
-def _campaign(plans: Sequence[Plan], jobs: int) -> int:
+def _campaign(plans: Sequence[Plan | ExperimentPlan], jobs: int) -> int:
     report = Report()
     with ThreadPoolExecutor(jobs) as pool:
-        for plan, result in zip(plans, pool.map(_run, plans), strict=True):
-            evidence, found, problems = result
-            report.add(plan, evidence, found, problems)
+        for plan, (evidence, problems) in zip(plans, pool.map(_run, plans), strict=True):
+            if isinstance(plan, ExperimentPlan):
+                report.add_experiment(plan, evidence, problems)
+            else:
+                report.add(plan, evidence, None if evidence is None else account(evidence), problems)
             if problems:
                 print(failure(plan, problems), flush=True)
             elif report.counts["runs"] % 20 == 0:
@@ -88,9 +98,12 @@ def _campaign(plans: Sequence[Plan], jobs: int) -> int:
     return 1 if report.failed else 0
 
 
-def _run(plan: Plan):  # type: ignore[no-untyped-def]
+def _run(plan: Plan | ExperimentPlan):  # type: ignore[no-untyped-def]
     try:
+        if isinstance(plan, ExperimentPlan):
+            found = experiments.carry_out(plan)
+            return found, experiments.check(plan, found)
         evidence = carry_out(plan)
-        return evidence, account(evidence), check(plan, evidence)
+        return evidence, check(plan, evidence)
     except Exception:
-        return None, None, [traceback.format_exc()]
+        return None, [traceback.format_exc()]

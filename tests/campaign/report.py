@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from campaign.check import Account
+from campaign.experiments import ExperimentEvidence, ExperimentPlan
 from campaign.plan import Plan
 from campaign.run import Evidence
 
@@ -17,7 +18,7 @@ class Report:
         self.disk: Counter[str] = Counter()
         self.endings: Counter[str] = Counter()
         self.recoveries: Counter[str] = Counter()
-        self.failed: list[tuple[Plan, list[str]]] = []
+        self.failed: list[tuple[Plan | ExperimentPlan, list[str]]] = []
 
     def add(self, plan: Plan, evidence: Evidence | None, found: Account | None, problems: list[str]) -> None:
         """One run."""
@@ -57,6 +58,26 @@ class Report:
         if plan.disk is not None and plan.disk.kind == "no directory":
             self.disk["no directory"] += 1
 
+    def add_experiment(
+        self, plan: ExperimentPlan, evidence: ExperimentEvidence | None, problems: list[str]
+    ) -> None:
+        """One run that was an experiment's."""
+        self.counts["runs"] += 1
+        self.counts["experiments"] += 1
+        if problems:
+            self.failed.append((plan, problems))
+        if evidence is not None:
+            again = sum((evidence.calls - evidence.twin_calls).values())
+            self.counts += Counter(
+                {
+                    "experiment rows": plan.rows * plan.repeats,
+                    "experiment kills": evidence.kills,
+                    "experiment stops": evidence.orderly,
+                    "calls": sum(evidence.calls.values()),
+                    "calls again": again,
+                }
+            )
+
     def lines(self) -> list[str]:
         """What a person reads at the end."""
         n = self.counts
@@ -71,11 +92,14 @@ class Report:
             f"arrived: {n['arrived']:,} events, and {n['repeats']:,} repeats; rejected with the server's"
             f" words: {n['rejected']:,}; given up to a broken disk: {n['missing']:,} (ledgers count"
             f" {n['dropped']:,}; processes without a journal had said that they have none)",
+            f"experiments: {n['experiments']}, of {n['experiment rows']:,} rows; {n['experiment kills']}"
+            f" kills and {n['experiment stops']} ends by other signals; of {n['calls']:,} calls"
+            f" {n['calls again']} were made again",
             "lost: nothing" if not lost else f"failed: {len(self.failed)} runs",
         ]
 
 
-def failure(plan: Plan, problems: list[str]) -> str:
+def failure(plan: Plan | ExperimentPlan, problems: list[str]) -> str:
     """What a run that failed says: what is wrong, its plan, and how to have it again."""
     return "\n".join(
         [
