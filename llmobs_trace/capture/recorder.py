@@ -165,6 +165,11 @@ def remember_scope(span_id: str, scope: Scope) -> None:
             _scopes_by_span.pop(old, None)
 
 
+def forget_scope(span_id: str) -> None:
+    """Of a span that nobody will name any more."""
+    _scopes_by_span.pop(span_id, None)
+
+
 def scope_of(span_id: str) -> Scope | None:
     """The scope of a span outside the default one; None for the default."""
     return _scopes_by_span.get(span_id)

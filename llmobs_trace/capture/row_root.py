@@ -118,6 +118,8 @@ class MadeSpan:
         self.duration_ns = ended_ns - span._opened_ns
         if not span._ended:
             active.leave(span)
+        if span.parent_id is not None:  # an evaluator's: of a row metrics may come later
+            slot.forget_scope(span.span_id)
 
 
 _kept: tuple[Recorder, Recorder] | None = None

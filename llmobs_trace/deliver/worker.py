@@ -211,12 +211,8 @@ class Worker:
         """
         deadline = Clock.now() + max(0.0, timeout)
         reached = self.flush(timeout)
-        has_more_to_do = self._adopt is not None or ending is not None
-        if reached and not self._stopping and has_more_to_do and not self.is_sender():
-            # The sender sees to them: no deadline frees this thread, if it must, from a name server.
-            leftovers = _Leftovers(deadline, ending)
-            self._inbox.put(leftovers)
-            self._wait_for(leftovers)
+        if reached:
+            self.deliver_leftovers(deadline - Clock.now(), ending)
         self._stopping = True
         self._inbox.put(None)
         thread = self._thread
@@ -230,6 +226,16 @@ class Worker:
                 self._end()
                 self._turning.release()
         return reached
+
+    def deliver_leftovers(self, timeout: float, ending: Ending | None = None) -> None:
+        """Deliver what ended processes left, as far as can be within the time. Any thread."""
+        has_to_do = self._adopt is not None or ending is not None
+        if self._stopping or not has_to_do or self.is_sender():
+            return
+        # The sender sees to them: no deadline frees this thread, if it must, from a name server.
+        leftovers = _Leftovers(Clock.now() + max(0.0, timeout), ending)
+        self._inbox.put(leftovers)
+        self._wait_for(leftovers)
 
     def look_again(self) -> None:
         """Have the sender look at once for what was left: by this process, as it was configured before."""

@@ -204,6 +204,7 @@ class _Judge:
         self.version = version
         self._verdict = verdict
         self._votes = votes
+        self._begun = _Begun()
         self.is_async = is_async(ask)
 
     def __call__(
@@ -224,10 +225,13 @@ class _Judge:
         return f"{_PLACE.sub(put_in, self.prompt)}\n\n{self._verdict.wanted}"
 
     def _steps(self, prompt: str) -> _Steps:
-        votes: list[Any] = []
-        replies: list[str] = []
-        for _ in range(self._votes):
-            votes.append((yield from self._vote(prompt, replies)))
+        votes, replies = self._begun.take(prompt)
+        try:
+            while len(votes) < self._votes:
+                votes.append((yield from self._vote(prompt, replies)))
+        except GeneratorExit:  # a call failed, as under a rate limit, and may be made again
+            self._begun.keep(prompt, votes, replies)
+            raise
         worths = [self._verdict.worth(vote) for vote in votes]
         return Score(
             _together(worths, replies),
@@ -258,6 +262,30 @@ class _Judge:
         raise AssertionError("unreachable")
 
 
+class _Begun:
+    """Votes that were given before a call failed, by their prompt: they are paid for, and count when the same
+    is asked again. Any thread.
+    """
+
+    _MOST = 1024
+
+    def __init__(self) -> None:
+        self._by_prompt: dict[str, list[tuple[list[Any], list[str]]]] = {}
+
+    def take(self, prompt: str) -> tuple[list[Any], list[str]]:
+        waiting = self._by_prompt.pop(prompt, None)
+        if waiting is None:
+            return [], []
+        taken = waiting.pop()
+        for others in waiting:
+            self.keep(prompt, *others)
+        return taken
+
+    def keep(self, prompt: str, votes: list[Any], replies: list[str]) -> None:
+        if votes and len(self._by_prompt) < self._MOST:
+            self._by_prompt.setdefault(prompt, []).append((votes, replies))
+
+
 def _together(worths: list[Any], replies: list[str]) -> Any:
     if len(worths) == 1:
         return worths[0]
@@ -281,6 +309,8 @@ def _answered(steps: _Steps, ask: Callable[[str], Any]) -> Any:
             prompt = steps.send(ask(prompt))
     except StopIteration as ended:
         return ended.value
+    finally:
+        steps.close()
 
 
 async def _answered_async(steps: _Steps, ask: Callable[[str], Any]) -> Any:
@@ -290,3 +320,5 @@ async def _answered_async(steps: _Steps, ask: Callable[[str], Any]) -> Any:
             prompt = steps.send(await ask(prompt))
     except StopIteration as ended:
         return ended.value
+    finally:
+        steps.close()

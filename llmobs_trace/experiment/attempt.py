@@ -29,10 +29,6 @@ class Place:
     tags: Mapping[str, object] = field(default_factory=dict)
 
 
-# An evaluator's: whoever asks for it has the ids.
-NOWHERE = Place("", 0, 0, "", "", "", "")
-
-
 @dataclass
 class Outcome:
     """What came of an attempt. `record` is the root span's, b"" where nothing is recorded; `as_attempt` is
@@ -64,15 +60,25 @@ def root(recorder: Recorder, scope: Scope, place: Place, row: Row) -> MadeSpan:
     )
 
 
+def below_row(recorder: Recorder, scope: Scope, place: Place, parent_id: str) -> MadeSpan:
+    """The span of an evaluator of a row."""
+    return MadeSpan(
+        recorder, scope, place.name, place.trace_id, place.span_id, kind="task", parent_id=parent_id
+    )
+
+
 def run(
     callee: Callee,
     known: Mapping[str, Any],
     place: Place,
     span: MadeSpan | None,
     *,
-    tells_output: bool = True,
+    keeps_record: bool = True,
 ) -> Outcome:
-    """Call a task; whatever it raises is its outcome, but for an interrupt of the program."""
+    """Call a task or an evaluator; whatever it raises is its outcome, but for an interrupt of the program.
+
+    `keeps_record` is False for an evaluator whose record is wanted only where it recorded something itself.
+    """
     outcome = Outcome()
     try:
         if span is None:
@@ -80,11 +86,11 @@ def run(
         else:
             with span as opened:
                 outcome.output = callee(known)
-                if tells_output:
+                if keeps_record:
                     opened.set_output(outcome.output)
     except (Exception, SystemExit) as error:
         outcome.error = error
-    return _timed(outcome, place, span)
+    return _timed(outcome, place, span) if keeps_record else outcome
 
 
 async def run_async(
@@ -93,7 +99,7 @@ async def run_async(
     place: Place,
     span: MadeSpan | None,
     *,
-    tells_output: bool = True,
+    keeps_record: bool = True,
 ) -> Outcome:
     """The same for a coroutine function. A cancellation goes on: it is the run's own."""
     outcome = Outcome()
@@ -103,15 +109,15 @@ async def run_async(
         else:
             async with span as opened:
                 outcome.output = await callee(known)
-                if tells_output:
+                if keeps_record:
                     opened.set_output(outcome.output)
     except (Exception, SystemExit) as error:
         outcome.error = error
-    return _timed(outcome, place, span)
+    return _timed(outcome, place, span) if keeps_record else outcome
 
 
 def _timed(outcome: Outcome, place: Place, span: MadeSpan | None) -> Outcome:
-    if span is not None and place is not NOWHERE:
+    if span is not None:
         outcome.start_ns, outcome.duration_ns, outcome.record = (
             span.span.start_ns,
             span.duration_ns,

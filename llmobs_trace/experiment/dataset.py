@@ -211,7 +211,9 @@ class Dataset:
         def rows() -> Iterator[Row]:
             import sqlite3
 
-            with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            # A run's threads take rows one after the other, each whichever is next.
+            opened = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False)
+            with closing(opened) as connection:
                 try:
                     cursor = connection.execute(query)
                 except sqlite3.Error as error:

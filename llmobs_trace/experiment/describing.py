@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import socket
-import subprocess
 import time
 import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from importlib import metadata
+from pathlib import Path
 
 import msgspec
 
 from llmobs_trace.capture.recorder import Scope
 from llmobs_trace.catalog.catalog import OUR_METADATA
 from llmobs_trace.encode import encode
+from llmobs_trace.experiment import git
 from llmobs_trace.experiment.definition import Definition
 from llmobs_trace.experiment.steps import Manifest
 from llmobs_trace.wire import as_id
@@ -44,7 +44,7 @@ def manifest(
         tags=dict(experiment.tags),
         parent_experiment_id=None if parent is None else parent.experiment_id,
         parent_catalog="" if parent is None else parent.catalog,
-        git_commit=_git_commit(),
+        git_commit=git.commit(Path.cwd()),
         host=socket.gethostname(),
         made_ns=time.time_ns(),
     )
@@ -94,12 +94,3 @@ def _version() -> str:
         return metadata.version("llmobs-trace")
     except metadata.PackageNotFoundError:  # run from its source, which nobody installed
         return "unknown"
-
-
-def _git_commit() -> str | None:
-    with suppress(OSError, subprocess.SubprocessError):
-        said = subprocess.run(
-            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=True
-        )
-        return said.stdout.strip() or None
-    return None

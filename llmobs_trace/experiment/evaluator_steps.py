@@ -9,18 +9,17 @@ from typing import Any
 
 import msgspec
 
-from llmobs_trace.capture.row_root import MadeSpan
-from llmobs_trace.experiment import attempt
-from llmobs_trace.experiment.attempt import NOWHERE, Outcome
+from llmobs_trace.experiment import attempt, remote
+from llmobs_trace.experiment.attempt import Outcome, Place
 from llmobs_trace.experiment.calling import Caller, CancelledWithin, is_awaitable
 from llmobs_trace.experiment.evaluators import Evaluator, kept, metric_records, with_direction
 from llmobs_trace.experiment.limits import AttemptTimeout
 from llmobs_trace.experiment.made_ids import UnitIds
-from llmobs_trace.experiment.retrying import Retries, pause_before_another
+from llmobs_trace.experiment.retrying import Retries, end_for, pause_before_another
 from llmobs_trace.experiment.routing import Following, Live
 from llmobs_trace.experiment.rows import Row
 from llmobs_trace.experiment.score import Judged, clashing, failed, judged
-from llmobs_trace.experiment.states import State
+from llmobs_trace.experiment.states import MOST_DEATHS, State
 from llmobs_trace.experiment.steps import Ended, Evaluated, Kept
 from llmobs_trace.experiment.throttle import Throttle
 from llmobs_trace.experiment.work import Work
@@ -31,9 +30,16 @@ NOTHING = nullcontext()
 class EvaluatorSteps:
     """The evaluators of a run, each with limits of its own."""
 
-    def __init__(self, work: Work, caller: Caller, evaluators: Sequence[Evaluator]) -> None:
+    def __init__(
+        self,
+        work: Work,
+        caller: Caller,
+        evaluators: Sequence[Evaluator],
+        pool: remote.Pool | None = None,
+    ) -> None:
         self.work = work
         self.caller = caller
+        self.pool = pool
         self.throttles = {
             each.label: Throttle(each.label, work.options.jobs, work.lock, work.changed, work.stops)
             for each in evaluators
@@ -91,23 +97,27 @@ class Evaluation:
         work, label, options = self._work, evaluator.label, evaluator.options
         throttle = self._steps.throttles[label]
         retries = Retries(work.options.retries if options.retries is None else options.retries)
+        deaths = 0
         while True:
             throttle.enter()
             started = time.monotonic()
             succeeded = False
             try:
-                metrics, error, span = self._asked(evaluator)
+                metrics, error, record = self._asked(evaluator)
                 succeeded = error is None
             finally:
                 throttle.leave(succeeded=succeeded)
             if error is None:
+                break
+            deaths += isinstance(error, remote.LostWorker)
+            if deaths >= MOST_DEATHS:
                 break
             pause = pause_before_another(work, throttle, error, retries, started)
             if pause is None:
                 break
             throttle.sleep(pause)
         metrics = self._unambiguous(label, with_direction(metrics, options.lower_is_better))
-        records = [] if span is None else [msgspec.Raw(span.record.rstrip(b"\n"))]
+        records = [msgspec.Raw(record.rstrip(b"\n"))] if record else []
         if work.router is not None:
             made = metric_records(work.recorder, work.scope, self._ended.span_id, metrics)
             records += [msgspec.Raw(record.rstrip(b"\n")) for record in made]
@@ -119,52 +129,86 @@ class Evaluation:
             work.counts.evaluator(label, keeps, self._ended.row)
         work.send(records)
 
-    def _asked(self, evaluator: Evaluator) -> tuple[list[Judged], BaseException | None, MadeSpan | None]:
-        """What an evaluator says; its exception where it raised; and its span, where it recorded anything
-        itself.
+    def _asked(self, evaluator: Evaluator) -> tuple[list[Judged], BaseException | None, bytes]:
+        """What an evaluator says; its exception where it raised; and the record of its span, where it
+        recorded anything itself.
         """
-        work, options = self._work, evaluator.options
-        timeout = work.options.timeout if options.timeout is None else options.timeout
-        known, callee = self._known_to(evaluator), evaluator.callee
-        span, live = None, None
+        is_remote = evaluator.options.remote and self._steps.pool is not None
+        outcome, record = self._remote(evaluator) if is_remote else self._here(evaluator)
+        if is_awaitable(outcome.output):
+            outcome = Outcome(error=TypeError("returned an awaitable: declare it with `async def`"))
+        if outcome.error is not None:
+            return [failed(evaluator.label, outcome.error)], outcome.error, record
+        return judged(outcome.output, evaluator.label, passes=evaluator.options.passes), None, record
+
+    def _here(self, evaluator: Evaluator) -> tuple[Outcome, bytes]:
+        work, callee, place = self._work, evaluator.callee, self._place(evaluator)
+        known = self._known_to(evaluator)
+        span, live = None, Live(0, watched=place.span_id)
         following: Following | nullcontext[None] = NOTHING
         if work.router is not None:
-            trace_id, span_id = self._ids.trace_id, self._ids.span_id(evaluator.label)
-            span = MadeSpan(
-                work.recorder,
-                work.scope,
-                f"evaluate {evaluator.label}",
-                trace_id,
-                span_id,
-                kind="task",
-                parent_id=self._ended.span_id,
-            )
-            live = Live(0, watched=span_id)
-            following = work.router.following(trace_id, live)
+            span = attempt.below_row(work.recorder, work.scope, place, self._ended.span_id)
+            following = work.router.following(place.trace_id, live)
         with following:
             try:
                 outcome = self._steps.caller.call(
                     callee.is_async,
-                    lambda: attempt.run(callee, known, NOWHERE, span, tells_output=False),
-                    lambda: attempt.run_async(callee, known, NOWHERE, span, tells_output=False),
-                    timeout,
+                    lambda: attempt.run(callee, known, place, span, keeps_record=False),
+                    lambda: attempt.run_async(callee, known, place, span, keeps_record=False),
+                    self._timeout(evaluator),
                 )
-                if is_awaitable(outcome.output):
-                    outcome = Outcome(error=TypeError("returned an awaitable: declare it with `async def`"))
-                metrics = judged(outcome.output, evaluator.label, passes=options.passes)
             except (AttemptTimeout, CancelledWithin) as error:
                 outcome = Outcome(error=error)
-        if outcome.error is not None:
-            metrics = [failed(evaluator.label, outcome.error)]
-        if span is None or live is None or not live.found:
-            return metrics, outcome.error, None
+        if span is None or not live.found:
+            return outcome, b""
         if outcome.error is None:
             span.give_output(outcome.output)
-        return metrics, outcome.error, span
+        return outcome, span.record
+
+    def _remote(self, evaluator: Evaluator) -> tuple[Outcome, bytes]:
+        """The same on the executor."""
+        work, pool = self._work, self._steps.pool
+        assert pool is not None
+        known, capture = self._known_to(evaluator), remote.Capture.of(work.recorder)
+        known["error"] = remote.sendable(known["error"])
+        job = remote.Job(
+            evaluator.callee,
+            known,
+            known["row"],
+            self._place(evaluator),
+            work.scope.ids,
+            capture,
+            self._timeout(evaluator),
+            self._ended.span_id,
+        )
+        try:
+            returned = pool.run(job)
+        except remote.LostWorker as error:
+            if error.is_pool_broken and not pool.can_be_replaced:
+                end_for(work, f"the executor is broken: {error}")
+            return Outcome(error=error), b""
+        except Exception as error:  # what it was given, or what it returned, could not be sent
+            return Outcome(error=error), b""
+        if work.router is not None:
+            for record in returned.outcome.children:
+                work.router.onwards(record)
+        outcome = returned.outcome
+        if returned.is_late:
+            return Outcome(error=AttemptTimeout(f"took longer than {job.timeout:g} s")), b""
+        return outcome, outcome.record if outcome.children else b""
+
+    def _place(self, evaluator: Evaluator) -> Place:
+        ids, label = self._ids, evaluator.label
+        span_id = ids.span_id(label)
+        return Place(self._ended.row, self._repeat, 0, ids.trace_id, span_id, "", f"evaluate {label}")
+
+    def _timeout(self, evaluator: Evaluator) -> float | None:
+        own = evaluator.options.timeout
+        return self._work.options.timeout if own is None else own
 
     def _known_to(self, evaluator: Evaluator) -> dict[str, Any]:
         if not evaluator.asks_for_spans:
-            return self._known
+            return dict(self._known)
         from llmobs_trace.recorded import RecordedSpans
 
         spans = RecordedSpans()

@@ -12,7 +12,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
-from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,8 +31,19 @@ from llmobs_trace.experiment.rows import Row
 MOST_COLLECTED_BYTES = 64 << 20
 
 
+# How clusters say that a worker died, by the name of the class: Dask, after it tried several itself, and Ray.
+# The cluster goes on.
+_DEATHS_OF_WORKERS = frozenset(
+    {"KilledWorker", "WorkerCrashedError", "ActorDiedError", "NodeDiedError", "OwnerDiedError"}
+)
+
+
 class LostWorker(Exception):
     """The worker died, or its pool broke: nothing is known of the attempt."""
+
+    def __init__(self, message: str, *, is_pool_broken: bool) -> None:
+        super().__init__(message)
+        self.is_pool_broken = is_pool_broken
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,10 @@ class Capture:
 
 @dataclass(frozen=True)
 class Job:
-    """One attempt, as it goes to a worker. Each carries its own ids, so that no two are the same call."""
+    """One attempt, as it goes to a worker. Each carries its own ids, so that no two are the same call.
+
+    `parent_id` is an evaluator's: the span of the row that it looks at.
+    """
 
     callee: Callee
     known: dict[str, Any]
@@ -68,28 +81,39 @@ class Job:
     place: Place
     scope_ids: tuple[str, str, str]
     capture: Capture
+    timeout: float | None = None
+    parent_id: str | None = None
 
 
 @dataclass
 class Returned:
-    """What comes home. `fault` is said of an outcome that could not be sent as it was."""
+    """What comes home. `is_late`: it took longer than it may, and nothing but its children is known."""
 
     outcome: Outcome = field(default_factory=Outcome)
     cut: int = 0
+    is_late: bool = False
 
 
 def work(job: Job) -> Returned:
     """On the worker: run one attempt, and collect what it recorded."""
     if not job.capture.enabled:
-        return Returned(_run(job, None))
+        outcome = _run(job, None)
+        return Returned(outcome or Outcome(), is_late=outcome is None)
     with _recorder(job.capture) as recorder, routed(recorder) as router:
         collected: list[bytes] = []
-        live = Live(job.place.attempt, collected)
+        watched = None if job.parent_id is None else job.place.span_id
+        live = Live(job.place.attempt, collected, watched=watched)
         scope = Scope(*job.scope_ids)
         router.claims = _metrics.claims(scope.metric_head)
         with router.following(job.place.trace_id, live):
-            outcome = _run(job, attempt.root(recorder, scope, job.place, job.row))
+            if job.parent_id is None:
+                span = attempt.root(recorder, scope, job.place, job.row)
+            else:
+                span = attempt.below_row(recorder, scope, job.place, job.parent_id)
+            outcome = _run(job, span)
         collected += _metrics.taken({_span_id(record) for record in collected} | {job.place.span_id.encode()})
+    is_late = outcome is None
+    outcome = outcome or Outcome()
     total = cut = 0
     for record in collected:
         total += len(record)
@@ -97,8 +121,8 @@ def work(job: Job) -> Returned:
             cut += 1
         else:
             outcome.children.append(record)
-    outcome.error = _sendable(outcome.error)
-    return Returned(outcome, cut)
+    outcome.error = sendable(outcome.error)
+    return Returned(outcome, cut, is_late)
 
 
 _SPAN_ID = b'"span_id":"'
@@ -142,15 +166,34 @@ class _Metrics:
 _metrics = _Metrics()
 
 
-def _run(job: Job, span: Any) -> Outcome:
+def _run(job: Job, span: Any) -> Outcome | None:
+    """What came of it; None where it took longer than it may. The time is taken here, so that the wait in an
+    executor's queue is not part of it, and so that what hangs does not keep its worker.
+    """
     if job.callee.is_async:
         import asyncio
 
-        return asyncio.run(attempt.run_async(job.callee, job.known, job.place, span))
-    return attempt.run(job.callee, job.known, job.place, span)
+        async def limited() -> Outcome | None:
+            # Not `wait_for`, which says the same of a timeout of the task's own.
+            running = asyncio.ensure_future(attempt.run_async(job.callee, job.known, job.place, span))
+            await asyncio.wait({running}, timeout=job.timeout)
+            return running.result() if running.done() else None
+
+        return asyncio.run(limited())
+    if job.timeout is None:
+        return attempt.run(job.callee, job.known, job.place, span)
+    done: list[Outcome] = []
+    thread = threading.Thread(
+        target=lambda: done.append(attempt.run(job.callee, job.known, job.place, span)),
+        name="llmobs-run-attempt",
+        daemon=True,
+    )
+    thread.start()
+    thread.join(job.timeout)
+    return done[0] if done else None
 
 
-def _sendable(error: BaseException | None) -> BaseException | None:
+def sendable(error: BaseException | None) -> BaseException | None:
     """An exception that can come home: another one with its words where it can't be pickled and back."""
     if error is None:
         return None
@@ -245,26 +288,23 @@ class Pool:
     def can_be_replaced(self) -> bool:
         return self._make is not None
 
-    def run(self, job: Job, timeout: float | None) -> Returned:
-        """What came of a job. Raises `LostWorker` where that can't be known, `TimeoutError` after the
-        timeout.
-        """
+    def run(self, job: Job) -> Returned:
+        """What came of a job. Raises `LostWorker` where that can't be known."""
         executor = self._current()
         try:
             future: Future[Returned] = executor.submit(work, job)
         except (BrokenExecutor, RuntimeError) as error:
             self._broke(executor)
-            raise LostWorker(str(error)) from error
+            raise LostWorker(str(error), is_pool_broken=True) from error
         try:
-            return future.result(timeout)
-        except (TimeoutError, FutureTimeout):
-            if future.done():  # it is the worker's own
-                raise LostWorker("the result was lost") from None
-            future.cancel()
-            raise
+            return future.result()
         except (BrokenExecutor, CancelledError) as error:
             self._broke(executor)
-            raise LostWorker(str(error) or type(error).__name__) from error
+            raise LostWorker(str(error) or type(error).__name__, is_pool_broken=True) from error
+        except Exception as error:
+            if any(base.__name__ in _DEATHS_OF_WORKERS for base in type(error).__mro__):
+                raise LostWorker(f"{type(error).__name__}: {error}", is_pool_broken=False) from error
+            raise
 
     def _current(self) -> Any:
         with self._lock:

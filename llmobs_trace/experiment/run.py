@@ -47,11 +47,11 @@ class Run:
         self._evaluators = evaluators
         self._is_durable = is_durable
         self._needs_loop = task.is_async or any(each.callee.is_async for each in evaluators)
-        self._caller = Caller(work)
+        self.caller = Caller(work)
         self._pool = None if work.options.executor is None else remote.Pool(work.options.executor)
         collects = any(evaluator.asks_for_spans for evaluator in evaluators)
-        self._attempts = TaskSteps(work, self._caller, task, self._pool, tags, decode, collects=collects)
-        self._evaluations = EvaluatorSteps(work, self._caller, evaluators)
+        self._attempts = TaskSteps(work, self.caller, task, self._pool, tags, decode, collects=collects)
+        self._evaluations = EvaluatorSteps(work, self.caller, evaluators, self._pool)
 
     def waits(self) -> float:
         """For how many more seconds a provider has nothing start."""
@@ -69,7 +69,7 @@ class Run:
             if work.recorder.enabled:
                 work.router = stack.enter_context(routed(work.recorder))
             if self._needs_loop:
-                self._caller.start_loop(stack)
+                self.caller.start_loop(stack)
             source = _Shared(units, jobs)
             for number in range(jobs):
                 threading.Thread(

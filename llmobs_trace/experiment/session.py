@@ -59,6 +59,7 @@ class Session:
         self._run: Run | None = None
         self._stop_before: Stop | None = None
         self._signals = 0
+        self._is_successor = False  # of a process that took the run up before
 
     def plan(self) -> Plan:
         selected = self._selection.of(self._experiment.dataset)
@@ -113,6 +114,10 @@ class Session:
         )
         progress = self._read(steps, counts, destination())
         units = len(selected) * experiment.repeats
+        self._is_successor = bool(counts.ended or progress.unfinished) and self._rerun is None
+        if said is None and self._is_successor:
+            short, left = manifest.experiment_id[:8], units - counts.ended
+            said = f"continuing {short}: {counts.ended:,} of {units:,} rows done, {left:,} left"
         work = Work(
             steps, recorder, scope, experiment.config, self._options, counts, lambda text: line.say(text)
         )
@@ -246,7 +251,7 @@ class Session:
             for record in silent_labels.records(recorder, scope, steps, run.work.counts):
                 recorder.append(record)
         if stop is not None:
-            life.flush()
+            self._deliver()
             return {}
         summary = summarise(
             experiment.summaries,
@@ -257,10 +262,17 @@ class Session:
             steps,
             progress.summarised,
             run.work.counts,
+            run.caller,
         )
-        life.flush()
+        self._deliver()
         steps.write(Finished("completed", run.work.counts.ended, run.work.counts.raised))
         return summary
+
+    def _deliver(self) -> None:
+        """What was recorded, and what a process left that was killed before this one."""
+        life.flush()
+        if self._is_successor:
+            life.deliver_leftovers()
 
     def _result(
         self, run: Run, steps: Steps, selected: list[str], units: int, summary: Mapping[str, Any]

@@ -5,6 +5,8 @@ thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.capture.row_root import MadeSpan
 from llmobs_trace.experiment import made_ids
+from llmobs_trace.experiment.calling import Caller
 from llmobs_trace.experiment.counts import Counts
 from llmobs_trace.experiment.evaluators import kept, metric_records
 from llmobs_trace.experiment.parameters import Callee
@@ -32,12 +35,13 @@ def summarise(
     steps: Steps,
     done: Summarised | None,
     counts: Counts,
+    caller: Caller,
 ) -> dict[str, Any]:
     """What each says, by label; on disk and recorded, once."""
     if not evaluators:
         return {}
     if done is None:
-        done = _summarised(evaluators, rows, config, recorder, scope, counts)
+        done = _summarised(evaluators, rows, config, recorder, scope, counts, caller)
         steps.write(done)
     if recorder.enabled:
         for record in done.records:
@@ -61,6 +65,7 @@ def _summarised(
     recorder: Recorder,
     scope: Scope,
     counts: Counts,
+    caller: Caller,
 ) -> Summarised:
     all_rows = list(rows())
     known = {
@@ -78,10 +83,13 @@ def _summarised(
     span_id = made_ids.span_id(scope.experiment_id, SUMMARY, 0, SUMMARY)
     came_to = {"rows": counts.ended, "failed": counts.raised}
     span = MadeSpan(recorder, scope, SUMMARY, trace_id, span_id, kind="workflow", input=came_to)
-    with span as opened:
+    with ExitStack() as stack, span as opened:
+        if any(callee.is_async for callee, _ in evaluators):
+            caller.start_loop(stack)
         for callee, code in evaluators:
             try:
-                metrics += judged(callee(known), code.name)
+                call = partial(callee, known)
+                metrics += judged(caller.call(callee.is_async, call, call, None), code.name)
             except Exception as error:
                 metrics.append(failed(code.name, error))
         keeps: list[Kept] = [kept(one) for one in metrics]

@@ -136,18 +136,14 @@ class TaskSteps:
     def _remote(self, row: Row, place: Place, known: dict[str, Any]) -> Outcome:
         work = self._work
         assert self._pool is not None
-        capture = remote.Capture.of(work.recorder)
-        job = remote.Job(self._task, known, row, place, work.scope.ids, capture)
+        capture, seconds = remote.Capture.of(work.recorder), work.options.timeout
+        job = remote.Job(self._task, known, row, place, work.scope.ids, capture, seconds)
         try:
-            returned = self._pool.run(job, work.options.timeout)
+            returned = self._pool.run(job)
         except remote.LostWorker as error:
-            if not self._pool.can_be_replaced:
+            if error.is_pool_broken and not self._pool.can_be_replaced:
                 end_for(work, f"the executor is broken: {error}")
             return Outcome(error=error)
-        except TimeoutError:
-            seconds = work.options.timeout
-            late = AttemptTimeout(f"took longer than {seconds:g} s")
-            return self._without_running(place, row, late, seconds or 0.0)
         except Exception as error:  # what the task returned could not come home
             return self._without_running(place, row, error)
         if returned.cut:
@@ -155,6 +151,9 @@ class TaskSteps:
         if work.router is not None:
             for record in returned.outcome.children:
                 work.router.onwards(record)
+        if returned.is_late:
+            late = AttemptTimeout(f"took longer than {seconds:g} s")
+            return self._without_running(place, row, late, seconds or 0.0)
         return returned.outcome
 
     def _without_running(self, place: Place, row: Row, error: BaseException, seconds: float = 0.0) -> Outcome:

@@ -182,6 +182,13 @@ def flush(timeout: float | None = None) -> bool:
     return pipeline.worker.flush(_seconds(timeout, pipeline.config))
 
 
+def deliver_leftovers() -> None:
+    """Deliver what ended processes left, within `shutdown_timeout`."""
+    pipeline = _pipeline
+    if pipeline is not None:
+        pipeline.worker.deliver_leftovers(_seconds(None, pipeline.config))
+
+
 def shutdown(timeout: float | None = None) -> bool:
     """Deliver what was recorded and stop the sender. True when nothing is pending.
 

@@ -297,3 +297,23 @@ def test_a_judge_that_makes_no_sense_is_refused(arguments: Any, told: str) -> No
     with pytest.raises(ConfigurationError) as refused:
         judge(replying(), given.pop("prompt"), **given)
     assert told in str(refused.value)
+
+
+def test_votes_that_were_given_before_a_call_failed_are_not_paid_for_again() -> None:
+    asked = 0
+
+    def ask(prompt: str) -> str:
+        nonlocal asked
+        asked += 1
+        if asked in (3, 5):
+            raise ConnectionError("busy")
+        return "A"
+
+    helpful = judge(ask, "{output}?", choices=ABC, label="helpful", votes=4)
+    for _ in range(2):
+        with pytest.raises(ConnectionError):
+            helpful(output="x")
+    assert helpful(output="x").metadata == {"votes": ["A"] * 4, "replies": ["A"] * 4}
+    assert asked == 4 + 2
+    assert helpful(output="x").value == 1.0
+    assert asked == 4 + 2 + 4

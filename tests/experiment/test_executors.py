@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 from experiment.test_runs import PROGRAM, calls, rows_of, tags_of
-from support.machine import Machine
+from support.machine import ROOT, Machine
 
 # A module of its own, since workers that are spawned import the task.
 TASKS = """
 import os, time
-from llmobs_trace import experiment_span
+from llmobs_trace import evaluator, experiment_span
 def called(what):
     with open("calls", "a") as file: file.write(what + "\\n")
 def answer(n):
@@ -27,6 +27,17 @@ def deadly(n):
     time.sleep(0.01)
     return n
 def secret(text): return {"key": text}
+def slow(n):
+    with experiment_span("before"): pass
+    time.sleep(30 if n == 0 else 0)
+    return n
+@evaluator(remote=True)
+def elsewhere(output, expected_output):
+    with experiment_span("judge") as span: span.set_tags({"pid": os.getpid()})
+    if output == 2 and open("calls").read().count("kill") < int(os.environ.get("DEATHS", 0)):
+        called("kill")
+        os._exit(9)
+    return output == expected_output
 async def awaited(n):
     import asyncio
     await asyncio.sleep(0)
@@ -154,3 +165,94 @@ print(json.dumps([row.output for row in result.rows]))
 """,
     )
     assert result == [0, 1, 2, 3]
+
+
+def test_what_takes_too_long_keeps_no_worker_and_waiting_for_one_is_no_part_of_it(machine: Machine) -> None:
+    result = told(
+        machine,
+        """
+with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as executor:
+    experiment = Experiment("e", dataset=[(n, n) for n in range(9)], task=tasks.slow)
+    result = experiment.run(executor=executor, jobs=9, timeout=1.5, progress=False)
+    print(json.dumps([[row.output, row.error and row.error.type] for row in result.rows]), flush=True)
+    for process in executor._processes.values(): process.kill()
+""",
+    )
+    assert result == [[None, "AttemptTimeout"], *([n, None] for n in range(1, 9))]
+    assert len([span for span in machine.stored_spans() if span["name"] == "before"]) == 9
+
+
+@pytest.mark.parametrize("deaths", [1, 99])
+def test_a_remote_evaluator_runs_on_workers_and_one_that_kills_them_is_an_error(
+    deaths: int, machine: Machine
+) -> None:
+    machine.environ["DEATHS"] = str(deaths)
+    (machine.home / "calls").touch()
+    scores = told(
+        machine,
+        """
+make = lambda: ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork"))
+experiment = Experiment("e", dataset=[(n, n) for n in range(4)], task=tasks.awaited,
+                        evaluators=[tasks.elsewhere])
+result = experiment.run(executor=make, jobs=2, progress=False)
+score = result.scores["elsewhere"]
+print(json.dumps([score.scored, score.failed, score.mean, os.getpid(), result.failed]))
+""",
+    )
+    assert scores[:3] == ([4, 0, 1] if deaths == 1 else [3, 1, 1])
+    assert scores[4] == 0
+    assert calls(machine)["kill"] == min(deaths, 3)
+    spans = {span["span_id"]: span for span in machine.stored_spans()}
+    judges = [span for span in spans.values() if span["name"] == "judge"]
+    assert len(judges) == scores[0]
+    for judge in judges:
+        assert tags_of(judge)["pid"] != str(scores[3])
+        evaluation = spans[tags_of(judge)["parent_id"]]
+        assert evaluation["name"] == "evaluate elsewhere"
+        assert tags_of(spans[tags_of(evaluation)["parent_id"]])["dataset_record_id"]
+
+
+# Ray's own interface, as far as the manual's adapter uses it.
+RAY = """
+import concurrent.futures, pickle, subprocess, sys, threading
+class WorkerCrashedError(Exception): pass
+class ObjectRef:
+    def __init__(self, payload):
+        self._future = concurrent.futures.Future()
+        threading.Thread(target=self._run, args=(payload,), daemon=True).start()
+    def _run(self, payload):
+        code = ("import pickle, sys; function, given = pickle.load(sys.stdin.buffer);"
+                "sys.stdout.buffer.write(pickle.dumps(function(*given)))")
+        done = subprocess.run([sys.executable, "-c", code], input=payload, capture_output=True)
+        if done.returncode: self._future.set_exception(WorkerCrashedError("the worker died"))
+        else: self._future.set_result(pickle.loads(done.stdout))
+    def future(self): return self._future
+class RemoteFunction:
+    def __init__(self, function): self._function = function
+    def remote(self, *arguments): return ObjectRef(pickle.dumps((self._function, arguments)))
+def remote(function): return RemoteFunction(function)
+"""
+
+
+def test_the_manual_s_adapter_of_ray_brings_spans_home_and_a_crashed_worker_never_was(
+    machine: Machine,
+) -> None:
+    page = (ROOT / ".github" / "docs" / "experiments.md").read_text()
+    adapter = page[page.index("class RayExecutor") :].partition("\n\n\n")[0]
+    (machine.home / "ray.py").write_text(RAY)
+    (machine.home / "adapter.py").write_text(
+        f"import ray\nfrom concurrent.futures import Executor\n{adapter}\n"
+    )
+    machine.environ |= {"DEATHS": "1", "PYTHONPATH": f"{machine.environ['PYTHONPATH']}:{machine.home}"}
+    result = told(
+        machine,
+        """
+from adapter import RayExecutor
+experiment = Experiment("e", dataset=[(n, n) for n in range(5)], task=tasks.deadly, evaluators=[exact_match])
+result = experiment.run(executor=RayExecutor(), jobs=3, progress=False)
+print(json.dumps([result.status, result.failed, [row.output for row in result.rows]]))
+""",
+    )
+    assert result == ["completed", 0, list(range(5))]
+    assert calls(machine)["task 3"] == 2
+    assert len(rows_of(machine)) == 5

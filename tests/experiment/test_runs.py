@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -192,6 +193,22 @@ print(json.dumps([[r.scores[label].mean for label in ("slow", "sync")] for r in 
     assert result == [[1.0, 1.0]] * 3
 
 
+def test_summary_evaluators_may_be_coroutine_functions_also_within_a_running_loop(machine: Machine) -> None:
+    result = told(
+        machine,
+        """
+async def total(rows):
+    await asyncio.sleep(0)
+    return sum(row.output for row in rows)
+def count(rows): return len(list(rows))
+experiment = Experiment("e", dataset=[(1, 1), (2, 2)], task=lambda n: n, summary_evaluators=[total, count])
+async def within(): return experiment.run(progress=False).summary
+print(json.dumps([experiment.run(progress=False).summary, asyncio.run(within())]))
+""",
+    )
+    assert result == [{"total": 3, "count": 2}] * 2
+
+
 def test_a_timeout_is_the_row_s_error_and_the_run_goes_on(machine: Machine) -> None:
     result = told(
         machine,
@@ -307,6 +324,7 @@ def answer(n):
     called(f"task {n}")
     with experiment_span("model", kind="llm"): time.sleep(0.01)
     if n == 7: raise ValueError("seven")
+    if str(n) == os.environ.get("DIES_AT"): os.kill(os.getpid(), signal.SIGKILL)
     return n * 2
 def score(output):
     called(f"score {output}")
@@ -374,6 +392,33 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_as_if_nothing_had_been(
     assert again <= kills * 4 * 2
     verdict = machine.command("doctor").out.splitlines()[-1]
     assert verdict.startswith("nothing lost:"), verdict
+
+
+def test_a_copied_directory_goes_on_on_another_machine_of_another_name_and_path(
+    machine: Machine, other_machine: Machine
+) -> None:
+    body = LONG + "result = experiment.run(jobs=4, progress=False)\n" + TOLD
+    machine.environ["DIES_AT"] = "30"
+    machine.run(PROGRAM + body, code=-9)
+    before = calls(machine)
+    assert 20 < sum(before[f"task {n}"] for n in range(60)) < 60
+    moved = other_machine.home / "state" / "llmobs-trace" / "runs"
+    shutil.copytree(machine.home / "state" / "llmobs-trace" / "runs", moved)
+    elsewhere = "import socket\nsocket.gethostname = lambda: 'elsewhere'\n"
+    result = told(other_machine, elsewhere + body)
+    assert (result["status"], result["failed"], result["left"]) == ("completed", 1, 0)
+    assert [output for _, output, *_ in result["rows"]] == [n * 2 if n != 7 else None for n in range(60)]
+    both = before + calls(other_machine)
+    assert both.keys() == {
+        *(f"task {n}" for n in range(60)),
+        *(f"score {n * 2}" for n in range(60) if n != 7),
+    }
+    assert sum(both.values()) - len(both) <= 4 * 2
+    rows, metrics, whole = comparable(other_machine)
+    assert len(rows) == 60  # what had been delivered there is written again into the store that is here
+    assert sum(metrics.values()) == 2 * 59 + 1
+    # Children of rows that had ended were recorded there, and stay there.
+    assert whole["model", "answer"] == sum(calls(other_machine)[f"task {n}"] for n in range(60))
 
 
 def test_ctrl_c_waits_for_rows_that_run_and_the_same_command_goes_on(machine: Machine) -> None:

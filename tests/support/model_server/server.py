@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,12 +27,14 @@ class Received:
 
 class ModelServer:
     """`with ModelServer() as server:`, then `server.will(answer, …)`: the next requests are answered so, and
-    all after them like the last. `server.url` is its base; `server.received` are the requests.
+    all after them like the last; or `server.answers_by(function)`, which gets each request. `server.url` is
+    its base; `server.received` are the requests.
     """
 
     def __init__(self) -> None:
         self.received: list[Received] = []
         self._answers: deque[Answer] = deque()
+        self._by: Callable[[Received], Answer] | None = None
         self._is_over = threading.Event()
         self._listening = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._listening.daemon_threads = True
@@ -41,6 +44,10 @@ class ModelServer:
     def will(self, *answers: Answer) -> None:
         """Answer the next requests so."""
         self._answers = deque(answers)
+
+    def answers_by(self, function: Callable[[Received], Answer]) -> None:
+        """Answer each request as the function says, in the request's own thread."""
+        self._by = function
 
     def __enter__(self) -> ModelServer:
         self._thread.start()
@@ -56,6 +63,8 @@ class ModelServer:
 
     def next_answer(self, received: Received) -> Answer:
         self.received.append(received)
+        if self._by is not None:
+            return self._by(received)
         if not self._answers:
             return of_json({"error": {"message": "no answer was scripted", "type": "test"}}, 400)
         return self._answers.popleft() if len(self._answers) > 1 else self._answers[0]
