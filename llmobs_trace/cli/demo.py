@@ -9,9 +9,8 @@ import argparse
 import os
 import time
 from collections.abc import Iterator
-from uuid import uuid4
 
-from llmobs_trace import configure, delivery_stats, flush
+from llmobs_trace import configure, delivery_stats
 from llmobs_trace.cli.command_line.arguments import add_database, examples
 from llmobs_trace.cli.command_line.exits import DONE, MISUSE, NO
 from llmobs_trace.cli.show import scores as score_table
@@ -22,7 +21,7 @@ from llmobs_trace.cli.terminal.table import Cell, Column
 from llmobs_trace.cli.terminal.table import lines as table_lines
 from llmobs_trace.cli.terminal.text import harmless
 from llmobs_trace.demo.dataset import ROWS
-from llmobs_trace.demo.experiment import run as run_rows
+from llmobs_trace.demo.experiment import experiment
 from llmobs_trace.demo.model import MODELS
 from llmobs_trace.settings.config import resolve
 from llmobs_trace.store import queries
@@ -33,7 +32,7 @@ from llmobs_trace.store.store import Store
 
 _DATASET = "facts-1"
 _SLOWEST = 5
-_FLUSH_SECONDS = 30.0
+_JOBS = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,10 +61,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     options = {
         **named,
         "destination": "local",
-        "experiment_id": str(uuid4()),
-        "experiment_name": "demo" if arguments.model == MODELS[0] else f"demo {arguments.model}",
         "project_id": "demo",
-        "dataset_id": _DATASET,
         "sample_rate": 1.0,
         "enabled": True,
     }
@@ -77,23 +73,21 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     rows = ROWS[: arguments.rows]
     screen.line(screen.style(f"Asking {len(rows)} questions of a small model, four at a time.", "bold"))
     began = time.perf_counter()
-    failed = 0
-    for _, so_far in screen.progress(run_rows(rows, arguments.model), len(rows), "answered"):
-        failed = so_far
+    name = "demo" if arguments.model == MODELS[0] else f"demo {arguments.model}"
+    result = experiment(name, rows, arguments.model).run(jobs=_JOBS, progress=False)
     seconds = time.perf_counter() - began
-    delivered = flush(_FLUSH_SECONDS)
     stats = delivery_stats()
     where = harmless(str(config.database))
     screen.line(
-        f"{units.counted(len(rows), 'row')} in {seconds:.2f} s, {failed} raised; "
+        f"{units.counted(len(rows), 'row')} in {seconds:.2f} s, {result.failed} raised; "
         f"{units.counted(stats.recorded, 'event')} recorded, {stats.delivered:,} stored in {where}"
     )
-    if not delivered:
+    if stats.pending:
         waiting = units.counted(stats.pending, "event")
         screen.say(f"not stored yet: {waiting}: {stats.last_error or 'no answer in time'}")
         return NO
     with Store(config.database, read_only=True) as store:
-        _report(store, config.experiment_id, screen)
+        _report(store, result.experiment_id, screen)
     return DONE
 
 

@@ -4,7 +4,7 @@ confirms.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from llmobs_trace import Row
 
 PASSAGES: tuple[str, ...] = (
     "Mount Everest is the highest mountain above sea level. Its summit stands at 8849 metres on the "
@@ -60,14 +60,6 @@ PASSAGES: tuple[str, ...] = (
 )
 
 
-class Row(NamedTuple):
-    """One question of the dataset: its id, and the answer that is expected."""
-
-    row_id: str
-    question: str
-    expected: str
-
-
 _QUESTIONS: tuple[tuple[str, str], ...] = (
     ("How high is the summit of Mount Everest in metres?", "8849"),
     ("In which year was the summit of Mount Everest first reached?", "1953"),
@@ -121,6 +113,6 @@ _QUESTIONS: tuple[tuple[str, str], ...] = (
 )
 
 ROWS: tuple[Row, ...] = tuple(
-    Row(f"question-{number:02d}", question, expected)
+    Row(question, expected_output=expected, id=f"question-{number:02d}")
     for number, (question, expected) in enumerate(_QUESTIONS, start=1)
 )

@@ -1,20 +1,21 @@
-"""Defines the experiment itself: what is traced, and how a row is run and scored. This is the part to copy.
+"""Defines the experiment itself: what is run and traced, and how a row is scored. This is the part to copy.
 
-answer_question            a row of the dataset: a root span, several at a time
+answer_question            a row of the dataset: a root span, four at a time
 ├── retrieve               kind retrieval: the sentences most like the question
-├── model                  kind llm: the prompt in, the streamed answer out
-│   └── stream             a decorated generator: one span, its words joined, its time to the first
-└── score                  four metrics: a boolean, a score, a category, an object
+└── model                  kind llm: the prompt in, the streamed answer out
+    └── stream             a decorated generator: one span, its words joined, its time to the first
+
+Four evaluators score each row: a boolean, a category, an object, and a number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from llmobs_trace import Span, experiment_span
-from llmobs_trace.demo.dataset import PASSAGES, Row
-from llmobs_trace.demo.model import MODELS, Passage, Retriever, answer_tokens, kind_of_answer
+from llmobs_trace import Dataset, Experiment, Row, Score, evaluator, experiment_span
+from llmobs_trace.demo.dataset import PASSAGES
+from llmobs_trace.demo.model import Passage, Retriever, answer_tokens, kind_of_answer
 
 retriever = Retriever(PASSAGES)
 
@@ -29,58 +30,49 @@ def stream(prompt: list[dict[str, str]], model: str) -> Iterator[str]:
     yield from answer_tokens(prompt, model)
 
 
-def ask_model(question: str, passages: Sequence[Passage], model: str) -> str:
+def answer_question(question: str, config: Mapping[str, str]) -> str:
+    passages = retrieve(question)
     prompt = [
         {"role": "system", "content": "\n".join(passage.text for passage in passages)},
         {"role": "user", "content": question},
     ]
-    with experiment_span("model", kind="llm", input=prompt, tags={"model": model}) as span:
-        answer = "".join(stream(prompt, model))
+    with experiment_span("model", kind="llm", input=prompt, tags={"model": config["model"]}) as span:
+        answer = "".join(stream(prompt, config["model"]))
         span.set_output({"role": "assistant", "content": answer})
     return answer
 
 
-def score(row: Row, span: Span, answer: str, passages: Sequence[Passage]) -> None:
-    with experiment_span("score", input={"answer": answer, "expected": row.expected}):
-        exact = answer.casefold() == row.expected.casefold()
-        span.record_metric("exact_match", exact, assessment="pass" if exact else "fail")
-        span.record_metric("kind_of_answer", kind_of_answer(row.question))
-        span.record_metric("evidence", {"similarity": passages[0].similarity, "passages": len(passages)})
-        try:
-            overlap = token_f1(answer, row.expected)
-        except ValueError as error:  # an evaluator that fails is not a score of zero
-            span.record_metric("token_f1", error=error)
-        else:
-            # Of most metrics with "token" in their name less is better: of this one it has to be said.
-            why = f"{answer!r} against {row.expected!r}"
-            span.record_metric("token_f1", overlap, reasoning=why, lower_is_better=False)
+@evaluator(passes=1)
+def exact_match(output: str, expected_output: str) -> bool:
+    return output.casefold() == expected_output.casefold()
 
 
-def token_f1(answer: str, expected: str) -> float:
+@evaluator(label="kind_of_answer")
+def kind(input: str) -> str:
+    return kind_of_answer(input)
+
+
+def evidence(spans: Any) -> dict[str, Any]:
+    """What the answer rests on: an evaluator may look at what was recorded while the row ran."""
+    passages = spans.named("retrieve").output
+    return {"similarity": passages[0]["similarity"], "passages": len(passages)}
+
+
+def token_f1(output: str, expected_output: str) -> Score:
     """The harmonic mean of precision and recall over words, as in SQuAD (Rajpurkar et al., 2016)."""
-    given, wanted = answer.casefold().split(), expected.casefold().split()
+    given, wanted = output.casefold().split(), expected_output.casefold().split()
     if not given:
-        raise ValueError("there is no answer to compare")
-    shared = len(set(given) & set(wanted))
-    return 2 * shared / (len(given) + len(wanted)) if shared else 0.0
+        raise ValueError("there is no answer to compare")  # an evaluator that fails is no score of zero
+    overlap = 2 * len(set(given) & set(wanted)) / (len(given) + len(wanted))
+    # Of most metrics with "token" in their name less is better: of this one it has to be said.
+    return Score(overlap, reasoning=f"{output!r} against {expected_output!r}", lower_is_better=False)
 
 
-def answer_question(row: Row, model: str) -> str:
-    with experiment_span(
-        "answer_question", input=row.question, expected_output=row.expected, row_id=row.row_id
-    ) as span:
-        passages = retrieve(row.question)
-        answer = ask_model(row.question, passages, model)
-        span.set_output(answer)
-        score(row, span, answer, passages)
-    return answer
-
-
-def run(rows: Sequence[Row], model: str = MODELS[0]) -> Iterator[tuple[int, int]]:
-    """Run all rows, four at a time; yields how many have ended and how many of those raised."""
-    failed = 0
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        futures = [pool.submit(answer_question, row, model) for row in rows]
-        for ended, future in enumerate(as_completed(futures), start=1):
-            failed += future.exception() is not None
-            yield ended, failed
+def experiment(name: str, rows: Sequence[Row], model: str) -> Experiment:
+    return Experiment(
+        name,
+        dataset=Dataset(rows, name="facts-1"),
+        task=answer_question,
+        evaluators=[exact_match, kind, evidence, token_f1],
+        config={"model": model},
+    )

@@ -16,6 +16,7 @@ import signal
 import subprocess
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -143,16 +144,19 @@ def _whole(machine: Machine) -> int:
 
 def _killed(machine: Machine, kill: Kill) -> int:
     """How the process ended; 0 where it was over before."""
-    if kill.after_calls:
-        process = machine.start_python(_PROGRAM, kill.by, kill.after_calls)
-        process.communicate(timeout=_PATIENCE_SECONDS)
-    else:
-        process = machine.start_python(_PROGRAM)
-        try:
-            process.communicate(timeout=kill.after_seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.Signals[kill.by])
-            process.communicate(timeout=_PATIENCE_SECONDS)
+    words = (kill.by, kill.after_calls) if kill.after_calls else ()
+    process = machine.start_python(_PROGRAM, *words)
+    try:
+        process.wait(_PATIENCE_SECONDS if kill.after_calls else kill.after_seconds)
+    except subprocess.TimeoutExpired:
+        if kill.after_calls:
+            raise
+        process.send_signal(signal.Signals[kill.by])
+        process.wait(_PATIENCE_SECONDS)
+    # A pool's workers are left by a program that is killed, and wait for it.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
     return process.returncode
 
 

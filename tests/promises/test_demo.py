@@ -39,7 +39,7 @@ def test_the_demo_shows_scores_the_slowest_spans_a_tree_and_what_to_type_next(
     # A row that raised has no score, and took its time all the same.
     assert all(int(row[4]) > 0 for row in rows if row[1] != "time")
     assert re.search(r"\d+(\.\d+)? (ms|µs|s)\b", slowest)
-    for step in ("answer_question", "retrieve", "model", "stream", "score"):
+    for step in ("answer_question", "retrieve", "model", "stream", "token_f1"):
         assert step in tree
     commands = re.findall(r"^llmobs-trace (.+?)(?:  |$)", following, re.MULTILINE)
     assert len(commands) >= 2
