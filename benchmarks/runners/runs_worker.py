@@ -95,7 +95,7 @@ def by_ddtrace() -> Callable[[], int]:
         agentless_enabled=True,
     )
     records = [{"input_data": {"question": given}, "expected_output": expected} for given, expected in rows()]
-    dataset = LLMObs.create_dataset(dataset_name=f"runs {time.time_ns()}", records=records)
+    dataset = LLMObs.create_dataset(dataset_name=f"runs-{time.time_ns()}", records=records)
 
     def task(input_data: dict[str, str], config: Any = None) -> str:
         return answer(input_data["question"])
@@ -133,6 +133,7 @@ def watch(over: threading.Event, seen: list[float], senders: dict[str, float]) -
 
 
 def main() -> None:
+    os.environ |= dict(zip(("CALLS", "LAST"), sys.argv[4:], strict=False))
     run = {"llmobs_trace": by_llmobs_trace, "ddtrace": by_ddtrace, "pydantic_evals": by_pydantic_evals}[
         RUNNER
     ]()

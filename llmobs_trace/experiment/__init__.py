@@ -5,10 +5,10 @@
   what another run leaves to it
 - where it is known by name: ``describing`` says what a run is, ``entering`` finds or makes its ``project``,
   dataset and experiment, ``passing_on`` says there how far it is
-- one call of `run`: ``session`` goes on with the ``steps`` of a run that was begun, if ``taking_up`` says
-  so, from where ``states`` finds it, and ends by ``stop_signals`` in order; ``fingerprints`` and
-  ``made_ids`` are the same in each process, ``whereabouts`` says where steps and events go, ``plan`` what a
-  run would do
+- one call of `run`: ``session`` goes on with the ``steps`` of a run that was begun, kept by ``appending``, if
+  ``taking_up`` says so, from where ``states`` finds it, and ends by ``stop_signals`` in order;
+  ``fingerprints`` and ``made_ids`` are the same in each process, ``git`` says which commit it was,
+  ``whereabouts`` where steps and events go, ``plan`` what a run would do
 - the work: ``run`` hands rows to threads, which share ``work``; ``task_steps`` and ``evaluator_steps`` bring
   each step to its end by ``calling`` users' functions, an ``attempt`` here or ``remote``; ``throttle``,
   ``limits`` and ``retrying`` hold it back; ``routing`` looks at what is recorded meanwhile

@@ -3,14 +3,15 @@
     <state>/runs/<experiment id>/
         mark.json       the manifest before anything is made elsewhere for the run, which carries its mark
         run.json        the manifest: what runs; written before the first row, with the ids of what was made
-        steps.jsonl     one line a step, appended by one `write` each: it survives the process; `sync`, once a
-                        second, has it survive the machine
+        steps.jsonl     one line a step, each in one go: it survives the process; `sync`, once a second, has
+                        it survive the machine
         blobs/<sha256>  outputs that are too long for a line
         status.json     what its catalog is to know of it
         lock            held by the process that runs
 
-A process may be killed within a line: what follows the last newline is cut off by whoever goes on. A line in
-the middle that can't be read is a step that did not end.
+A process may be killed within a line, and leaves zeros behind the last one (`appending`): what follows the
+last newline is cut off by whoever goes on. A line in the middle that can't be read is a step that did not
+end.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import msgspec
 
 from llmobs_trace import directories
 from llmobs_trace.errors import ConfigurationError
+from llmobs_trace.experiment.appending import ROOM_BYTES, Appending
 from llmobs_trace.journal.lock import exclusive
 
 FORMAT = 1
@@ -219,6 +221,7 @@ class Steps:
         self._lock = threading.Lock()  # guards all below, so that lines stand one after the other
         self._file = -1
         self._locked = -1
+        self._end: Appending | None = None
         self._is_dirty = False
         self._later: list[bytes] = []  # lines that the next one takes with it
 
@@ -287,6 +290,7 @@ class Steps:
         self._locked = file
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._cut_torn_line()
+        self._end = Appending(self._file)
         _open.add(self)
 
     def write(self, step: Step) -> None:
@@ -306,20 +310,18 @@ class Steps:
         with self._lock:
             self._later.append(line)
 
-    def _write(self, line: bytes) -> None:
-        if self._file < 0:
-            return
-        written = os.write(self._file, line)
-        while written < len(line):  # a disk that is nearly full takes a part
-            written += os.write(self._file, line[written:])
-        self._is_dirty = True
+    def _write(self, lines: bytes) -> None:
+        if self._end is not None:
+            self._end.write(lines)
+            self._is_dirty = True
 
     def sync(self) -> None:
         """Have what was written survive the machine too."""
         with self._lock:
-            if self._later:
-                self._write(b"".join(self._later))
+            if self._later and self._end is not None:
+                self._end.write(b"".join(self._later))
                 self._later.clear()
+                self._is_dirty = True
             if self._is_dirty and self._file >= 0:
                 self._is_dirty = False
                 getattr(os, "fdatasync", os.fsync)(self._file)
@@ -366,8 +368,8 @@ class Steps:
         """The last line, where it says that the run is whole."""
         with contextlib.suppress(OSError), open(self.path, "rb") as file:
             file.seek(0, os.SEEK_END)
-            file.seek(max(file.tell() - 4096, 0))
-            lines = file.read().splitlines()
+            file.seek(max(file.tell() - 4096 - ROOM_BYTES, 0))
+            lines = file.read().rstrip(b"\0").splitlines()
             if lines:
                 with contextlib.suppress(msgspec.MsgspecError):
                     last = _decode(lines[-1])
@@ -397,11 +399,17 @@ class Steps:
         """The lock may have been held by a thread that is not here."""
         self._lock = threading.Lock()
         self._later.clear()
+        if self._end is not None:
+            self._end.let_go()
+            self._end = None
         self.let_go()
 
     def let_go(self) -> None:
         """Close what is open, without a word to the disk."""
         with self._lock:
+            if self._end is not None:
+                self._end.close()
+                self._end = None
             for file in (self._file, self._locked):
                 if file >= 0:
                     os.close(file)

@@ -197,3 +197,23 @@ def _post(url: str, body: bytes, headers: dict[str, str] | None = None) -> int:
     except urllib.error.HTTPError as error:
         with error:
             return error.code
+
+
+@pytest.mark.parametrize("kind", ["requests", "tokens"])
+def test_no_row_fails_by_a_provider_s_limit_and_each_is_served_once(kind: str) -> None:
+    from benchmarks import limits
+
+    rate = {"requests": 10, "tokens": 10_000}[kind]
+    came = limits.measured("llmobs_trace", kind, rate, rows=40)
+    assert (came["done"], came["failed"], came["served"]) == (40, 0, 40)
+    assert came["refused"] > 0
+
+
+def test_of_a_killed_run_no_more_calls_are_paid_twice_than_were_running(tmp_path: Path) -> None:
+    from benchmarks import experiments
+
+    calls = tmp_path / "calls"
+    experiments.ran("llmobs_trace", 60, str(tmp_path), "", calls, 30, killed=True)
+    took = experiments.ran("llmobs_trace", 60, str(tmp_path), "", calls)
+    assert took["scored"] == 60
+    assert 60 <= calls.stat().st_size <= 60 + experiments.JOBS
