@@ -63,9 +63,7 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--only", choices=RUNNERS)
     arguments = parser.parse_args()
-    print(
-        "| runner | limit a second | rows done | failed by it | used | 429s | seconds | ms, median and 95 % |"
-    )
+    print("| runner | limit a second | rows done | failed by it | used | 429s | seconds | ms, p50 and p95 |")
     print("|---|---|--:|--:|--:|--:|--:|--:|", flush=True)
     is_met = True
     for kind, rate in (("requests", REQUESTS_A_SECOND), ("tokens", TOKENS_A_SECOND)):

@@ -61,7 +61,6 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     options = {
         **named,
         "destination": "local",
-        "project_id": "demo",
         "sample_rate": 1.0,
         "enabled": True,
     }

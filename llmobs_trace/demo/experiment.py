@@ -75,4 +75,5 @@ def experiment(name: str, rows: Sequence[Row], model: str) -> Experiment:
         task=answer_question,
         evaluators=[exact_match, kind, evidence, token_f1],
         config={"model": model},
+        project="demo",
     )

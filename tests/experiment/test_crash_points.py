@@ -140,6 +140,6 @@ print(json.dumps([len(points), wrong]))
 def test_killed_after_any_write_or_within_it_a_run_ends_as_an_uninterrupted_one(
     repeats: int, machine: Machine
 ) -> None:
-    points, wrong = machine.run(PROGRAM.replace("REPEATS", str(repeats)), timeout=120).told[-1]
+    points, wrong = machine.run(PROGRAM.replace("REPEATS", str(repeats)), timeout=300).told[-1]
     assert points >= 10 + 13 * repeats
     assert wrong == []
