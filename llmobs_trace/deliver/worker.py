@@ -229,8 +229,7 @@ class Worker:
 
     def deliver_leftovers(self, timeout: float, ending: Ending | None = None) -> None:
         """Deliver what ended processes left, as far as can be within the time. Any thread."""
-        has_to_do = self._adopt is not None or ending is not None
-        if self._stopping or not has_to_do or self.is_sender():
+        if self._stopping or self.is_sender() or (self._adopt is None and ending is None):
             return
         # The sender sees to them: no deadline frees this thread, if it must, from a name server.
         leftovers = _Leftovers(Clock.now() + max(0.0, timeout), ending)
