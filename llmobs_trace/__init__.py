@@ -77,6 +77,7 @@ __all__ = [
     "flush",
     "inject",
     "instrument",
+    "open_experiment",
     "propagate",
     "record_metric",
     "register_type",
@@ -91,6 +92,7 @@ if TYPE_CHECKING:
     from llmobs_trace.experiment.experiment import Experiment
     from llmobs_trace.experiment.gate import Bound, GateVerdict, at_least, at_most
     from llmobs_trace.experiment.interrupted import ExperimentInterrupted
+    from llmobs_trace.experiment.open_experiment import open_experiment
     from llmobs_trace.experiment.plan import Plan
     from llmobs_trace.experiment.result import Result, ResultRow
     from llmobs_trace.experiment.rows import Row
@@ -118,6 +120,7 @@ else:
         "at_least": "experiment.gate",
         "at_most": "experiment.gate",
         "evaluator": "experiment.evaluators",
+        "open_experiment": "experiment.open_experiment",
         "instrument": "model_calls.instrument",
         "uninstrument": "model_calls.instrument",
     }

@@ -17,6 +17,7 @@ A decorated callable:
 Which span is the parent:
 
 - `active`: the rule; `entry`: its nouns
+- `roots`: to whom the roots within a block belong
 - `elsewhere`: another tracer's current span, which counts among the active ones
 - `opened_by`: which of several entries that one object has open is left
 - `carry`: the same over tasks, threads, executors, processes and HTTP headers

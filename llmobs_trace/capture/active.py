@@ -204,7 +204,7 @@ def handed_over(entry: Active | None) -> Carried | None:
 
 
 def find(chain: Chain, frame: FrameType | None) -> Active | None:
-    """The active entry as seen from `frame`; None where nothing is active."""
+    """The active entry as seen from `frame`, if any; one without a trace says to whom roots belong."""
     return find_within(chain, innermost_blocks(chain, frame)) if _blocks else top(chain)
 
 
@@ -233,10 +233,10 @@ def top(chain: Chain) -> Active | None:
     while spans:
         entry = spans[-1]
         if not entry._ended:
-            return entry if entry.trace_id else None
+            return entry if entry.trace_id else entry.as_parent()
         spans.pop()  # ended by another thread, which only marked it
     base = None if chain.base is None else _base_of(chain)  # for most roots there is none
-    return base if base is not None and base.trace_id else None
+    return None if base is None else base.as_parent()
 
 
 def _find_among_blocks(chain: Chain, blocks: FrameBlocks | None) -> Active | None:

@@ -365,7 +365,9 @@ class _SpanSteps(Steps):
         """At the first step; False where there is nothing to record."""
         if not self._recorder.enabled:
             return False
-        parent = active.now(active.caller(1)) or self._at_call
+        parent = active.now(active.caller(1))
+        if parent is None or not parent.trace_id:
+            parent = self._at_call or parent
         plan, recorder = self._plan, self._recorder
         span = left_out(recorder, plan.name, parent)
         if span is INERT:

@@ -2,7 +2,7 @@
 rule. Any thread.
 
 - `Active`: an open span, or the ids of one; `Carried`: ids handed over; `nothing`: an entry that says "no
-  parent"
+  parent"; without ids but with a scope one says to whom roots belong (see `roots`)
 - `Chain`: the open spans of one thread, task or greenlet
 - `FrameBlocks`: the open blocks of one frame that can be suspended
 """
@@ -56,8 +56,8 @@ class Active:
     _opened_by: object
 
     def as_parent(self) -> Active | None:
-        """Whose children the spans are that are opened while this is active."""
-        return self if self.trace_id else None
+        """Whose children the spans are that are opened while this is active, or to whom roots belong."""
+        return self if self.trace_id or self._scope.experiment_id else None
 
 
 class Carried(Active):

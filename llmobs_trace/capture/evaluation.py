@@ -98,7 +98,7 @@ def _target(recorder: Recorder, span: Span | str | None) -> tuple[Scope, str] | 
         return None
     if found is None:
         found = active.now(active.caller(2))
-    if found is None:
+    if found is None or not found.trace_id:
         slot.misuse("record_metric without a span: call it inside one, or pass span=: nothing recorded")
         return None
     return (found._scope, found.span_id) if found._sampled else None

@@ -22,11 +22,11 @@ from llmobs_trace.wire import ENDED_BY_TAG
 
 def left_out(recorder: Recorder, name: str, parent: Active | None) -> Span | None:
     """An inert span where the trace is not sampled, decided here for a root; None where it is."""
-    if parent is not None:
+    if parent is not None and parent.trace_id:
         return None if parent._sampled else INERT
     if recorder.sample_rate >= 1.0 or slot.sampled(recorder.sample_rate):
         return None
-    span = InertSpan(name, "experiment", scope=recorder.scope)
+    span = InertSpan(name, "experiment", scope=recorder.scope if parent is None else parent._scope)
     span.trace_id = new_trace_id()  # `inject` hands the decision on, with the flag down
     return span
 
@@ -34,11 +34,13 @@ def left_out(recorder: Recorder, name: str, parent: Active | None) -> Span | Non
 def begin(recorder: Recorder, what: SpanOptions, name: str, parent: Active | None) -> Span:
     """A new open span, not placed yet, its clocks not read."""
     span = Span()
-    if parent is None:
+    if parent is None or not parent.trace_id:
         span.trace_id = new_trace_id()
         span.parent_id = None
         span.kind = what.kind or "experiment"
-        scope = recorder.scope if what.scope_ids is None else recorder.scope_for(*what.scope_ids)
+        scope = recorder.scope if parent is None else parent._scope
+        if what.scope_ids is not None:
+            scope = recorder.scope_for(*what.scope_ids, default=scope)
     else:
         span.trace_id = parent.trace_id
         span.parent_id = parent.span_id

@@ -100,8 +100,18 @@ class Recorder:
     # What was found or made for ids that are made up. The sender's thread fills it; headers have these.
     real_ids: dict[str, str] = field(default_factory=dict)
 
-    def scope_for(self, experiment_id: str | None, project_id: str | None, dataset_id: str | None) -> Scope:
-        """The scope a root span names; what it leaves open is the configured default."""
+    def scope_for(
+        self,
+        experiment_id: str | None,
+        project_id: str | None,
+        dataset_id: str | None,
+        default: Scope | None = None,
+    ) -> Scope:
+        """The scope a root span names; what it leaves open is the default, by default the configured one."""
+        if default is not None and default is not self.scope:
+            experiment_id = experiment_id or default.experiment_id
+            project_id = project_id or default.project_id
+            dataset_id = dataset_id or default.dataset_id
         key = (experiment_id, project_id, dataset_id)
         found = self.scopes.get(key)
         if found is None:

@@ -1,10 +1,11 @@
 """Runs experiments: a task over a dataset, scored by evaluators, whatever happens on the way.
 
-- what runs: ``dataset`` and ``rows``, or ``datadog_rows``, what functions ask for (``parameters``),
-  ``evaluators``, and all of it checked (``definition``), as users make it (``experiment``); ``rerun`` is
-  what another run leaves to it
+- what runs: ``dataset`` and ``rows``, ``datadog_rows`` or ``store_rows``, what functions ask for
+  (``parameters``), ``evaluators``, and all of it checked (``definition``), as users make it (``experiment``);
+  ``rerun`` is what another run leaves to it
 - where it is known by name: ``describing`` says what a run is, ``entering`` finds or makes its ``project``,
-  dataset and experiment, ``passing_on`` says there how far it is
+  dataset and experiment, ``passing_on`` says there how far it is; ``open_experiment`` does the same
+  for a loop of the user's own
 - one call of `run`: ``session`` goes on with the ``steps`` of a run that was begun, kept by ``appending``, if
   ``taking_up`` says so, from where ``states`` finds it, and ends by ``stop_signals`` in order;
   ``fingerprints`` and ``made_ids`` are the same in each process, ``git`` says which commit it was,

@@ -22,6 +22,7 @@ from llmobs_trace.catalog.catalog import CatalogDataset
 from llmobs_trace.errors import ConfigurationError
 from llmobs_trace.experiment.datadog_rows import DatadogRows
 from llmobs_trace.experiment.rows import Identities, Row, fingerprint, row_digest, row_of
+from llmobs_trace.experiment.store_rows import StoreRows
 
 Sync = Literal["add", "mirror"]
 _Columns = str | Sequence[str]
@@ -231,6 +232,25 @@ class Dataset:
         return cls(rows, name or file.stem, sync)
 
     # --- from elsewhere -------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_store(
+        cls, name: str, project: str | None = None, version: int | None = None, *, sync: Sync = "add"
+    ) -> Dataset:
+        """The rows of a dataset that the local store keeps, under the ids under which they were put in. They
+        are read page by page.
+
+        - `name`: the dataset's, exactly
+        - `project`: the name of its project, where several have a dataset of this name
+        - `version`: which version of it; by default the current one
+
+        An experiment over it belongs to its project, unless it names another. Raises `ConfigurationError`
+        where there is no such dataset, or it can't be read.
+        """
+        rows = StoreRows(name, project, version)
+        dataset = cls(rows.__iter__, name, sync)
+        dataset.source = Source(rows.catalog, rows.dataset, rows.project)
+        return dataset
 
     @classmethod
     def from_datadog(

@@ -16,7 +16,7 @@ from llmobs_trace.catalog.catalog import OUR_METADATA
 from llmobs_trace.encode import encode
 from llmobs_trace.experiment import git
 from llmobs_trace.experiment.definition import Definition
-from llmobs_trace.experiment.steps import Manifest
+from llmobs_trace.experiment.steps import Code, Manifest
 from llmobs_trace.wire import as_id
 
 
@@ -50,6 +50,39 @@ def manifest(
     )
 
 
+def opened(
+    name: str,
+    dataset_name: str,
+    default: Scope,
+    *,
+    config: Mapping[str, object] | None,
+    description: str | None,
+    tags: Mapping[str, str],
+    version: str | None,
+) -> Manifest:
+    """What a loop of the user's own is about to record."""
+    return Manifest(
+        library=_version(),
+        run=str(uuid.uuid4()),
+        experiment_id=str(uuid.uuid4()),
+        project_id=default.project_id,
+        dataset_id=as_id(dataset_name),
+        name=name,
+        dataset_name=dataset_name,
+        fingerprint="",
+        selected=[],
+        repeats=1,
+        config=msgspec.Raw(encode(config)),
+        task=Code("", "", version),
+        evaluators=[],
+        description=description,
+        tags=dict(tags),
+        git_commit=git.commit(Path.cwd()),
+        host=socket.gethostname(),
+        made_ns=time.time_ns(),
+    )
+
+
 def row_tags(known: Manifest) -> dict[str, object]:
     """A row's tags, as ddtrace's experiments have them, so that one page serves both."""
     return {
@@ -76,8 +109,9 @@ def catalog_metadata(known: Manifest, summary: Mapping[str, object] | None = Non
     }
     ours: dict[str, object] = {
         "run": known.run,
-        "dataset_fingerprint": known.fingerprint,
-        "rows": len(known.selected),
+        # Of a loop of the user's own nobody knows.
+        "dataset_fingerprint": known.fingerprint or None,
+        "rows": len(known.selected) or None,
         "task": known.task,
         "evaluators": [*known.evaluators, *known.summary_evaluators],
         "git": known.git_commit,

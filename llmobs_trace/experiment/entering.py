@@ -27,23 +27,24 @@ from llmobs_trace.encode import encode
 from llmobs_trace.errors import ExperimentError, StoreError
 from llmobs_trace.experiment import describing
 from llmobs_trace.experiment.dataset import Dataset
-from llmobs_trace.experiment.definition import Definition
 from llmobs_trace.experiment.passing_on import Told, tell
 from llmobs_trace.experiment.project import project_of
 from llmobs_trace.experiment.steps import Manifest, Steps
 from llmobs_trace.pipeline import Pipeline, catalog_of
 
 
-def enter(pipeline: Pipeline, experiment: Definition, known: Manifest, recorder: Recorder) -> None:
+def enter(
+    pipeline: Pipeline, known: Manifest, recorder: Recorder, *, project: str | None, dataset: Dataset | None
+) -> None:
     """Find or make the run's project, dataset and experiment, and write their ids into its manifest. Raises
     `ExperimentError`: nothing was run.
     """
     try:
         with catalog_of(pipeline.config) as catalog:
-            project = project_of(catalog, pipeline.config, experiment.project)
-            known.project_id, known.project_name = project.id, project.name
-            dataset = _dataset(catalog, project, experiment.dataset, known.dataset_name, recorder)
-            known.dataset_id, known.dataset_version = dataset.id, dataset.version
+            found = project_of(catalog, pipeline.config, project)
+            known.project_id, known.project_name = found.id, found.name
+            held = _dataset(catalog, found, dataset, known.dataset_name, recorder)
+            known.dataset_id, known.dataset_version = held.id, held.version
             made = catalog.experiment(_wanted(known, recorder, catalog.name))
             known.experiment_id, known.unique_name = made.id, made.unique_name
             known.dataset_version = made.dataset_version
@@ -83,11 +84,15 @@ def _wanted(known: Manifest, recorder: Recorder, catalog: str) -> NewExperiment:
 
 
 def _dataset(
-    catalog: Catalog, project: CatalogProject, dataset: Dataset, name: str, recorder: Recorder
+    catalog: Catalog, project: CatalogProject, dataset: Dataset | None, name: str, recorder: Recorder
 ) -> CatalogDataset:
     """The dataset that the rows are in: theirs, where they came from this catalog; else the one of the name,
     which holds them from now on.
     """
+    if dataset is None:
+        named = catalog.dataset(project.id, name, ())
+        assert named is not None  # it is made where there is none
+        return named
     source = dataset.source
     if source is not None and (source.catalog, source.dataset.project_id) == (catalog.name, project.id):
         return source.dataset

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -57,8 +58,16 @@ def tell(steps: Steps, config: Config, told: Told) -> bool:
     return True
 
 
-def pass_on_what_the_dead_left(runs: Path, config: Config) -> None:
-    """Say what became of runs that nobody is at work at, where their catalogs don't know it yet."""
+def has_been_told(steps: Steps) -> bool:
+    """Whether the catalog knows all that there was to say."""
+    told = _read(steps.directory)
+    return told is None or told.is_told
+
+
+def pass_on_what_the_dead_left(runs: Path, config: Config, *, only_until_told: bool = False) -> None:
+    """Say what became of runs that nobody is at work at, where their catalogs don't know it yet. Of some
+    nothing is kept after that.
+    """
     try:
         directories = list(runs.iterdir())
     except OSError:
@@ -77,6 +86,8 @@ def pass_on_what_the_dead_left(runs: Path, config: Config) -> None:
                 catalog = steps.manifest.catalog
                 if wanted is not None and catalog not in silent and not tell(steps, config, wanted):
                     silent.add(catalog)
+                if only_until_told and has_been_told(steps):
+                    shutil.rmtree(directory)
             finally:
                 steps.close()
 

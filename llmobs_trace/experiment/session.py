@@ -33,6 +33,7 @@ from llmobs_trace.experiment.whereabouts import (
     planned_destination,
     runs,
     there,
+    url_of,
 )
 from llmobs_trace.experiment.work import Options, Stop, Work
 from llmobs_trace.process import life
@@ -194,7 +195,10 @@ class Session:
         """Have the catalog know the run, and then its directory what the catalog made of it."""
         pipeline, rerun = life.at_work(), self._rerun
         if pipeline is not None:
-            entering.enter(pipeline, self._experiment, steps.manifest, recorder)
+            experiment = self._experiment
+            entering.enter(
+                pipeline, steps.manifest, recorder, project=experiment.project, dataset=experiment.dataset
+            )
             pass_on_what_the_dead_left(runs(), pipeline.config)
         if steps.has_begun:
             steps.write_manifest()
@@ -294,6 +298,7 @@ class Session:
             errors,
             lambda: rows(steps, dataset, limit),
             exit_code=0 if stop is None else stop.exit_code,
+            url=url_of(steps.manifest.experiment_id),
             database=database(),
         )
 

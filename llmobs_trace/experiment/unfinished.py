@@ -12,7 +12,7 @@ from msgspec import Struct
 from llmobs_trace.errors import ExperimentError
 from llmobs_trace.experiment.passing_on import pass_on_what_the_dead_left
 from llmobs_trace.experiment.steps import Ended, all_runs
-from llmobs_trace.experiment.whereabouts import runs
+from llmobs_trace.experiment.whereabouts import loops, runs
 from llmobs_trace.settings.config import Config, from_environment
 
 
@@ -33,6 +33,8 @@ def tell_of_dead_runs(config: Config) -> None:
     """Have catalogs know of runs whose processes died, as far as this configuration can ask them."""
     with suppress(ExperimentError):  # no directory, no runs
         pass_on_what_the_dead_left(runs(), config)
+        if (kept := loops()) is not None:
+            pass_on_what_the_dead_left(kept, config, only_until_told=True)
 
 
 def listed() -> Iterator[KeptRun]:

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
+from urllib.parse import quote
 
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.errors import ExperimentError
@@ -16,7 +18,11 @@ from llmobs_trace.settings import config as configuration
 from llmobs_trace.settings.config import Config
 from llmobs_trace.settings.inherited import Pickled
 from llmobs_trace.settings.places import state_directory
+from llmobs_trace.settings.sites import default_base_url
 from llmobs_trace.wire import as_id
+
+# The others are their own host.
+_WITH_APP: Final = ("datadoghq.com", "datadoghq.eu", "ddog-gov.com")
 
 
 def runs() -> Path:
@@ -74,6 +80,26 @@ def planned_destination(project: str | None, dataset: str) -> str:
     """Where the events of a run would go, as its name says."""
     config = wanted(project, dataset)
     return destination() if config is None else place_of(config)
+
+
+def loops() -> Path | None:
+    """Where experiments that `open_experiment` opened are kept in mind while they are open; None where this
+    user has no directory for it.
+    """
+    state = state_directory(os.environ)
+    return None if state is None else state / "loops"
+
+
+def url_of(experiment_id: str) -> str | None:
+    """Where to look at an experiment in a browser: at Datadog, where its events go there."""
+    pipeline = life.at_work()
+    if pipeline is None or pipeline.config.destination != "datadog":
+        return None
+    site = pipeline.config.site
+    if pipeline.config.base_url != default_base_url(site):
+        return None
+    host = f"app.{site}" if site in _WITH_APP else site
+    return f"https://{host}/llm/experiments/{quote(experiment_id, safe='')}"
 
 
 def destination() -> str:

@@ -220,7 +220,7 @@ def begin_call(
         return None
     chain = active.current_chain()
     parent = active.find(chain, frame)
-    if parent is not None and (not parent._sampled or is_part_of_a_call(parent)):
+    if parent is not None and parent.trace_id and (not parent._sampled or is_part_of_a_call(parent)):
         return None
     span = left_out(recorder, "", parent)
     if span is INERT:

@@ -123,16 +123,16 @@ def begin_foreign(
     span = ForeignSpan()
     span.foreign_trace_id, span.foreign_id, span.foreign_start_ns = foreign_trace_id, foreign_id, started_ns
     span.span_id = f"{foreign_id:016x}" if _is_new(foreign_id) else new_span_id()
-    if parent is None:
+    if parent is None or not parent.trace_id:
         span.parent_id = None
         # One tree for each trace: what is only the first that is kept of its trace begins another.
         is_a_trace = is_root and _is_new(foreign_trace_id)
         span.trace_id = f"{foreign_trace_id:032x}" if is_a_trace else new_trace_id()
-        span._scope = recorder.scope
+        span._scope = recorder.scope if parent is None else parent._scope
     else:
         span.parent_id, span.trace_id, span._scope = parent.span_id, parent.trace_id, parent._scope
-        if span._scope is not recorder.scope:
-            slot.remember_scope(span.span_id, span._scope)
+    if span._scope is not recorder.scope:
+        slot.remember_scope(span.span_id, span._scope)
     # Of one that is kept in any case nobody asks whose child it would have been.
     span.above = None if wanted is None else active.handed_over(parent)
     span.name = name

@@ -17,6 +17,7 @@ from typing_extensions import assert_type
 import llmobs_trace
 from llmobs_trace import (
     ConfigurationError,
+    Dataset,
     DeliveryStats,
     LLMObsTraceError,
     RecordedSpans,
@@ -29,6 +30,7 @@ from llmobs_trace import (
     experiment_span,
     flush,
     inject,
+    open_experiment,
     propagate,
     record_metric,
     register_type,
@@ -383,6 +385,17 @@ def delivery() -> None:
 
 def errors(error: ConfigurationError | UsageError) -> LLMObsTraceError:
     return error
+
+
+async def loops() -> None:
+    with open_experiment("a", project="p", dataset=Dataset([("a", 1)]), config={"k": 1}, version="2") as loop:
+        assert_type(loop, open_experiment)
+        assert_type(loop.experiment_id, str)
+        assert_type(loop.url, str | None)
+    async with open_experiment("a", dataset="d", description="why", tags={"a": "b"}):
+        pass
+    open_experiment(dataset="d")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    open_experiment("a", dataset=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def tests(llmobs_spans: RecordedSpans) -> None:

@@ -43,7 +43,11 @@ def inject(headers: H) -> H:
     """
     try:
         found = active.now(active.caller(1))
-        if found is not None and found.trace_id != NO_TRACE_ID and (slot.current or slot.get()).enabled:
+        if (
+            found is not None
+            and found.trace_id not in ("", NO_TRACE_ID)
+            and (slot.current or slot.get()).enabled
+        ):
             span_id = found.span_id if found.span_id != NO_SPAN_ID else new_span_id()
             real_ids = slot.current.real_ids if slot.current is not None else {}
             ids = [real_ids.get(some_id, some_id) for some_id in found._scope.ids]
