@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import fsum, isfinite
 from typing import Any, NamedTuple
 
 from llmobs_trace.experiment.steps import Ended, Kept
@@ -78,7 +79,7 @@ class _Label:
     not_applicable: int = 0  # where the evaluator says so
     given: int = 0  # where it ended without an error, whatever it gave: elsewhere it was silent
     numbers: int = 0
-    total: float = 0.0
+    parts: list[float] = field(default_factory=list)  # whose sum is that of the numbers, exactly
     squares: float = 0.0
     are_booleans: bool = True
     passed: int = 0
@@ -147,7 +148,9 @@ class Counts:
         for evaluator in evaluators:
             for name, label in list(self._labels.items()):
                 if label.evaluator == evaluator and label.numbers:
-                    return RunningMean(name, label.total, label.squares, label.numbers, label.are_booleans)
+                    return RunningMean(
+                        name, fsum(label.parts), label.squares, label.numbers, label.are_booleans
+                    )
         return None
 
     def labels_with_silence(self) -> dict[str, set[str]]:
@@ -164,14 +167,15 @@ class Counts:
     def _summary(self, name: str, label: _Label, units: int) -> ScoreSummary:
         not_applicable = label.not_applicable + self._silent(label)
         missing = units - label.scored - label.failed - not_applicable
-        mean = label.total / label.numbers if label.numbers else None
+        total = fsum(label.parts)
+        mean = total / label.numbers if label.numbers else None
         bounds = (
             (0.0, 1.0) if label.numbers and label.are_booleans else self._bounds.get(label.evaluator or "")
         )
         worst = best = None
         unknown = label.failed + missing
         if bounds is not None and label.numbers + unknown:
-            worst, best = ((label.total + unknown * bound) / (label.numbers + unknown) for bound in bounds)
+            worst, best = ((total + unknown * bound) / (label.numbers + unknown) for bound in bounds)
         elif mean is not None and not unknown:
             worst = best = mean
         return ScoreSummary(
@@ -193,7 +197,7 @@ def _add(label: _Label, kept: Kept) -> None:
     value: Any = kept.value
     if isinstance(value, (bool, int, float)):
         label.numbers += 1
-        label.total += float(value)
+        _add_exactly(label.parts, float(value))
         label.squares += float(value) * float(value)
         label.are_booleans = label.are_booleans and isinstance(value, bool)
     elif isinstance(value, str) and (value in label.categories or len(label.categories) < 1000):
@@ -201,3 +205,19 @@ def _add(label: _Label, kept: Kept) -> None:
     if kept.assessment is not None:
         label.assessed += 1
         label.passed += kept.assessment == "pass"
+
+
+def _add_exactly(parts: list[float], number: float) -> None:
+    """Add to what `parts` sum up to, so that the order in which rows end changes no digit of a mean.
+    (Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997.)
+    """
+    kept = 0
+    for part in parts:
+        larger, smaller = (number, part) if abs(number) >= abs(part) else (part, number)
+        number = larger + smaller
+        if not isfinite(number):
+            break
+        if rest := smaller - (number - larger):
+            parts[kept] = rest
+            kept += 1
+    parts[kept if isfinite(number) else 0 :] = [number]

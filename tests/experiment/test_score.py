@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmobs_trace import Score
+from llmobs_trace.experiment.counts import Counts
 from llmobs_trace.experiment.score import Judged, judged
+from llmobs_trace.experiment.steps import Kept
 
 SAID = [
     (True, "boolean", True),
@@ -100,3 +102,15 @@ def test_whatever_is_returned_is_a_metric_an_error_or_does_not_apply(returned: A
     metrics = judged(returned, "e")
     assert metrics
     assert len({one.label for one in metrics}) == len(metrics)
+
+
+@given(st.lists(st.floats(-1e9, 1e9), min_size=1), st.randoms())
+def test_a_mean_does_not_depend_on_the_order_in_which_rows_end(values: list[float], order: Any) -> None:
+    def mean(numbers: list[float]) -> float | None:
+        counts = Counts()
+        for number in numbers:
+            counts.evaluator("score", [Kept("score", number)], "row")
+        return counts.scores(len(numbers), ["score"])["score"].mean
+
+    shuffled = order.sample(values, len(values))
+    assert mean(values) == mean(shuffled) == math.fsum(values) / len(values)
