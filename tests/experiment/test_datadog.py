@@ -295,3 +295,28 @@ def test_rows_that_came_while_events_found_no_way_arrive_with_the_next_run(
     datadog.faults = []
     machine.command("resend")
     assert sorted(of_datadog(datadog)) == UNITS
+
+
+def test_a_loop_of_one_s_own_goes_there_as_well(machine: Machine, datadog: ScriptedDatadog) -> None:
+    with_keys(machine, datadog.url)
+    machine.run(f"""{PROGRAM}
+with experiment_span("before"): pass
+with open_experiment("prompt-v2", project="support-bot", dataset=Dataset(rows, name="capitals")):
+    for row in rows:
+        with experiment_span("row", input=row.input if isinstance(row, Row) else row[0]) as span:
+            record_metric("right", True)
+with experiment_span("after"): pass
+""")
+    [experiment] = datadog.experiments
+    assert (experiment["experiment"], experiment["status"]) == ("prompt-v2", "completed")
+    assert sorted(one["input"] for one in datadog.records().values()) == [
+        "France",
+        "Italy",
+        "Nowhere",
+        "Spain",
+    ]
+    assert {span["name"] for span in datadog.spans} == {"row"}
+    assert {span["experiment"] for span in datadog.spans} == {experiment["id"]}
+    assert {span["dataset_id"] for span in datadog.spans} == {datadog.datasets[0]["id"]}
+    assert {tags_of(span)["dataset_record_id"] for span in datadog.spans} == set(datadog.records())
+    assert {span["name"] for span in machine.stored_spans()} == {"before", "after"}
