@@ -31,6 +31,8 @@ _COLUMNS = (
     Column("errors", right=True),
     Column("metrics", right=True),
     Column("failed", right=True),
+    Column("project", cuts=True),  # where any was made by name
+    Column("dataset", cuts=True),
     Column("state"),  # where any is unfinished
 )
 
@@ -65,15 +67,19 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             _bad(each.errors),
             str(each.metrics),
             _bad(each.failed_metrics),
+            Cell(each.project or "-", "dim"),
+            Cell(_dataset(each), "dim"),
             _state(each),
         )
         for each in found[: limit_of(arguments, screen)]
     ]
-    shown = len(_COLUMNS)
-    if not any(_is_unfinished(each) for each in found[: len(rows)]):
-        shown -= 1
+    listed = found[: len(rows)]
+    left_out = set() if any(each.project for each in listed) else {"project", "dataset"}
+    left_out |= set() if any(map(_is_unfinished, listed)) else {"state"}
+    columns = [column for column in _COLUMNS if column.title not in left_out]
+    places = [_COLUMNS.index(column) for column in columns]
     with paged(arguments, screen):
-        screen.lines(table.lines(_COLUMNS[:shown], [row[:shown] for row in rows], screen))
+        screen.lines(table.lines(columns, [[row[place] for place in places] for row in rows], screen))
         if len(found) > len(rows):
             screen.line(
                 f"{len(rows):,} of {units.counted(len(found), 'experiment')} shown,"
@@ -90,6 +96,13 @@ def _state(experiment: Experiment) -> str:
     if not _is_unfinished(experiment):
         return experiment.status or "-"
     return f"{experiment.status}, {experiment.left:,} left" if experiment.left else f"{experiment.status}"
+
+
+def _dataset(experiment: Experiment) -> str:
+    if experiment.dataset is None:
+        return "-"
+    version = experiment.dataset_version
+    return f"{experiment.dataset} v{version}" if version else experiment.dataset
 
 
 def _bad(count: int) -> Cell:

@@ -17,6 +17,7 @@ _COLUMNS = (
     Column("rows", right=True),
     Column("done", right=True),
     Column("left", right=True),
+    Column("size", right=True),
     Column("state"),
 )
 
@@ -51,6 +52,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             f"{each.rows:,}",
             f"{each.done:,}",
             f"{each.left:,}",
+            units.size(each.disk_bytes),
             each.state,
         )
         for each in found

@@ -14,6 +14,7 @@ from llmobs_trace.experiment import describing, entering, silent_labels, stop_si
 from llmobs_trace.experiment.counts import Counts
 from llmobs_trace.experiment.definition import Definition, Selection
 from llmobs_trace.experiment.interrupted import ExperimentInterrupted
+from llmobs_trace.experiment.keeping import remove_old
 from llmobs_trace.experiment.passing_on import pass_on_what_the_dead_left
 from llmobs_trace.experiment.plan import Plan
 from llmobs_trace.experiment.progress import ProgressLine
@@ -200,6 +201,7 @@ class Session:
                 pipeline, steps.manifest, recorder, project=experiment.project, dataset=experiment.dataset
             )
             pass_on_what_the_dead_left(runs(), pipeline.config)
+            remove_old(runs())
         if steps.has_begun:
             steps.write_manifest()
         elif rerun is None:

@@ -10,6 +10,7 @@ from typing import Literal
 from msgspec import Struct
 
 from llmobs_trace.errors import ExperimentError
+from llmobs_trace.experiment.keeping import disk_bytes, remove_old
 from llmobs_trace.experiment.passing_on import pass_on_what_the_dead_left
 from llmobs_trace.experiment.steps import Ended, all_runs
 from llmobs_trace.experiment.whereabouts import loops, runs
@@ -27,6 +28,7 @@ class KeptRun(Struct, frozen=True):
     left: int
     failed: int
     state: Literal["at work", "interrupted", "finished"]
+    disk_bytes: int
 
 
 def tell_of_dead_runs(config: Config) -> None:
@@ -38,8 +40,11 @@ def tell_of_dead_runs(config: Config) -> None:
 
 
 def listed() -> Iterator[KeptRun]:
-    """All of them, the newest first. The catalogs of those whose processes died hear of it."""
+    """All of them, the newest first. The catalogs of those whose processes died hear of it, and finished ones
+    that are old are removed.
+    """
     tell_of_dead_runs(from_environment(os.environ)[0])
+    remove_old(runs())
     for steps in all_runs(runs()):
         ended = {
             (step.row, step.repeat): step.error is not None
@@ -60,4 +65,5 @@ def listed() -> Iterator[KeptRun]:
             units - len(ended),
             sum(ended.values()),
             state,
+            disk_bytes(steps.directory),
         )

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from llmobs_trace.errors import LLMObsTraceError
 from llmobs_trace.store.store import Store
@@ -44,6 +44,13 @@ class Experiment(Struct, frozen=True):
     repeats: int = 1  # how often its rows ran, as they say
     status: str | None = None  # running, completed, failed, interrupted, as its run says; None: nobody says
     left: int = 0  # how many rows x repeats its run still lacks
+    # Of one that was made by name; JSON as it was given.
+    project: str | None = None
+    dataset: str | None = None
+    dataset_version: int | None = None
+    error: str | None = None  # why its run failed, or how many of its rows did
+    description: str | None = None
+    config: Raw | None = None
 
     @property
     def began_ns(self) -> int:
@@ -128,6 +135,11 @@ _LEFT = (
     "CASE WHEN e.status IN ('running', 'interrupted', 'failed') AND json_valid(e.metadata) THEN"
     " max(coalesce(json_extract(e.metadata, '$.llmobs_trace.rows') * coalesce(e.run_count, 1) - rows, 0), 0)"
     " ELSE 0 END"
+)
+_MADE = (
+    "(SELECT p.name FROM project p WHERE p.key = e.project),"
+    " (SELECT d.name FROM dataset d WHERE d.key = e.dataset),"
+    " e.dataset_version, e.error, e.description, CAST(e.config AS BLOB)"
 )
 _ACTIVE = "coalesce(active_ns, created_ns)"
 _THERE = "WHERE e.deleted_ns IS NULL"
@@ -253,7 +265,7 @@ def _experiments(store: Store, where: str, parameters: tuple[str, ...] = ()) -> 
         f" errors - (SELECT count(*) {_CUT_OFF} AND s.status = 'error'),"
         f" metrics - (SELECT count(*) {CUT_OFF_METRICS}),"
         f" failed_metrics - (SELECT count(*) {CUT_OFF_METRICS} AND m.failed),"
-        f" {_REPEATS}, e.status, {_LEFT} FROM experiment e {where} ORDER BY e.key DESC"
+        f" {_REPEATS}, e.status, {_LEFT}, {_MADE} FROM experiment e {where} ORDER BY e.key DESC"
     )
     for found in store.select(query, parameters):
         scopes = list(
@@ -261,7 +273,9 @@ def _experiments(store: Store, where: str, parameters: tuple[str, ...] = ()) -> 
         )
         projects = sorted({project for project, _ in scopes})
         datasets = sorted({dataset for _, dataset in scopes})
-        columns: tuple[Any, ...] = (*found[1:-3], projects, datasets, *found[-3:])
+        *counted, config = found[1:]
+        raw = None if config is None else Raw(config)
+        columns: tuple[Any, ...] = (*counted[:10], projects, datasets, *counted[10:], raw)
         yield Experiment(*columns)
 
 

@@ -4,9 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec import Raw
 from support.commands import RunCommand
 from support.events import span
 
+from llmobs_trace.catalog.catalog import NewExperiment, Record
+from llmobs_trace.catalog.local_catalog import LocalCatalog
 from llmobs_trace.store.store import Store
 
 
@@ -32,6 +35,42 @@ def test_the_table_has_a_line_for_each_and_numbers_stand_below_their_titles(run:
     assert after.split()[-5:] == ["2", "5", "1", "4", "1"]
     assert before.split()[-5:] == ["1", "1", "0", "0", "0"]
     assert len({len(titles), len(after), len(before)}) == 1
+
+
+def test_what_was_made_by_name_says_its_project_its_dataset_s_version_and_how_it_ended(
+    run: RunCommand, database: Path
+) -> None:
+    with Store(database) as store:
+        catalog = LocalCatalog(store)
+        project = catalog.project("support bot")
+        dataset = catalog.dataset(project.id, "tickets", [Record(id="r", input=Raw(b"1"))])
+        assert dataset is not None
+        new = NewExperiment(
+            id="made",
+            run="mark",
+            name="triage",
+            project_id=project.id,
+            dataset_id=dataset.id,
+            description="why",
+            config=Raw(b'{"model":"small"}'),
+        )
+        catalog.status(catalog.experiment(new).id, "completed", "2 of 48 rows raised")
+    titles, *lines = run("experiments").out.splitlines()
+    assert titles.split()[-2:] == ["project", "dataset"]
+    [made] = [line for line in lines if line.startswith("made")]
+    assert made.split()[-4:] == ["support", "bot", "tickets", "v1"]
+    shown = run("show", "made").out
+    for line in ("2 of 48 rows raised", "why", "project support bot", "dataset tickets, version 1"):
+        assert f"  {line}\n" in shown
+    assert '  config {"model":"small"}\n' in shown
+    told = json.loads(run("show", "made", "--format", "json").out)["experiment"]
+    listed = {each["id"]: each for each in json.loads(run("experiments", "--format", "json").out)}
+    for each in (told, listed["made"]):
+        assert (each["project"], each["dataset_version"], each["config"]) == (
+            "support bot",
+            1,
+            {"model": "small"},
+        )
 
 
 def test_a_store_without_experiments_is_an_empty_list(run: RunCommand, tmp_path: Path) -> None:

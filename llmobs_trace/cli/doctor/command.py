@@ -31,8 +31,9 @@ from llmobs_trace.cli.terminal.screen import Screen
 from llmobs_trace.cli.terminal.table import Cell, Column
 from llmobs_trace.cli.terminal.text import harmless
 from llmobs_trace.errors import ConfigurationError
+from llmobs_trace.experiment.keeping import KEPT_DAYS, RunsOnDisk, on_disk
 from llmobs_trace.settings.config import find_journal
-from llmobs_trace.settings.places import default_databases, default_journal
+from llmobs_trace.settings.places import default_databases, default_journal, state_directory
 
 _JOURNAL: Final = "LLMOBS_TRACE_JOURNAL"
 _DATABASE: Final = "LLMOBS_TRACE_DATABASE"
@@ -46,6 +47,7 @@ class Report(Struct, frozen=True):
     destinations: list[CheckedDestination]
     sample: Sample
     journals: Journals
+    runs: RunsOnDisk | None  # None: this user has no directory for them
     verdict: Diagnosis
 
 
@@ -123,7 +125,13 @@ def _examine(journal: Path | None, database: Path | None) -> Report:
         routes.stores_to_allow(_left_for(journals), config),
     )
     judged = verdict.judge(journals, destinations, configuration.problems, resending)
-    return Report(configuration, destinations, sample.make(config), journals, judged)
+    return Report(configuration, destinations, sample.make(config), journals, _runs(), judged)
+
+
+def _runs() -> RunsOnDisk | None:
+    """What experiments' runs take, wherever their events go."""
+    state = state_directory(os.environ)
+    return None if state is None else on_disk(state / "runs")
 
 
 def _left_for(journals: Journals) -> set[str]:
@@ -177,6 +185,11 @@ def _table(report: Report, screen: Screen, *, show_all: bool) -> None:
         _destination(destination, screen)
     _sample(report.sample, screen)
     _journals(report.journals, screen, show_all=show_all)
+    if report.runs is not None and report.runs.runs:
+        screen.line()
+        _heading("runs of experiments", report.runs.directory, screen)
+        kept = f"{units.counted(report.runs.runs, 'run')}, {units.size(report.runs.disk_bytes)}"
+        screen.line(f"  {kept}; finished ones go {KEPT_DAYS} days after their end (llmobs-trace runs --all)")
     screen.line()
     style = "green" if report.verdict.exit_code == 0 else "red" if report.verdict.exit_code == 1 else "yellow"
     screen.line(screen.style(harmless(report.verdict.line), style))

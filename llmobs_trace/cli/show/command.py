@@ -186,9 +186,28 @@ def _heading(experiment: Experiment, screen: Screen) -> None:
         # Of one whose process died the file says that it runs: `runs` knows.
         wanted = units.counted(experiment.rows + experiment.left, "row")
         screen.line(f"  {experiment.status}: {experiment.left:,} of {wanted} left")
-    for what, ids in (("project", experiment.project_ids), ("dataset", experiment.dataset_ids)):
-        if ids:
-            screen.line(screen.style(f"  {what} {harmless(', '.join(ids))}", "dim"))
+    if experiment.error:
+        screen.line(f"  {harmless(experiment.error)}")
+    if experiment.description:
+        screen.line(f"  {harmless(experiment.description)}")
+    for line in _belonging(experiment):
+        screen.line(screen.style(f"  {harmless(line)}", "dim"))
+
+
+def _belonging(experiment: Experiment) -> Iterator[str]:
+    """What it is of: by name where it was made by name, else by id."""
+    version = experiment.dataset_version
+    for what, name, ids, more in (
+        ("project", experiment.project, experiment.project_ids, ""),
+        ("dataset", experiment.dataset, experiment.dataset_ids, f", version {version}" if version else ""),
+    ):
+        others = ", ".join(each for each in ids if each != name)
+        if name is not None:
+            yield f"{what} {name}{more}{f'  {others}' if others else ''}"
+        elif others:
+            yield f"{what} {others}"
+    if experiment.config is not None and bytes(experiment.config) != b"null":
+        yield f"config {bytes(experiment.config).decode()}"
 
 
 def _why_no_row(tree: Tree) -> str:
@@ -232,7 +251,7 @@ def _json(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen)
     ]
     homeless = list(queries.homeless_metrics(store, experiment.id))
     scores.add_homeless(homeless)
-    about = msgspec.to_builtins(experiment)
+    about = msgspec.structs.asdict(experiment)
     about["amounts"] = msgspec.to_builtins(scores.amounts.summary())
     about["other_spans"] = [msgspec.Raw(other) for other in others]
     about["other_metrics"] = [msgspec.Raw(metric.event) for metric in homeless]

@@ -177,7 +177,7 @@ def test_json_holds_all_that_the_table_says(run: RunCommand, monkeypatch: pytest
         code, found = examined(run)
         assert {request.method for request in receiver.requests()} == {"GET"}
     assert code == 0
-    assert set(found) == {"configuration", "destinations", "sample", "journals", "verdict"}
+    assert set(found) == {"configuration", "destinations", "sample", "journals", "runs", "verdict"}
     assert {"name": "api_key", "value": "set, not shown", "source": "DD_API_KEY"} in found["configuration"][
         "options"
     ]
