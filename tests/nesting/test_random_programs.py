@@ -47,7 +47,7 @@ wishes = st.tuples(st.integers(0, 6), st.sampled_from(WISHES), st.integers(0, 7)
 
 
 @pytest.mark.parametrize("loop", list(LOOPS))
-@settings(ONCE, max_examples=examples(80))
+@settings(ONCE, max_examples=examples(40))
 @given(program=st.lists(wishes, min_size=60, max_size=100))
 def test_every_schedule_of_a_random_program_gives_the_tree_of_the_rule(llmobs_spans, parents, loop, program):
     llmobs_spans.clear()
@@ -65,7 +65,7 @@ def test_every_schedule_of_a_random_program_gives_the_tree_of_the_rule(llmobs_sp
 
 
 @pytest.mark.parametrize("loop", list(LOOPS))
-@settings(ONCE, max_examples=examples(40))
+@settings(ONCE, max_examples=examples(25))
 @given(program=st.lists(async_nodes, min_size=1, max_size=4))
 def test_every_program_of_asyncio_gives_its_own_tree(llmobs_spans, parents, loop, program):
     llmobs_spans.clear()
@@ -79,7 +79,7 @@ def test_every_program_of_asyncio_gives_its_own_tree(llmobs_spans, parents, loop
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@settings(ONCE, max_examples=examples(40))
+@settings(ONCE, max_examples=examples(25))
 @given(program=st.lists(async_nodes, min_size=1, max_size=4))
 def test_every_program_of_anyio_gives_its_own_tree(llmobs_spans, parents, backend, program):
     llmobs_spans.clear()

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from support.examples import examples
 from support.serving import JSON, KEYS, METRIC, SPAN, Serving, body, events_path, read_replies
 
-_MANY = settings(max_examples=examples(100))
+_MANY = settings(max_examples=examples(50))
 
 _WHOLE = body(
     [{**SPAN, "meta": {"input": [1, {"a": None}], "output": "é", "error": {"type": "E"}}, "tags": ["a:b"]}],

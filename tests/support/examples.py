@@ -1,10 +1,10 @@
-"""How many examples a property tries, where it is not hypothesis's own number."""
+"""How many examples a property tries, where it is not the profile's number."""
 
 from __future__ import annotations
 
 from hypothesis import settings
 
-_USUAL = 100
+_USUAL = 50
 
 
 def examples(usual: int) -> int:

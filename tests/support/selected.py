@@ -15,14 +15,14 @@ TESTS = Path(__file__).parents[1]
 # Folders, or files without `test_`.
 QUICK = {
     "": "errors layout wire",
-    "capture": "decorate metric recorder span stamps register_type carry",
+    "capture": "decorate metric recorder span stamps register_type",
     "encode": "bound declared_fields numpy_pandas optional_types redact shape stdlib_types typing_forms walk",
     "redactors": "checksums labelled personal_data secrets",
     "journal": "filesystem memory_left open_journal ownership record segment tally unkept",
     "http_client": "backoff body_of_2xx",
     "deliver": "answers drain fork_gate lanes local_destination notices without_values worker",
     "store": "columns forest placing queries schema scores shortening words",
-    "catalog": "digests http_catalog local_catalog refusals resources",
+    "catalog": "digests local_catalog refusals resources",
     "receiver": "conformance http rehearsal",
     "publish": "other_ids",
     "viewer": "viewer",
@@ -33,9 +33,8 @@ QUICK = {
     "experiment": "fingerprints limits parameters rows score",
     "evaluators": "evaluators",
     "nesting": "awaitables context_managers generators greenlets named_cases streams tasks threads",
-    "cli": "compare doctor experiments main serve terminal",
-    "benchmarks": "benchmarks",
-    "promises": "bad_days stores",
+    "cli": "compare doctor experiments main serve",
+    "promises": "bad_days",
 }
 INTERPRETER = {
     "": "errors pytest_plugin temporal",
