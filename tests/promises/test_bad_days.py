@@ -16,7 +16,7 @@ from llmobs_trace import configure, delivery_stats, experiment_span, flush
         ["--rehearse-429", "40", "--retry-after", "0"],
         ["--rehearse-5xx", "40"],
         ["--rehearse-drop", "40"],
-        ["--rate-limit", "4/1", "--rehearse-latency", "1-50"],
+        ["--rate-limit", "2/2", "--rehearse-latency", "1-50"],
     ],
     ids=lambda words: words[0],
 )
