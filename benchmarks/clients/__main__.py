@@ -5,9 +5,9 @@
     python -m benchmarks.clients ddtrace …     only these, and this library
     python -m benchmarks.clients --write-manual    and the table is put into the manual
 
-Each is measured in a process of its own, by the CPU time of the thread that calls: bare at first, then with
-the one line that its documentation gives. All take turns, in as many processes as there are rounds; the table
-gives the medians.
+Each is measured in two processes that take turns, one with the line that its documentation gives and one
+without, by the CPU time of the thread that calls: so much more does the one take than the other, round by
+round, of which the table gives the median and the middle half.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks import inlined, machine, manual
 from benchmarks.clients.tracers import OTHERS, OURS, Instrumented
@@ -30,10 +30,24 @@ from benchmarks.figures import Plan
 from benchmarks.rows import private_environment
 from benchmarks.sink import ROOT, Sink
 
-CHUNKS = 1_000
+CHUNKS = 300
 BEGIN = "<!-- clients: written by `python -m benchmarks.clients --write-manual` -->"
 END = "<!-- clients: its end -->"
-_SECONDS = 300
+
+
+class Told(NamedTuple):
+    """The rounds of one tracer: without its line, and with it."""
+
+    version: str
+    openai: str
+    rounds: list[tuple[dict[str, float], ...]]
+
+    def added(self, what: str) -> tuple[float, float, float]:
+        """What it adds in the middle half of the rounds: the least, the median, the most."""
+        least, median, most = statistics.quantiles(
+            [traced[what] - bare[what] for bare, traced in self.rounds], n=4
+        )
+        return least, median, most
 
 
 def main() -> int:
@@ -43,7 +57,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(each.name for each in OTHERS))
-    parser.add_argument("--rounds", type=int, default=5, metavar="N", help="processes for each (default 5)")
+    parser.add_argument("--rounds", type=int, default=20, metavar="N", help="for each (default 20)")
     parser.add_argument("--write-manual", action="store_true", help="put the table into the manual")
     arguments = parser.parse_args()
     if unknown := {*arguments.names} - {each.name for each in OTHERS}:
@@ -57,19 +71,17 @@ def main() -> int:
             pythons[each.name] = Path(sys.executable) if each is OURS else environment(name, needs)
         except NotInstalled as fault:
             reasons[each.name] = str(fault)
-    told: dict[str, list[dict[str, Any]]] = {}
+    told: dict[str, Told] = {}
     with tempfile.TemporaryDirectory(prefix="llmobs-bench-", ignore_cleanup_errors=True) as scratch:
         names = sorted({each.peer for each in chosen})
         with Sink(names, inlined.REPLY["content"]) as sink, _model() as model:
-            plan = Plan(False, 0, 0, Path(scratch), sink)
-            for _ in range(arguments.rounds):
-                for each in chosen:
-                    if each.name in pythons and each.name not in reasons:
-                        try:
-                            one = _run(each, pythons[each.name], plan, model)
-                            told.setdefault(each.name, []).append(one)
-                        except (subprocess.SubprocessError, ValueError) as fault:
-                            reasons[each.name] = _said(fault)
+            plan = Plan(False, 0, arguments.rounds, Path(scratch), sink)
+            for each in chosen:
+                if each.name in pythons:
+                    try:
+                        told[each.name] = _measured(each, pythons[each.name], plan, model)
+                    except (OSError, ValueError) as fault:
+                        reasons[each.name] = str(fault)
     lines = [*machine.described(_versions(told)), "", *_table(chosen, told, reasons)]
     print(*lines, sep="\n", flush=True)
     if arguments.write_manual:
@@ -89,52 +101,74 @@ def _model() -> Iterator[str]:
         server.communicate("")
 
 
-def _run(each: Instrumented, python: Path, plan: Plan, model: str) -> dict[str, Any]:
-    arguments = (each.name, plan.sink.url(each.peer), model, str(CHUNKS), "5")
-    done = subprocess.run(
-        [str(python), "-m", "benchmarks.clients.worker", *arguments],
-        input=json.dumps({"messages": inlined.MESSAGES, "reply": inlined.REPLY}) + "\n",
-        cwd=plan.scratch,
-        env=private_environment(plan),
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-    )
-    if done.returncode:
-        raise ValueError((done.stderr.strip().splitlines() or ["no reason given"])[-1][:160])
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+class _Worker:
+    """One of the two processes; it is asked for rounds."""
+
+    def __init__(self, each: Instrumented, how: str, python: Path, plan: Plan, model: str) -> None:
+        arguments = (each.name, how, plan.sink.url(each.peer), model, str(CHUNKS))
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115  `end` closes it
+        self._process = subprocess.Popen(
+            [str(python), "-m", "benchmarks.clients.worker", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            cwd=plan.scratch,
+            env=private_environment(plan),
+        )
+
+    def ask(self, line: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        if not (answer := self._process.stdout.readline()):
+            self._errors.seek(0)
+            raise ValueError((self._errors.read().strip().splitlines() or ["it ended"])[-1][:160])
+        found: dict[str, Any] = json.loads(answer)
+        return found
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._errors.close()
 
 
-def _said(fault: Exception) -> str:
-    return f"not within {_SECONDS} s" if isinstance(fault, subprocess.TimeoutExpired) else str(fault)
+def _measured(each: Instrumented, python: Path, plan: Plan, model: str) -> Told:
+    workers = [_Worker(each, how, python, plan, model) for how in ("bare", "traced")]
+    try:
+        message = json.dumps({"messages": inlined.MESSAGES, "reply": inlined.REPLY})
+        versions, _ = [worker.ask(message) for worker in workers]
+        rounds = [tuple(worker.ask("") for worker in workers) for _ in range(plan.repeats)]
+        return Told(versions["version"], versions["openai"], rounds)
+    finally:
+        for worker in workers:
+            worker.end()
 
 
-def _versions(told: dict[str, list[dict[str, Any]]]) -> list[str]:
-    others = [f"{name} {rounds[0]['version']}" for name, rounds in told.items() if name != OURS.name]
-    return [f"openai {next(iter(told.values()))[0]['openai']}", *others] if told else others
+def _versions(told: dict[str, Told]) -> list[str]:
+    others = [f"{name} {each.version}" for name, each in told.items() if name != OURS.name]
+    return [f"openai {next(iter(told.values())).openai}", *others] if told else others
 
 
-def _table(
-    chosen: tuple[Instrumented, ...], told: dict[str, list[dict[str, Any]]], reasons: dict[str, str]
-) -> Iterator[str]:
+def _table(chosen: tuple[Instrumented, ...], told: dict[str, Told], reasons: dict[str, str]) -> Iterator[str]:
     """What each adds; this library first, the others from the cheapest call on."""
     yield "| tracer | µs added to a call | µs added to a chunk | the client itself |"
     yield "|---|---|---|---|"
-    added = {
-        name: [
-            statistics.median(one[f"traced_{what}"] - one[f"bare_{what}"] for one in rounds)
-            for what in ("call", "chunk")
-        ]
-        for name, rounds in told.items()
-    }
-    for name in sorted(added, key=lambda name: (name != OURS.name, added[name][0])):
-        call, chunk = added[name]
-        bare = [statistics.median(one[f"bare_{what}"] for one in told[name]) for what in ("call", "chunk")]
-        yield f"| {name} | {call:,.0f} | {chunk:.1f} | {bare[0]:,.0f} a call, {bare[1]:.0f} a chunk |"
+    for name in sorted(told, key=lambda name: (name != OURS.name, told[name].added("call")[1])):
+        call, chunk = _shown(told[name].added("call"), 0), _shown(told[name].added("chunk"), 1)
+        bare = [statistics.median(bare[what] for bare, _ in told[name].rounds) for what in ("call", "chunk")]
+        yield f"| {name} | {call} | {chunk} | {bare[0]:,.0f} a call, {bare[1]:.0f} a chunk |"
     for each in chosen:
         if each.name in reasons:
             yield f"| {each.name} | not measured: {reasons[each.name]} | | |"
+
+
+def _shown(added: tuple[float, float, float], digits: int) -> str:
+    """The median and the middle half; a half on both sides of nothing is no figure."""
+    least, median, most = added
+    middle = f"({least:,.{digits}f} to {most:,.{digits}f})"
+    return f"{median:,.{digits}f} {middle}" if least > 0 else f"too little to tell {middle}"
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ class Instrumented(NamedTuple):
     peer: str  # the module of `benchmarks.peers` that sets it up
     requirements: tuple[str, ...]
     instrument: Callable[[Any], Any]
+    distribution: str  # whose version is told
 
 
 def _ours(client: Any) -> Any:
@@ -96,25 +97,34 @@ def _braintrust(client: Any) -> Any:
 
 _SDK = ("opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http")
 
-OURS = Instrumented("llmobs-trace", "llmobs_trace", (), _ours)
+OURS = Instrumented("llmobs-trace", "llmobs_trace", (), _ours, "llmobs-trace")
 OTHERS = (
     Instrumented(
         "OpenTelemetry",
         "opentelemetry",
-        (*_SDK, "opentelemetry-instrumentation-openai-v2"),
+        (*_SDK, "opentelemetry-instrumentation-openai-v2", "httpx"),  # which it needs, and does not say
         _opentelemetry,
+        "opentelemetry-instrumentation-openai-v2",
     ),
     Instrumented(
-        "OpenLLMetry", "opentelemetry", (*_SDK, "opentelemetry-instrumentation-openai"), _openllmetry
+        "OpenLLMetry",
+        "opentelemetry",
+        (*_SDK, "opentelemetry-instrumentation-openai"),
+        _openllmetry,
+        "opentelemetry-instrumentation-openai",
     ),
     Instrumented(
-        "OpenInference", "opentelemetry", (*_SDK, "openinference-instrumentation-openai"), _openinference
+        "OpenInference",
+        "opentelemetry",
+        (*_SDK, "openinference-instrumentation-openai"),
+        _openinference,
+        "openinference-instrumentation-openai",
     ),
-    Instrumented("ddtrace", "ddtrace", ("ddtrace",), _ddtrace),
-    Instrumented("langfuse", "langfuse", ("langfuse",), _langfuse),
-    Instrumented("langsmith", "langsmith", ("langsmith",), _langsmith),
-    Instrumented("opik", "opik", ("opik",), _opik),
-    Instrumented("mlflow", "mlflow", ("mlflow",), _mlflow),
-    Instrumented("logfire", "logfire", ("logfire",), _logfire),
-    Instrumented("braintrust", "braintrust", ("braintrust",), _braintrust),
+    Instrumented("ddtrace", "ddtrace", ("ddtrace",), _ddtrace, "ddtrace"),
+    Instrumented("langfuse", "langfuse", ("langfuse",), _langfuse, "langfuse"),
+    Instrumented("langsmith", "langsmith", ("langsmith",), _langsmith, "langsmith"),
+    Instrumented("opik", "opik", ("opik",), _opik, "opik"),
+    Instrumented("mlflow", "mlflow", ("mlflow",), _mlflow, "mlflow"),
+    Instrumented("logfire", "logfire", ("logfire",), _logfire, "logfire"),
+    Instrumented("braintrust", "braintrust", ("braintrust",), _braintrust, "braintrust"),
 )

@@ -1,65 +1,64 @@
-"""Measures what one tracer adds to a call and to a chunk of OpenAI's client, in that tracer's environment.
+"""Takes the time of OpenAI's client, bare or with one tracer's line, in that tracer's environment.
 
-    python -m benchmarks.clients.worker NAME SINK MODEL CHUNKS ROUNDS     first line in: what to ask
+    python -m benchmarks.clients.worker NAME bare|traced SINK MODEL CHUNKS
 
-It prints the tracer's version, and microseconds of the calling thread's CPU time: a call and a chunk, before
-and after the tracer's one line, each the median of several rounds. The client, its server and what the server
-says are the same for all.
+The first line in is what to ask; the first out, the versions. Each further line in is a round: the answer is
+the CPU time of the thread that calls, in microseconds a call and a chunk.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
-import statistics
 import sys
 import time
+from contextlib import nullcontext
 from importlib.metadata import version
 from typing import Any
 
 from benchmarks.clients.tracers import OTHERS, OURS
 from benchmarks.peers.worker import Tracer
 
+CALLS = 15
+# Without any: some instrument clients as soon as they are set up.
+_NONE: Tracer = Tracer(call=lambda: None, root=nullcontext, flush=lambda: None, distribution="")
 
-def main(name: str, sink: str, model: str, chunks_text: str, rounds_text: str) -> int:
+
+def main(name: str, how: str, sink: str, model: str, chunks_text: str) -> int:
+    # What a tracer prints must not get between the answers.
     answers, sys.stdout = sys.stdout, sys.stderr
     chosen = next(each for each in (OURS, *OTHERS) if each.name == name)
     message = json.loads(sys.stdin.readline())
     asked = {"model": "gpt-4.1-mini", "messages": message["messages"], "temperature": 0}
     import openai
 
-    chunks, rounds = int(chunks_text), int(rounds_text)
-    client = openai.OpenAI(api_key="key", base_url=f"{model}/v1", max_retries=0)
-    module = importlib.import_module(f"benchmarks.peers.{chosen.peer}")
-    tracer: Tracer = module.set_up(sink, **message)
-    bare = _measured(client, asked, tracer, chunks, rounds)
-    traced = _measured(chosen.instrument(client), asked, tracer, chunks, rounds)
-    told = {"version": version(tracer.distribution), "openai": openai.__version__}
-    told |= {f"bare_{what}": value for what, value in bare.items()}
-    told |= {f"traced_{what}": value for what, value in traced.items()}
+    client: Any = openai.OpenAI(api_key="key", base_url=f"{model}/v1", max_retries=0)
+    tracer = _NONE
+    if how == "traced":
+        tracer = importlib.import_module(f"benchmarks.peers.{chosen.peer}").set_up(sink, **message)
+        client = chosen.instrument(client)
+    _round(client, asked, tracer, int(chunks_text))
+    told = {
+        "version": version(chosen.distribution),
+        "openai": openai.__version__,
+    }
     print(json.dumps(told), file=answers, flush=True)
+    for _ in sys.stdin:
+        print(json.dumps(_round(client, asked, tracer, int(chunks_text))), file=answers, flush=True)
     return 0
 
 
-def _measured(
-    client: Any, asked: dict[str, Any], tracer: Tracer, chunks: int, rounds: int
-) -> dict[str, float]:
-    calls = 50
-    for _ in range(calls):
-        client.chat.completions.create(**asked)
-    taken: dict[str, list[float]] = {"call": [], "chunk": []}
-    for _ in range(rounds):
-        with tracer.root():
-            began = time.thread_time()
-            for _ in range(calls):
-                client.chat.completions.create(**asked)
-            taken["call"].append((time.thread_time() - began) / calls * 1e6)
-            began = time.thread_time()
-            for _ in client.chat.completions.create(**asked, stream=True):
-                pass
-            taken["chunk"].append((time.thread_time() - began) / chunks * 1e6)
-        tracer.flush()
-    return {what: statistics.median(values) for what, values in taken.items()}
+def _round(client: Any, asked: dict[str, Any], tracer: Tracer, chunks: int) -> dict[str, float]:
+    with tracer.root():
+        began = time.thread_time()
+        for _ in range(CALLS):
+            client.chat.completions.create(**asked)
+        called = time.thread_time()
+        for _ in client.chat.completions.create(**asked, stream=True):
+            pass
+        ended = time.thread_time()
+    tracer.flush()
+    return {"call": (called - began) / CALLS * 1e6, "chunk": (ended - called) / chunks * 1e6}
 
 
 if __name__ == "__main__":
