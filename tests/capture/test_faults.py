@@ -136,6 +136,10 @@ def test_the_program_does_the_same_traced_and_untraced(recorder, untraced):
 # Reached by other ways than a traced call: made before it, after it, by another process or another library.
 NOT_OF_A_CALL = {
     "__repr__": "shown to a person",
+    "begin_roots": "where an experiment is opened, which may raise",
+    "end_roots": "where an experiment is opened, which may raise",
+    "forget_scope": "of the spans that a runner scores",
+    "place_within": "of spans that another tracer began",
     "forget_everything": "in a forked child",
     "forget": "in a forked child",
     "forget_what_was_said": "in tests",
