@@ -288,7 +288,8 @@ def test_a_long_text_is_whole_beside_small_values(surrogate: str) -> None:
 
 
 def test_a_text_in_a_thousand_places_leaves_room_for_what_is_beside_it() -> None:
-    rows = [{"document": "x" * 3_000_000, "score": float("nan"), "question": str(at)} for at in range(1_000)]
+    document = "x" * 3_000_000
+    rows = [{"document": document, "score": float("nan"), "question": str(at)} for at in range(1_000)]
     shown = strict_json(encode(rows))
     assert shown[0]["document"] == rows[0]["document"]
     assert [row["question"] for row in shown] == [str(at) for at in range(1_000)]
