@@ -205,6 +205,21 @@ def test_an_outage_of_many_experiments_is_one_trouble_in_the_log(
     assert "works again" in caplog.messages[1]
 
 
+def test_that_it_works_again_is_said_when_nobody_has_that_trouble_any_more(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    mended: set[str] = set()
+    bench.destination.answer = lambda b: Answer(status=202 if b.experiment_id in mended else 503)
+    for experiment_id in ("a", "b"):
+        bench.queue.append(span(0, experiment_id))
+    for mended_next in ("", "", "a", "b"):
+        mended.add(mended_next)
+        bench.pass_once()
+        bench.clock.now += 100
+        assert any("works again" in line for line in caplog.messages) is (mended_next == "b")
+    assert bench.queue.pending()[0] == 0
+
+
 def test_one_broken_connection_is_no_news(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     bench.destination.answer = lambda b: Answer(detail="reset by peer")
     bench.queue.append(span(0))

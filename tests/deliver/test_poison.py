@@ -84,6 +84,14 @@ def test_a_huge_event_among_small_ones_stands_alone_after_few_cuts() -> None:
     assert refused <= 3
 
 
+def test_where_a_body_was_cut_is_known_once_however_often_it_is_refused() -> None:
+    body, search = entries(*[100] * 8), Search()
+    for _ in range(2):
+        for half in search.halve(body, by_bytes=False):
+            search.halve(half, by_bytes=False)
+    assert search.cuts == sorted({*search.cuts})
+
+
 def test_that_everything_was_refused_for_a_while_is_not_held_against_what_is_refused_later() -> None:
     accepted, refused = Answer(status=202), Answer(status=400)
     search, events = Search(), entries(10, 20, 30, 40)

@@ -61,6 +61,14 @@ def test_what_is_dropped_is_said_once_a_minute_with_how_many(
     assert 500 < int(second.removeprefix(f"{said} (").split()[0]) < dropped
 
 
+def test_of_a_queue_that_is_in_memory_by_choice_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    queue = open_journal(None, owner=this_process("d"))
+    queue.append(span(0))
+    Watch(queue, Notices(logging.getLogger("llmobs_trace"), Clock()), Ledger()).look()
+    queue.close(keep=False)
+    assert caplog.messages == []
+
+
 def test_what_is_in_memory_alone_is_said_until_it_is_not(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,7 +29,10 @@ _NOT_THE_COPY: Final = 99
 
 
 # These take seconds each, or processes of their own, and tell little about a module that decides.
-SLOW: Final = ("-k", "not kill and not crash and not outage and not 50_mb and not mended and not process")
+SLOW: Final = (
+    "-k",
+    "not kill and not crash and not outages and not 50_mb and not mended and not process",
+)
 
 
 def run(copy: Path, tests: list[str], said: Path) -> int:

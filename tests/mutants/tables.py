@@ -110,6 +110,24 @@ MAY_SURVIVE: Final[tuple[MaySurvive, ...]] = (
         "no cause is owed for more of them",
     ),
     MaySurvive(
+        "deliver/lane.py",
+        "delay = max(delay if paused else 0.0, asked_delay(answer.retry_after_seconds, chance))",
+        "delay = max(delay if paused else -1.0, asked_delay(answer.retry_after_seconds, chance))",
+        "nobody asks for less than no time",
+    ),
+    MaySurvive(
+        "deliver/poison.py",
+        "@dataclass(frozen=True)",
+        "@dataclass(frozen=False)",
+        "nobody changes one, or puts one in a set",
+    ),
+    MaySurvive(
+        "deliver/poison.py",
+        "if ACTIONS[verdict] is Action.SETTLE:",
+        "if ACTIONS[verdict] == Action.SETTLE:",
+        "a member of an enum equals itself alone",
+    ),
+    MaySurvive(
         "deliver/poison.py",
         "return len(self.suspects) >= SUSPECTS_IN_A_ROW",
         "return len(self.suspects) <anything> SUSPECTS_IN_A_ROW",
