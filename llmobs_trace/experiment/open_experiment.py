@@ -80,8 +80,10 @@ class open_experiment:
             if value is not None and not isinstance(value, Mapping):
                 kind = type(value).__name__
                 raise ConfigurationError(f"{argument}: given a {kind}; expected a mapping of names to values")
-        self.name = name
-        self.experiment_id = self.project_id = self.dataset_id = ""
+        self.name: str = name
+        self.experiment_id: str = ""
+        self.project_id: str = ""
+        self.dataset_id: str = ""
         self.url: str | None = None
         self._dataset = dataset if isinstance(dataset, Dataset) else None
         source = self._dataset.source if self._dataset is not None else None

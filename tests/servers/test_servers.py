@@ -105,7 +105,7 @@ def test_all_hooks_of_one_end_share_one_shutdown_timeout(monkeypatch: pytest.Mon
     given: list[float] = []
     with monkeypatch.context() as patch:
         patch.setattr(pipeline.worker, "flush", given.append)
-        patch.setattr(pipeline.worker, "shutdown", given.append)
+        patch.setattr(pipeline.worker, "shutdown", lambda timeout, *_: given.append(timeout))
         for now in (1000.0, 1070.0, 1270.0):  # the last is another end
             patch.setattr(time, "monotonic", lambda now=now: now)
             life._before_a_signal_ends_it()
