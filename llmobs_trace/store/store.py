@@ -78,8 +78,15 @@ class Store:
         if self._is_let_go:
             self.renew()
         try:
-            # Not `yield from`: an answer dropped half-way would close its cursor, on a closed store too.
-            for row in self._connection.execute(query, parameters):  # noqa: UP028
+            # A connection that another thread closes while SQLite is at work takes the process with it: so
+            # both take the lock, here for no longer than SQLite is asked for a row.
+            with self._lock:
+                answer = self._connection.execute(query, parameters)
+            while True:
+                with self._lock:
+                    row = answer.fetchone()
+                if row is None:
+                    return
                 yield row
         except sqlite3.Error as error:
             raise StoreError(f"can't read the store at {self.path}: {error}") from error
