@@ -60,7 +60,8 @@ class Appending:
         try:
             os.posix_fallocate(self._file, self._end, most - self._end)
             made = mmap.mmap(self._file, most - begin, offset=begin)
-        except (OSError, ValueError):  # a full disk, or a file system without maps: `write` will tell
+        # A full disk, or a file system without maps: `write` will tell. Or a system that reserves no room.
+        except (OSError, ValueError, AttributeError):
             self._can_map = False
             os.ftruncate(self._file, self._end)
             return None

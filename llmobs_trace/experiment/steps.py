@@ -31,12 +31,14 @@ import msgspec
 from llmobs_trace import directories
 from llmobs_trace.errors import ConfigurationError
 from llmobs_trace.experiment.appending import ROOM_BYTES, Appending
-from llmobs_trace.journal.lock import exclusive
+from llmobs_trace.journal.lock import exclusive, is_possible
 
 FORMAT = 1
 _MARK, _MANIFEST = "mark.json", "run.json"
 # Longer outputs stand in files of their own, named by their hash.
 LONGEST_IN_A_LINE_BYTES = 1 << 20
+# Which of these there are depends on the system.
+_FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _log = logging.getLogger("llmobs_trace")
 
 
@@ -275,20 +277,21 @@ class Steps:
 
     def lock(self) -> None:
         """Take the run for this process alone; raises `ConfigurationError` where a living one has it."""
-        file = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        file = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | _FLAGS, 0o600)
         try:
-            exclusive(file)
+            if is_possible():
+                exclusive(file)
         except OSError:
-            holder = os.pread(file, 32, 0).decode("ascii", "replace").strip()
+            holder = os.read(file, 32).decode("ascii", "replace").strip()
             os.close(file)
             raise ConfigurationError(
                 f"the run {self.manifest.experiment_id} of {self.manifest.name!r} is at work"
                 f"{f' in process {holder}' if holder else ''}"
             ) from None
         os.ftruncate(file, 0)
-        os.pwrite(file, b"%d\n" % os.getpid(), 0)
+        os.write(file, b"%d\n" % os.getpid())
         self._locked = file
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _FLAGS, 0o600)
         self._cut_torn_line()
         self._end = Appending(self._file)
         _open.add(self)
@@ -379,7 +382,7 @@ class Steps:
     def is_at_work(self) -> bool:
         """Whether a living process holds the run."""
         try:
-            file = os.open(self.directory / "lock", os.O_RDWR | os.O_CLOEXEC)
+            file = os.open(self.directory / "lock", os.O_RDWR | _FLAGS)
         except OSError:
             return False
         try:
@@ -420,7 +423,8 @@ class Steps:
         end = size
         while end > 0:
             begin = max(end - 65536, 0)
-            found = os.pread(self._file, end - begin, begin).rfind(b"\n")
+            os.lseek(self._file, begin, os.SEEK_SET)
+            found = os.read(self._file, end - begin).rfind(b"\n")
             if found >= 0:
                 end = begin + found + 1
                 break

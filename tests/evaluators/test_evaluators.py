@@ -313,7 +313,11 @@ def test_votes_that_were_given_before_a_call_failed_are_not_paid_for_again() -> 
     for _ in range(2):
         with pytest.raises(ConnectionError):
             helpful(output="x")
-    assert helpful(output="x").metadata == {"votes": ["A"] * 4, "replies": ["A"] * 4}
+    assert helpful(output="x").metadata == {
+        "votes": ["A"] * 4,
+        "replies": ["A"] * 4,
+        "worths": [1.0] * 4,
+    }
     assert asked == 4 + 2
     assert helpful(output="x").value == 1.0
     assert asked == 4 + 2 + 4

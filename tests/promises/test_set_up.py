@@ -30,7 +30,7 @@ from llmobs_trace import (
 WRONG: list[tuple[dict[str, Any], list[str]]] = [
     (
         {"destination": "datadog"},
-        ["destination", "api_key (DD_API_KEY)", "experiment_id", "destination='local'"],
+        ["destination", "api_key (DD_API_KEY)", "project_name", "destination='local'"],
     ),
     (
         {"destination": "datadog", "api_key": "a", "app_key": "b", "experiment_id": "e", "dataset_id": "d"},

@@ -187,7 +187,7 @@ def test_keys_without_ids_record_to_the_store_and_say_what_is_missing(
     machine.set(base_url=receiver.url, project_id="p")
     ended = machine.run("for number in range(3):\n    with experiment_span('row'): pass")
     [line] = ended.err.splitlines()
-    assert "experiment_id (LLMOBS_TRACE_EXPERIMENT_ID), dataset_id (LLMOBS_TRACE_DATASET_ID)" in line
+    assert "dataset_name (LLMOBS_TRACE_DATASET_NAME) or dataset_id (LLMOBS_TRACE_DATASET_ID)" in line
     assert receiver.connections() == 0
     assert [span["project_id"] for span in machine.stored_spans()] == ["p"] * 3
 

@@ -126,7 +126,7 @@ def test_demo_show_compare_export_and_doctor_work(run: Callable[..., Ended]) -> 
     assert "exact_match" in run("-m", "llmobs_trace", "show", "latest").out
     run("-m", "llmobs_trace", "compare", "latest", "latest")
     exported = run("-m", "llmobs_trace", "export", "latest", "--format", "jsonl")
-    assert len(exported.out.splitlines()) == 36
+    assert len(exported.out.splitlines()) == 32
     assert run("-m", "llmobs_trace", "resend").out == "0 events delivered, 0 rejected, 0 undelivered\n"
     examined = json.loads(run("-m", "llmobs_trace", "doctor", "--format", "json", code=3).out)
     assert (examined["journals"]["directory"], examined["journals"]["storage"]) == (None, "memory")
