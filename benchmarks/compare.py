@@ -14,9 +14,8 @@ import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
-from scipy import stats
-
 from benchmarks import compare_coverage, compare_repeats, compare_time
+from benchmarks.shares import bounds, share
 from llmobs_trace.compare.comparison import Options, judge_together
 from llmobs_trace.compare.direction import Direction
 from llmobs_trace.compare.measure import Measured, Pair, State
@@ -134,16 +133,6 @@ def _judged(*measured: Measured, margin: float | None = None) -> list[MetricResu
 # --- Tables -------------------------------------------------------------------------------------------------
 
 
-def _bounds(found: int, of: int) -> tuple[float, float]:
-    interval = stats.binomtest(found, of).proportion_ci(0.95, "exact")
-    return float(interval.low), float(interval.high)
-
-
-def _share(found: int, of: int) -> str:
-    low, high = _bounds(found, of)
-    return f"{found / of:.1%} ({low:.1%} to {high:.1%})"
-
-
 def _false_alarms(pairs: int, chance: random.Random) -> Iterator[str]:
     yield "| metrics of a run | rows | better or worse, in any of them | at most 5% |"
     yield "|---|--:|--:|---|"
@@ -168,8 +157,8 @@ def _false_alarms(pairs: int, chance: random.Random) -> Iterator[str]:
                 _measured(_swapped(draw), rows, chance, f"metric {index}") for index, draw in enumerate(draws)
             ]
             alarms += any(metric.verdict in ("better", "worse") for metric in _judged(*family))
-        kept = _bounds(alarms, pairs)[0] <= _ALPHA
-        yield f"| {name} | {rows} | {_share(alarms, pairs)} | {'yes' if kept else 'no'} |"
+        kept = bounds(alarms, pairs)[0] <= _ALPHA
+        yield f"| {name} | {rows} | {share(alarms, pairs)} | {'yes' if kept else 'no'} |"
 
 
 def _effects(pairs: int, chance: random.Random) -> Iterator[str]:
@@ -177,8 +166,8 @@ def _effects(pairs: int, chance: random.Random) -> Iterator[str]:
     yield "|---|--:|--:|---|"
     for name, draw, rows in _known_effects():
         found = sum(_judged(_measured(draw, rows, chance))[0].verdict == "better" for _ in range(pairs))
-        kept = _bounds(found, pairs)[1] >= POWER
-        yield f"| {name} | {rows} | {_share(found, pairs)} | {'yes' if kept else 'no'} |"
+        kept = bounds(found, pairs)[1] >= POWER
+        yield f"| {name} | {rows} | {share(found, pairs)} | {'yes' if kept else 'no'} |"
 
 
 def _known_effects() -> Iterator[tuple[str, _Draw, int]]:
@@ -210,10 +199,10 @@ def _equivalence(pairs: int, chance: random.Random) -> Iterator[str]:
             _judged(_measured(draw, rows, chance), margin=0.1)[0].verdict == "no different"
             for _ in range(pairs)
         )
-        low, high = _bounds(found, pairs)
+        low, high = bounds(found, pairs)
         kept = high >= least if least is not None else low <= _ALPHA
         promise = f"at least {least:.0%}" if least is not None else f"at most {_ALPHA:.0%}"
-        yield f"| {name} | {rows} | {_share(found, pairs)} | {promise}: {'yes' if kept else 'no'} |"
+        yield f"| {name} | {rows} | {share(found, pairs)} | {promise}: {'yes' if kept else 'no'} |"
 
 
 def _plain_shift(shift: float, spread: float) -> _Draw:
@@ -244,8 +233,8 @@ def _failures(pairs: int, chance: random.Random) -> Iterator[str]:
                 alone += counted and verdict == "better"
                 compared += not counted and verdict == "better"
         yield (
-            f"{failed / pairs:.0f} rows of 100, those below {below} | {_share(alone, pairs)} |"
-            f" {_share(compared, pairs)} |"
+            f"{failed / pairs:.0f} rows of 100, those below {below} | {share(alone, pairs)} |"
+            f" {share(compared, pairs)} |"
         ).join(("| ", ""))
 
 

@@ -11,8 +11,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from scipy import stats
-
+from benchmarks.shares import bounds, share
 from llmobs_trace.compare.comparison import Options, compare_sides
 from llmobs_trace.compare.pairs import Outcome, ScoredRow, Side
 from llmobs_trace.compare.power import POWER, rows_to_find
@@ -40,8 +39,8 @@ def lines(pairs: int, seed: int) -> Iterator[str]:
     for kind in _KINDS:
         chance = random.Random(seed)
         alarms = sum(_judged(kind, chance, 0.0).verdict in ("better", "worse") for _ in range(pairs))
-        kept = _bounds(alarms, pairs)[0] <= _ALPHA
-        yield f"| {kind.name} | {kind.rows} | {_times(kind)} | {_share(alarms, pairs)} | {_word(kept)} |"
+        kept = bounds(alarms, pairs)[0] <= _ALPHA
+        yield f"| {kind.name} | {kind.rows} | {_times(kind)} | {share(alarms, pairs)} | {_word(kept)} |"
     yield ""
     yield f"| true effect | rows, as said to find it | repeats | found | at least {POWER:.0%} |"
     yield "|---|--:|--:|--:|---|"
@@ -49,8 +48,8 @@ def lines(pairs: int, seed: int) -> Iterator[str]:
         kind = _Kind(f"a score rises by {shift}", _needed(shift, repeats), (repeats, repeats), _score)
         chance = random.Random(seed)
         found = sum(_judged(kind, chance, shift).verdict == "better" for _ in range(pairs))
-        kept = _bounds(found, pairs)[1] >= POWER
-        yield f"| {kind.name} | {kind.rows} | {_times(kind)} | {_share(found, pairs)} | {_word(kept)} |"
+        kept = bounds(found, pairs)[1] >= POWER
+        yield f"| {kind.name} | {kind.rows} | {_times(kind)} | {share(found, pairs)} | {_word(kept)} |"
 
 
 def _score(chance: random.Random, level: float) -> _Value:
@@ -111,16 +110,6 @@ def _needed(shift: float, repeats: int) -> int:
 def _times(kind: _Kind) -> str:
     a, b = kind.repeats
     return str(a) if a == b else f"{a} and {b}"
-
-
-def _bounds(found: int, of: int) -> tuple[float, float]:
-    interval = stats.binomtest(found, of).proportion_ci(0.95, "exact")
-    return float(interval.low), float(interval.high)
-
-
-def _share(found: int, of: int) -> str:
-    low, high = _bounds(found, of)
-    return f"{found / of:.1%} ({low:.1%} to {high:.1%})"
 
 
 def _word(kept: bool) -> str:
