@@ -6,8 +6,6 @@ import os
 import resource
 from pathlib import Path
 
-import pytest
-
 from llmobs_trace.experiment.appending import ROOM_BYTES, Appending
 
 
@@ -56,7 +54,6 @@ def test_a_disk_without_room_raises_and_keeps_what_was_there(tmp_path: Path) -> 
     assert path.read_bytes() == (b"x" * 99 + b"\n") * 10
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
 def test_a_forked_child_leaves_its_parent_s_file_alone(tmp_path: Path) -> None:
     file = opened(tmp_path / "lines")
     appending = Appending(file)

@@ -36,8 +36,9 @@ if IS_HERE:
 with_litellm = pytest.mark.skipif(not IS_HERE, reason="there is no litellm")
 
 
-@pytest.mark.skipif(IS_HERE, reason="litellm is here")
-@pytest.mark.skipif(not FOLDER, reason="LLMOBS_TESTS_LITELLM names no directory")
+@pytest.mark.skipif(
+    IS_HERE or not FOLDER, reason="litellm is here, or LLMOBS_TESTS_LITELLM names no directory"
+)
 def test_all_of_this_holds_with_litellm() -> None:
     path = os.pathsep.join([FOLDER, os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]

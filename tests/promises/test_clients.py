@@ -303,7 +303,10 @@ def test_the_official_python_client_pushes_unchanged(server: Serving) -> None:
 
 # README's test command is for a machine with nothing but Python, and two releases of one client don't go into
 # one environment: `.ci/run` installs what the next two need, and names it.
-@pytest.mark.skipif(not _OLD_CLIENT, reason="LLMOBS_TESTS_OLD_CLIENT names no directory")
+with_old_client = pytest.mark.skipif(not _OLD_CLIENT, reason="LLMOBS_TESTS_OLD_CLIENT names no directory")
+
+
+@with_old_client
 def test_the_python_client_that_the_documentation_shows_pushes_unchanged(server: Serving) -> None:
     path = os.pathsep.join([_OLD_CLIENT, os.environ.get("PYTHONPATH", "")])
     python_client(server, "llm_observability_api", "LLMObservabilityApi", PYTHONPATH=path)
@@ -318,7 +321,7 @@ def test_the_python_client_that_the_documentation_shows_pushes_unchanged(server:
             "LLMObservabilityApi",
             _OLD_CLIENT,
             id="documented",
-            marks=pytest.mark.skipif(not _OLD_CLIENT, reason="LLMOBS_TESTS_OLD_CLIENT names no directory"),
+            marks=with_old_client,
         ),
     ],
 )
