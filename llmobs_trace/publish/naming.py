@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from uuid import NAMESPACE_URL, uuid5
 
 from msgspec import Struct
 
+from llmobs_trace.experiment.project import directory_name
 from llmobs_trace.settings.config import find_options
 from llmobs_trace.store import made_experiments
 from llmobs_trace.store.made_experiments import MadeExperiment
@@ -37,9 +37,8 @@ def names_of(
     def named(what: str, recorded: str | None, last: str) -> str:
         return given.get(what) or chosen.get(f"{what}_name") or recorded or last
 
-    directory = os.path.basename(os.getcwd()) or "llmobs-trace"
     return Names(
-        project=named("project", None if made is None else made.project_name, directory),
+        project=named("project", None if made is None else made.project_name, directory_name()),
         dataset=named("dataset", None if made is None else made.dataset_name, name),
         experiment=named("experiment", None if made is None else made.name, name),
         made=made,

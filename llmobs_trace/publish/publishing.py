@@ -8,7 +8,8 @@ the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -23,11 +24,12 @@ from llmobs_trace.publish.dataset_rows import rows_of
 from llmobs_trace.publish.naming import Names, mark_of
 from llmobs_trace.publish.other_ids import OtherIds
 from llmobs_trace.store import publications
-from llmobs_trace.store.paged_events import metric_page, span_page
+from llmobs_trace.store.paged_events import PagedMetric, PagedSpan, metric_page, span_page
 from llmobs_trace.store.publications import Publication
 from llmobs_trace.store.queries import Experiment
 from llmobs_trace.store.store import Store
 
+_Page = Callable[[Store, str, int, int], "Iterator[PagedSpan] | Iterator[PagedMetric]"]
 # A part: so many events, or so many bytes of them, and how far it is after it.
 _PART_EVENTS: Final = 2000
 _PART_BYTES: Final = 8 << 20
@@ -107,7 +109,7 @@ def publish(
         yield Part(done, reached)
     status = None if names.made is None else names.made.status
     way.catalog.status(made.id, status or "completed", None if names.made is None else names.made.error)
-    reached = structs.replace(reached, finished_ns=publications.now_ns())
+    reached = structs.replace(reached, finished_ns=time.time_ns())
     publications.keep(store, experiment.id, where, reached)
     yield Part(0, reached)
 
@@ -144,26 +146,24 @@ def _parts(
     store: Store, experiment_id: str, reached: Publication, ids: OtherIds
 ) -> Iterator[tuple[list[bytes], Publication]]:
     """Records that are not there yet, spans first, each part with how far it reaches."""
-    while True:
-        lines, size = [], 0
-        for span in span_page(store, experiment_id, reached.spans, _PART_EVENTS):
-            lines.append(ids.span(span.event))
-            reached, size = structs.replace(reached, spans=span.place), size + len(span.event)
-            if size >= _PART_BYTES:
-                break
-        if not lines:
-            break
-        yield lines, reached
-    while True:
-        lines, size = [], 0
-        for metric in metric_page(store, experiment_id, reached.metrics, _PART_EVENTS):
-            lines.append(ids.metric(metric.event))
-            reached, size = structs.replace(reached, metrics=metric.place), size + len(metric.event)
-            if size >= _PART_BYTES:
-                break
-        if not lines:
+    kinds: tuple[tuple[str, _Page, Callable[[bytes], bytes]], ...] = (
+        ("spans", span_page, ids.span),
+        ("metrics", metric_page, ids.metric),
+    )
+    for kind, page, record in kinds:
+        while lines := list(_part(page(store, experiment_id, getattr(reached, kind), _PART_EVENTS))):
+            reached = structs.replace(reached, **{kind: lines[-1].place})
+            yield [record(each.event) for each in lines], reached
+
+
+def _part(events: Iterator[PagedSpan] | Iterator[PagedMetric]) -> Iterator[PagedSpan | PagedMetric]:
+    """As many as are sent at once."""
+    size_bytes = 0
+    for event in events:
+        yield event
+        size_bytes += len(event.event)
+        if size_bytes >= _PART_BYTES:
             return
-        yield lines, reached
 
 
 def _sent(lines: list[bytes], way: Way, experiment_id: str) -> Drained:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -22,7 +21,7 @@ class Publication(Struct, frozen=True, kw_only=True):
     metrics: int = 0
     delivered: int = 0
     rejected: int = 0
-    finished_ns: int | None = None
+    finished_ns: int | None = None  # since the Unix epoch
 
 
 _COLUMNS: Final = ", ".join(Publication.__struct_fields__)
@@ -49,8 +48,3 @@ def keep(store: Store, experiment_id: str, destination: str, reached: Publicatio
         )
 
     store.change(write)
-
-
-def now_ns() -> int:
-    """The time that `finished_ns` is in: nanoseconds since the Unix epoch."""
-    return time.time_ns()
