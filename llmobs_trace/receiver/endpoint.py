@@ -19,7 +19,6 @@ from llmobs_trace.store.store import Store
 from llmobs_trace.wire import CONTENT_TYPE, id_problem
 
 METHODS: Final = ("POST",)
-_RETRY: Final = (("Retry-After", "1"),)
 
 
 class Taken(Struct, frozen=True):
@@ -41,7 +40,7 @@ def refuse(head: Head, experiment_id: str, access: Access, declared: frozenset[s
     return (
         access.refuses_keys(head.headers)
         or _refuses_experiment(experiment_id, declared)
-        or _refuses_body(head)
+        or refuses_body(head, CONTENT_TYPE)
     )
 
 
@@ -57,8 +56,13 @@ def take(store: Store, head: Head, experiment_id: str, body: bytearray, limits: 
     try:
         store.add(experiment_id, read.spans, read.metrics, timeout_seconds=limits.store_seconds)
     except StoreError as error:
-        return Taken(problem(503, str(error), headers=_RETRY))
+        return Taken(store_is_busy(error))
     return Taken(Reply(202), len(read.spans), len(read.metrics))
+
+
+def store_is_busy(error: StoreError) -> Reply:
+    """The same request may be taken in a moment."""
+    return problem(503, str(error), headers=(("Retry-After", "1"),))
 
 
 def _refuses_experiment(experiment_id: str, declared: frozenset[str]) -> Reply | None:
@@ -70,10 +74,11 @@ def _refuses_experiment(experiment_id: str, declared: frozenset[str]) -> Reply |
     return None
 
 
-def _refuses_body(head: Head) -> Reply | None:
+def refuses_body(head: Head, takes: str) -> Reply | None:
+    """A body of unknown length, or of another type than this path `takes`; None where it may come."""
     if head.length_bytes is None:
         return problem(411, "the length of the body is missing", header="Content-Length")
-    kind = head.headers.get("content-type", CONTENT_TYPE).partition(";")[0].strip().lower()
-    if kind != CONTENT_TYPE:
-        return problem(415, f"the body is to be {CONTENT_TYPE}, not {kind[:100]!r}", header="Content-Type")
+    kind = head.headers.get("content-type", takes).partition(";")[0].strip().lower()
+    if kind != takes:
+        return problem(415, f"the body is to be {takes}, not {kind[:100]!r}", header="Content-Type")
     return None

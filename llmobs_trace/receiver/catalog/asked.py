@@ -47,6 +47,8 @@ class Asked(Struct, frozen=True):
     after: int | None = None
     body: bytes = b""
     content_type: str = ""
+    # The experiments that the server takes events of; none: of whichever is named.
+    declared: frozenset[str] = frozenset()
 
     def one(self, name: str) -> str | None:
         """The last value of a filter; None where it is not asked for."""
@@ -58,7 +60,11 @@ class Asked(Struct, frozen=True):
 
 
 def asked(
-    ids: tuple[str, ...], query: Mapping[str, list[str]], body: bytes = b"", content_type: str = ""
+    ids: tuple[str, ...],
+    query: Mapping[str, list[str]],
+    body: bytes = b"",
+    content_type: str = "",
+    declared: frozenset[str] = frozenset(),
 ) -> Asked:
     """What a query asks for; raises `Refused`, naming the parameter."""
     filters = {name: values for name, values in query.items() if name not in (_CURSOR, _LIMIT)}
@@ -72,7 +78,7 @@ def asked(
     limit = query.get(_LIMIT, [str(LARGEST_PAGE)])[-1]
     if not limit.isdecimal() or not 1 <= int(limit) <= LARGEST_PAGE:
         raise Refused(problem(400, f"a page has 1 to {LARGEST_PAGE} items", parameter=_LIMIT))
-    return Asked(ids, filters, int(limit), after, body, content_type)
+    return Asked(ids, filters, int(limit), after, body, content_type, declared)
 
 
 def page(asked: Asked, items: Iterable[tuple[int, _Item]]) -> tuple[list[_Item], dict[str, Any]]:

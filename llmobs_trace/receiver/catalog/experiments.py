@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -13,11 +14,12 @@ from llmobs_trace.receiver.problems import problem
 from llmobs_trace.store import made_experiments
 from llmobs_trace.store.made_experiments import ToMake
 from llmobs_trace.store.store import Store
+from llmobs_trace.wire import id_problem
 
 _NEW = requests.RequestOf("experiments", requests.GivenExperiment)
 _CHANGED = requests.RequestOf("experiments", requests.ChangedExperiment)
 _IDS = requests.RequestOf("experiments", requests.ExperimentIds)
-_METADATA = "filter[metadata]"
+_METADATA, _BY_ID = "filter[metadata]", "filter[id]"
 
 
 class _Ours(msgspec.Struct):
@@ -57,7 +59,7 @@ def listed(store: Store, asked: Asked) -> Reply:
     parents = asked.filters.get("filter[parent_experiment_id]")
     found = made_experiments.find_experiments(
         store,
-        ids=asked.filters.get("filter[id]"),
+        ids=asked.filters.get(_BY_ID),
         project_id=asked.one("filter[project_id]"),
         dataset_id=asked.one("filter[dataset_id]"),
         name=asked.one("filter[experiment]"),
@@ -70,7 +72,8 @@ def listed(store: Store, asked: Asked) -> Reply:
     if wanted is not None:
         found = (each for each in found if _contains(_decoded(each.metadata), wanted))
     shown, meta = page(asked, ((each.key, each) for each in found))
-    return answers.several(map(answers.experiment, shown), meta)
+    unmade = _unmade(asked, {each.id for each in shown})
+    return answers.several([*map(answers.experiment, shown), *map(answers.unmade_experiment, unmade)], meta)
 
 
 def change(store: Store, asked: Asked) -> Reply:
@@ -95,6 +98,16 @@ def change(store: Store, asked: Asked) -> Reply:
 def delete(store: Store, asked: Asked) -> Reply:
     made_experiments.delete_experiments(store, _IDS.read(asked.body).experiment_ids)
     return answers.nothing()
+
+
+def _unmade(asked: Asked, known: set[str]) -> Iterator[str]:
+    """Of those that are asked for by nothing but their ids, and are not known: the ones that nobody made, but
+    that can be posted to all the same.
+    """
+    if {name for name, values in asked.filters.items() if values} <= {_BY_ID}:
+        for id in asked.filters.get(_BY_ID, sorted(asked.declared)):
+            if id not in known and (id in asked.declared or (not asked.declared and id_problem(id) is None)):
+                yield id
 
 
 def _mark(metadata: bytes | None) -> str | None:

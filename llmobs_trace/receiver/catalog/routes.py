@@ -44,6 +44,7 @@ class Found(Struct, frozen=True):
 _V1: Final = "/api/(?:v2|unstable)/llm-obs/v1"
 _LATER: Final = "/api/v2/llm-obs"
 INTAKE: Final = "/api/v2/llmobs"
+_BEGINNINGS: Final = ("/api/v2/", "/api/unstable/")
 _MULTIPART: Final = "multipart/form-data"
 
 
@@ -109,6 +110,8 @@ _ROUTES: Final = _routes()
 
 def find(method: str, path: str) -> Found | None:
     """Where a request leads; None where the path is none of the catalog's."""
+    if not path.startswith(_BEGINNINGS):
+        return None  # the pages and their questions, of which there are many more
     methods: list[str] = []
     for route in _ROUTES:
         fits = route.path.fullmatch(path)
