@@ -12,6 +12,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any, Final
 
 from llmobs_trace.capture import active
@@ -21,6 +22,7 @@ from llmobs_trace.model_calls.call import Call, begin_call, current_call, stream
 from llmobs_trace.model_calls.clients import Client, Place
 from llmobs_trace.model_calls.dialect import Answered, Asked, Dialect, Fold, read
 from llmobs_trace.model_calls.openai import ChatCompletions, ChatFold, Embeddings, usage_tags
+from llmobs_trace.model_calls.stainless import counting_retries
 from llmobs_trace.model_calls.typed_streams import StreamTypes
 from llmobs_trace.model_calls.wrappers import Args, Kwargs, wrapped, wrapped_coroutine
 
@@ -192,23 +194,14 @@ class _Site:
         return result
 
 
-def _counting_openai(original: Function) -> Function:
-    """What stands in the place of a method that OpenAI's client calls before each retry: most providers are
-    spoken to with it, and it is told how often litellm's caller wants it.
+def _openai_call(frame: FrameType | None) -> Call | None:
+    """Of which call a retry of OpenAI's client is one: most providers are spoken to with it, and it is told
+    how often litellm's caller wants it. Where that client is traced, its retries are counted already.
     """
+    return None if openai.CLIENT.is_on else current_call(frame)
 
-    @functools.wraps(original)
-    def calculate_retry_timeout(*args: Any, **kwargs: Any) -> Any:
-        try:
-            # Where OpenAI's client is traced, its retries are counted already.
-            call = None if openai.CLIENT.is_on else current_call(active.caller(0))
-            if call is not None:
-                call.retries += 1
-        except Exception as fault:
-            slot.fault(fault)
-        return original(*args, **kwargs)
 
-    return calculate_retry_timeout
+_COUNTING_OPENAI: Final = functools.partial(counting_retries, find_call=_openai_call)
 
 
 def _counting(original: Function) -> Function:
@@ -256,5 +249,5 @@ CLIENT.places = (
     Place("litellm", "aembedding", lambda its: wrapped_coroutine(its, _Site(_EMBEDDINGS, its))),
     Place("litellm", "completion_with_retries", _counting, is_needed=False),
     Place("litellm", "acompletion_with_retries", _counting, is_needed=False),
-    Place("openai._base_client", "BaseClient._calculate_retry_timeout", _counting_openai, is_needed=False),
+    Place("openai._base_client", "BaseClient._calculate_retry_timeout", _COUNTING_OPENAI, is_needed=False),
 )

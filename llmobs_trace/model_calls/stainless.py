@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
 from typing import Any, Final
 
 import msgspec
@@ -142,13 +143,17 @@ def _is_mapping(value: Any) -> bool:
     return type(value) is dict or (value is not None and isinstance(value, Mapping))
 
 
-def counting_retries(original: Callable[..., Any]) -> Callable[..., Any]:
-    """What stands in the place of a method that is called, or awaited, once before each retry."""
+def counting_retries(
+    original: Callable[..., Any], find_call: Callable[[FrameType | None], Call | None] = current_call
+) -> Callable[..., Any]:
+    """What stands in the place of a method that is called, or awaited, once before each retry. `find_call`
+    says of which call it is one, by the frame that waits.
+    """
 
     @functools.wraps(original)
     def before_retry(*args: Any, **kwargs: Any) -> Any:
         try:
-            call = current_call(active.caller(0))
+            call = find_call(active.caller(0))
             if call is not None:
                 call.retries += 1
         except Exception as fault:
