@@ -49,17 +49,7 @@ OUTPUT = {
 }
 MESSAGE = says.message(*BLOCKS, stop="tool_use")
 EVENTS = says.events_of(MESSAGE)
-TAGS = {
-    "model_name": says.ANSWERED_BY,
-    "model_provider": "anthropic",
-    "input_tokens": "2310",
-    "output_tokens": "7",
-    "total_tokens": "2317",
-    "cached_tokens": "300",
-    "cache_written_tokens": "2000",
-    "reasoning_tokens": "4",
-    "finish_reason": "tool_calls",
-}
+TAGS = says.TAGS
 WAYS = {**WHOLE, **STREAMED, **ASYNC_WHOLE, **ASYNC_STREAMED}
 # For what differs between an answer at once and a stream, and hardly by the way to them.
 SOME = ("create", "raw", "iterated", "manager", "async_create", "async_iterated", "async_manager")

@@ -25,16 +25,7 @@ from llmobs_trace.recorded import RecordedSpan
 MESSAGES = [{"role": "user", "content": "2+2?"}]
 ASKED: dict[str, Any] = {"model": "gpt-4.1-mini", "messages": MESSAGES, "temperature": 0}
 NAME = "chat gpt-4.1-mini"
-TAGS = {
-    "model_name": says.ANSWERED_BY,
-    "model_provider": "openai",
-    "input_tokens": "12",
-    "output_tokens": "7",
-    "total_tokens": "19",
-    "cached_tokens": "4",
-    "reasoning_tokens": "2",
-    "finish_reason": "stop",
-}
+TAGS = says.TAGS
 
 
 @pytest.fixture(autouse=True)

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from support.events import metric, span
+from support.stores import at_one_moment
 
 from llmobs_trace.store import late_columns, prices, queries, schema
 from llmobs_trace.store.columns import metric_columns, span_columns
@@ -166,24 +164,7 @@ with Store(Path(sys.argv[1]), read_only=True) as store:
 def test_programs_that_open_a_file_of_the_version_before_at_once_look_through_it_once(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     make_version_4(path, *(span(f"{number}", kind="llm", say=CALL) for number in range(5000)))
-    openers = [
-        subprocess.Popen(
-            [sys.executable, "-c", _OPENER, str(path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        for _ in range(3)
-    ]
-    for opener in openers:
-        assert opener.stdout is not None
-        assert opener.stdout.readline() == "ready\n"
-    for opener in openers:
-        assert opener.stdin is not None
-        opener.stdin.write("\n")
-        opener.stdin.flush()
-    said_by_each = [opener.communicate(timeout=60)[0] for opener in openers]
+    said_by_each = at_one_moment(_OPENER, path)
     # Who finds the new schema there reads what there is of it already.
     assert all(said.startswith("[(") for said in said_by_each)
     with Store(path) as store:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +12,7 @@ from hypothesis import strategies as st
 from support import events
 from support.events import metric, span
 from support.examples import examples
+from support.stores import at_one_moment
 
 from llmobs_trace.errors import StoreError
 from llmobs_trace.store import schema
@@ -130,23 +128,4 @@ with Store(Path(sys.argv[1])) as store:
 def test_programs_that_open_an_old_file_at_once_bring_it_over_once(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     make_version_1(path, [span(f"{number}") for number in range(500)], [])
-    openers = [
-        subprocess.Popen(
-            [sys.executable, "-c", _OPENER, str(path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        )
-        for _ in range(3)
-    ]
-    for opener in openers:
-        assert opener.stdout is not None
-        assert opener.stdout.readline() == "ready\n"
-    for opener in openers:
-        assert opener.stdin is not None
-        opener.stdin.write("\n")
-        opener.stdin.flush()
-    for opener in openers:
-        said, _ = opener.communicate(timeout=60)
-        assert said == "[(500, 500)]\n"
+    assert at_one_moment(_OPENER, path) == ["[(500, 500)]\n"] * 3

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +30,30 @@ def empty(store: Store) -> None:
         list(store.select(f"DELETE FROM {table}"))
     list(store.select("INSERT INTO search (search) VALUES ('delete-all')"))
     list(store.select("UPDATE state SET searched = 0, revision = 0"))
+
+
+def at_one_moment(program: str, path: Path, count: int = 3) -> list[str]:
+    """What each of several processes says that run this program on one file. Each says `ready` first, and is
+    let go on once all have.
+    """
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, str(path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for _ in range(count)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    return [process.communicate(timeout=60)[0] for process in processes]
 
 
 @dataclass

@@ -19,6 +19,18 @@ USAGE = {
     "output_tokens": 7,
     "output_tokens_details": {"thinking_tokens": 4},
 }
+# What a span says of an answer with it that ended in a call of a tool.
+TAGS = {
+    "model_name": ANSWERED_BY,
+    "model_provider": "anthropic",
+    "input_tokens": "2310",
+    "output_tokens": "7",
+    "total_tokens": "2317",
+    "cached_tokens": "300",
+    "cache_written_tokens": "2000",
+    "reasoning_tokens": "4",
+    "finish_reason": "tool_calls",
+}
 
 Cut = Callable[[str], Iterable[str]]
 

@@ -15,6 +15,17 @@ USAGE = {
     "prompt_tokens_details": {"cached_tokens": 4},
     "completion_tokens_details": {"reasoning_tokens": 2},
 }
+# What a span says of an answer with it.
+TAGS = {
+    "model_name": ANSWERED_BY,
+    "model_provider": "openai",
+    "input_tokens": "12",
+    "output_tokens": "7",
+    "total_tokens": "19",
+    "cached_tokens": "4",
+    "reasoning_tokens": "2",
+    "finish_reason": "stop",
+}
 
 
 def chat(*messages: Mapping[str, Any], finish: str = "stop", usage: Any = USAGE, **more: Any) -> Answer:
