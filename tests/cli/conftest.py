@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import Run, RunCommand
-from support.events import START_NS, metric, span
+from support.events import START_NS, everything_once, span
 
 from llmobs_trace.cli import main
 from llmobs_trace.cli.terminal.screen import Screen
@@ -19,28 +19,7 @@ def database(tmp_path: Path) -> Path:
     path = tmp_path / "experiments.db"
     with Store(path) as store:
         store.add("e-old", [span("r", kind="experiment", start_ns=START_NS - 10**9)], [], name="before")
-        spans = [
-            span("r1", trace_id="t1", kind="experiment", row="row-1", name="answer", input={"q": "Why?"}),
-            span("c1", trace_id="t1", parent="r1", kind="llm", name="generate", start_ns=START_NS + 1),
-            span("d1", trace_id="t1", parent="c1", kind="tool", name="look up", start_ns=START_NS + 2),
-            span(
-                "r2",
-                trace_id="t2",
-                kind="experiment",
-                row="row-2",
-                name="answer",
-                start_ns=START_NS + 10,
-                error={"type": "ValueError", "message": "no answer\nat all", "stack": "Traceback"},
-            ),
-            span("o", trace_id="t3", parent="gone", name="orphan", start_ns=START_NS + 20),
-        ]
-        metrics = [
-            metric("r1", "exact", True, assessment="pass"),
-            metric("r2", "exact", error={"message": "judge is down"}),
-            metric("c1", "f1", 0.25),
-            metric("nowhere", "f1", 0.75),
-        ]
-        store.add("e-new", spans, metrics, name="after")
+        store.add("e-new", *everything_once(), name="after")
     return path
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.commands import Run, RunCommand
-from support.events import START_NS, metric, span
+from support.events import START_NS, everything_once, span
 from support.serving import Serving
 
 from llmobs_trace.catalog.catalog import NewExperiment, Record
@@ -33,20 +33,7 @@ def database(tmp_path: Path) -> Path:
     """A store with the experiment `e-new`; of its metrics one is of a span that is not there."""
     path = tmp_path / "experiments.db"
     with Store(path) as store:
-        spans = [
-            span("r1", trace_id="t1", kind="experiment", row="row-1", input={"q": "Why?"}),
-            span("c1", trace_id="t1", parent="r1", kind="llm"),
-            span("d1", trace_id="t1", parent="c1", kind="tool"),
-            span("r2", trace_id="t2", kind="experiment", row="row-2", error={"type": "E", "message": "no"}),
-            span("o", trace_id="t3", parent="gone"),
-        ]
-        metrics = [
-            metric("r1", "exact", True, assessment="pass"),
-            metric("r2", "exact", error={"message": "judge is down"}),
-            metric("c1", "f1", 0.25),
-            metric("nowhere", "f1", 0.75),
-        ]
-        store.add("e-new", spans, metrics, name="after")
+        store.add("e-new", *everything_once(), name="after")
     return path
 
 

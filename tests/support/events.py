@@ -89,6 +89,34 @@ said = st.dictionaries(
 )
 
 
+def everything_once() -> tuple[list[bytes], list[bytes]]:
+    """Spans and metrics of an experiment in which everything happened once: a row with a tree and a row that
+    failed, a span without its parent, metrics with and without values, and one of a span that is not there.
+    """
+    spans = [
+        span("r1", trace_id="t1", kind="experiment", row="row-1", name="answer", input={"q": "Why?"}),
+        span("c1", trace_id="t1", parent="r1", kind="llm", name="generate", start_ns=START_NS + 1),
+        span("d1", trace_id="t1", parent="c1", kind="tool", name="look up", start_ns=START_NS + 2),
+        span(
+            "r2",
+            trace_id="t2",
+            kind="experiment",
+            row="row-2",
+            name="answer",
+            start_ns=START_NS + 10,
+            error={"type": "ValueError", "message": "no answer\nat all", "stack": "Traceback"},
+        ),
+        span("o", trace_id="t3", parent="gone", name="orphan", start_ns=START_NS + 20),
+    ]
+    metrics = [
+        metric("r1", "exact", True, assessment="pass"),
+        metric("r2", "exact", error={"message": "judge is down"}),
+        metric("c1", "f1", 0.25),
+        metric("nowhere", "f1", 0.75),
+    ]
+    return spans, metrics
+
+
 @st.composite
 def spans(draw: st.DrawFn) -> bytes:
     """Any span, of few ids, so that some come twice and some are parents of others, themselves included."""
