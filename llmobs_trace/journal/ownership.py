@@ -38,6 +38,8 @@ _GONE = ".gone-"
 _TRIES, _BETWEEN_SECONDS = 10, 0.02
 # A directory under a temporary name is left by a process killed while it made it: a matter of milliseconds.
 _STALE_SECONDS = 86_400.0
+# So often a directory is begun, where it is gone before it is locked.
+_CLAIMS = 3
 
 
 class NamedRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -106,6 +108,14 @@ def claim(root: Path, owner: Owner) -> tuple[Path, Lock]:
     if not lock.is_possible():
         raise OSError("journals need flock, which this system doesn't have")
     directories.make(root)  # where it is there, it may be a link: the user's
+    for _ in range(_CLAIMS - 1):
+        # Before it is locked it may be taken for one that was left: where the clock was set in between.
+        with contextlib.suppress(FileNotFoundError, BlockingIOError):
+            return _claimed(root, owner)
+    return _claimed(root, owner)
+
+
+def _claimed(root: Path, owner: Owner) -> tuple[Path, Lock]:
     name = f"{time.time_ns():020d}-{os.getpid()}-{secrets.token_hex(4)}"
     new, home = root / f"{_NEW}{name}", root / f"{name}{SUFFIX}"
     os.mkdir(new, 0o700)
@@ -120,10 +130,13 @@ def claim(root: Path, owner: Owner) -> tuple[Path, Lock]:
         finally:
             os.close(copy)
         os.rename(new, home)
+        if files.identity(home / OWNER_FILE) != files.identity_of(file):
+            raise FileNotFoundError(errno.ENOENT, "the journal was removed while it was made", str(home))
     except BaseException:
         if file >= 0:
             os.close(file)
-        files.remove_directory(new)
+        for left in (new, home):
+            files.remove_directory(left)
         raise
     return home, Lock(home / OWNER_FILE, file)
 
@@ -258,9 +271,25 @@ def remove(home: Path) -> None:
 def sweep(root: Path) -> None:
     """Remove what processes killed while they made or removed a journal left behind."""
     for name in files.list_names(root):
-        is_old = name.startswith(_NEW) and age_seconds(root / name) > _STALE_SECONDS
-        if is_old or name.startswith(_GONE):
-            files.remove_directory(root / name)
+        path = root / name
+        is_old = name.startswith(_NEW) and age_seconds(path) > _STALE_SECONDS
+        if name.startswith(_GONE) or (is_old and not _is_being_made(path)):
+            files.remove_directory(path)
+
+
+def _is_being_made(new: Path) -> bool:
+    """Whether a living process has it: a clock that is set makes what was made just now look old."""
+    try:
+        file = _open_to_lock(new / OWNER_FILE)
+    except OSError:
+        return False
+    try:
+        lock.shared(file)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
 
 
 def age_seconds(path: Path) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -191,3 +193,45 @@ def test_what_a_kill_left_half_made_is_swept_once_it_is_old(tmp_path: Path) -> N
 
     assert young.exists()
     assert not old.exists()
+
+
+def test_what_a_living_process_is_making_stays_however_old_a_clock_that_was_set_makes_it(
+    tmp_path: Path,
+) -> None:
+    new = tmp_path / ".new-1"
+    new.mkdir()
+    with open(new / "owner", "wb") as owner:
+        fcntl.flock(owner, fcntl.LOCK_EX)
+        os.utime(new, (0, 0))
+        ownership.sweep(tmp_path)
+        assert (new / "owner").exists()
+    ownership.sweep(tmp_path)
+    assert not new.exists()
+
+
+@pytest.mark.parametrize("after", ["os.mkdir", "lock.exclusive", "os.rename"])
+def test_a_directory_that_is_removed_while_it_is_made_is_made_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    removed: list[Path] = []
+
+    def then_removed(step: Callable[..., None]) -> Callable[..., None]:
+        def stepped(*words: Any) -> None:
+            step(*words)
+            if not removed:
+                removed.extend(path for path in tmp_path.iterdir())
+                ownership.files.remove_directory(removed[0])
+
+        return stepped
+
+    module, name = after.split(".")
+    place = getattr(ownership, module)
+    monkeypatch.setattr(place, name, then_removed(getattr(place, name)))
+
+    home, lock = claim(tmp_path, OWNER)
+
+    assert len(removed) == 1
+    assert homes(tmp_path) == [home]
+    assert read_owner(home) == OWNER
+    assert [path for path in tmp_path.iterdir() if path != home] == []
+    lock.give_up()
