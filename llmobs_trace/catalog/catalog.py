@@ -10,7 +10,7 @@ of its run, which its metadata carries, so that a create whose answer was lost i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, Protocol
 
 import msgspec
@@ -104,6 +104,14 @@ class CatalogExperiment(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     repeats: int = 1
     parent_id: str | None = None
+
+
+def experiment_metadata(tags: Mapping[str, object], ours: Mapping[str, object]) -> msgspec.Raw:
+    """What an experiment carries: the tags that say something, as other tracers have them; and what is ours,
+    the run's mark among it.
+    """
+    said = {"tags": [f"{name}:{value}" for name, value in tags.items() if value], OUR_METADATA: ours}
+    return msgspec.Raw(msgspec.json.encode(said))
 
 
 class Catalog(Protocol):

@@ -26,12 +26,12 @@ import msgspec
 from msgspec import structs
 
 from llmobs_trace.catalog.catalog import (
-    OUR_METADATA,
     Catalog,
     CatalogError,
     CatalogExperiment,
     NewExperiment,
     Status,
+    experiment_metadata,
 )
 from llmobs_trace.deliver.answers import ACTIONS, Action, Answer, Verdict, verdict_of
 from llmobs_trace.deliver.run_files import Busy, Found, RunFiles
@@ -272,8 +272,7 @@ def _metadata(run: NamedRun) -> msgspec.Raw:
         "dataset_name": run.dataset_name,
         "experiment_name": run.experiment_name,
     }
-    tags = [f"{name}:{value}" for name, value in names.items() if value]
-    return msgspec.Raw(msgspec.json.encode({"tags": tags, OUR_METADATA: {"run": run.mark}}))
+    return experiment_metadata(names, {"run": run.mark})
 
 
 def _answer(about: str, error: CatalogError) -> Answer:

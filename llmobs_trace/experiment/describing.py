@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from llmobs_trace.capture.recorder import Scope
-from llmobs_trace.catalog.catalog import OUR_METADATA
+from llmobs_trace.catalog.catalog import experiment_metadata
 from llmobs_trace.encode import encode
 from llmobs_trace.experiment import git
 from llmobs_trace.experiment.definition import Definition
@@ -24,30 +24,16 @@ def manifest(
     experiment: Definition, selected: list[str], default: Scope, parent: Manifest | None
 ) -> Manifest:
     """What is about to run. Its ids are made up until the experiment is entered into a catalog."""
-    name = experiment.dataset.name or experiment.name
-    return Manifest(
-        library=_version(),
-        run=str(uuid.uuid4()),
-        experiment_id=str(uuid.uuid4()),
-        project_id=default.project_id,
-        dataset_id=as_id(name),
-        name=experiment.name,
-        dataset_name=name,
-        fingerprint=experiment.dataset.fingerprint,
-        selected=selected,
-        repeats=experiment.repeats,
-        config=msgspec.Raw(encode(experiment.config)),
-        task=experiment.task_code,
-        evaluators=[each.code for each in experiment.evaluators],
-        summary_evaluators=[code for _, code in experiment.summaries],
-        description=experiment.description,
-        tags=dict(experiment.tags),
-        parent_experiment_id=None if parent is None else parent.experiment_id,
-        parent_catalog="" if parent is None else parent.catalog,
-        git_commit=git.commit(Path.cwd()),
-        host=socket.gethostname(),
-        made_ns=time.time_ns(),
-    )
+    dataset = experiment.dataset
+    known = _begun(experiment.name, dataset.name or experiment.name, default, experiment.config)
+    known.description, known.tags = experiment.description, dict(experiment.tags)
+    known.fingerprint, known.selected, known.repeats = dataset.fingerprint, selected, experiment.repeats
+    known.task = experiment.task_code
+    known.evaluators = [each.code for each in experiment.evaluators]
+    known.summary_evaluators = [code for _, code in experiment.summaries]
+    if parent is not None:
+        known.parent_experiment_id, known.parent_catalog = parent.experiment_id, parent.catalog
+    return known
 
 
 def opened(
@@ -61,6 +47,13 @@ def opened(
     version: str | None,
 ) -> Manifest:
     """What a loop of the user's own is about to record."""
+    known = _begun(name, dataset_name, default, config)
+    known.description, known.tags, known.task = description, dict(tags), Code("", "", version)
+    return known
+
+
+def _begun(name: str, dataset_name: str, default: Scope, config: object) -> Manifest:
+    """What is known of everything that begins here and now, whatever runs."""
     return Manifest(
         library=_version(),
         run=str(uuid.uuid4()),
@@ -73,10 +66,8 @@ def opened(
         selected=[],
         repeats=1,
         config=msgspec.Raw(encode(config)),
-        task=Code("", "", version),
+        task=Code("", ""),
         evaluators=[],
-        description=description,
-        tags=dict(tags),
         git_commit=git.commit(Path.cwd()),
         host=socket.gethostname(),
         made_ns=time.time_ns(),
@@ -119,8 +110,7 @@ def catalog_metadata(known: Manifest, summary: Mapping[str, object] | None = Non
     }
     if summary:
         ours["summary"] = msgspec.Raw(encode(dict(summary)))
-    said = {"tags": [f"{key}:{value}" for key, value in tags.items() if value], OUR_METADATA: ours}
-    return msgspec.Raw(msgspec.json.encode(said))
+    return experiment_metadata(tags, ours)
 
 
 def _version() -> str:
