@@ -78,6 +78,15 @@ def watched(browser: Browser, **options: Any) -> Iterator[Page]:
     assert [url for url in asked if not _is_ours(url)] == []
 
 
+def shown(page: Page, address: str | None = None) -> None:
+    """Have the page at an address, else the present one anew, and wait until it shows what it has loaded."""
+    if address is None:
+        page.reload()
+    else:
+        page.goto(address)
+    expect(page.locator("main h1")).to_be_visible()
+
+
 def _is_ours(url: str) -> bool:
     parts = urlsplit(url)
     return parts.scheme in ("data", "file", "about") or parts.hostname == "127.0.0.1"

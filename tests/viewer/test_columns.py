@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
-from support.browser import faults
+from support.browser import faults, shown
 from support.events import metric, span
 from support.serving import Serving
 
@@ -32,7 +32,7 @@ def test_columns_are_chosen_and_ordered_and_stay_so_in_the_address(page: Page, s
     assert faults(page) == []
     page.keyboard.press("Escape")
     expect(menu).to_be_hidden()
-    page.reload()
+    shown(page)
     assert heads(page) == ["Row", "Output", "Expected", "correct", "likeness", "Latency", "style"]
     assert page.locator("table.rows .clamp").first.evaluate("each => each.offsetHeight") < 30
     # Who goes on to a row and comes back finds them so.

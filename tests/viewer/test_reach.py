@@ -7,16 +7,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from support.browser import faults, watched
+from support.browser import faults, shown, watched
 
 TRACE = "/experiments/after/traces/b-t003#b-r003-a"
 PAGES = ("/experiments", "/experiments/after", TRACE, "/compare?a=before&b=after", "/experiments/no-such")
 SMALL = {"width": 400, "height": 800}
-
-
-def shown(page: Page, address: str) -> None:
-    page.goto(address)
-    expect(page.locator("main h1")).to_be_visible()
 
 
 def focused(page: Page) -> str:

@@ -82,6 +82,7 @@ async function show({ keep = false } = {}) {
     clearTimeout(slow);
   }
   draw();
+  setTimeout(keys.catchUp); // once what is gone on from has the focus
 }
 
 function isSamePage(one, other) {
@@ -129,15 +130,14 @@ function up() {
   router.go(above[above.length - 2][1], { focus: PAGES[route.page].focusAbove?.(data) ?? null });
 }
 
+function isLoading() {
+  return state.loading && state.data === null;
+}
+
 function actions() {
   const page = PAGES[state.route.page];
-  const everywhere = {
+  const always = {
     "?": () => document.getElementById("help")?.showModal(),
-    "/": () => {
-      const field = document.querySelector("main input[type=search]");
-      field?.focus();
-      field?.select();
-    },
     t: () => {
       theme.next();
       draw();
@@ -153,19 +153,27 @@ function actions() {
         event.target.blur();
       } else up();
     },
+  };
+  if (isLoading()) return always;
+  const onPages = {
+    "/": () => {
+      const field = document.querySelector("main input[type=search]");
+      field?.focus();
+      field?.select();
+    },
     j: () => keys.step("main tbody a.open", 1),
     k: () => keys.step("main tbody a.open", -1),
     n: () => document.querySelector("main a[rel=next]")?.click(),
     p: () => document.querySelector("main a[rel=prev]")?.click(),
   };
-  return { ...everywhere, ...(state.data !== null && page?.keys ? page.keys(state.route, state.data) : {}) };
+  return { ...always, ...onPages, ...(state.data !== null && page?.keys ? page.keys(state.route, state.data) : {}) };
 }
 
 theme.apply();
 history.scrollRestoration = "manual";
 document.body.append(helpDialog());
 router.followLinks();
-keys.listen(actions);
+keys.listen(actions, isLoading);
 addEventListener("went", (event) => moved(event.detail));
 addEventListener("popstate", () => moved({ back: true }));
 addEventListener("redraw", draw);

@@ -46,9 +46,13 @@ export const LISTED = [
 ];
 
 let waitingForSecond = false;
+const early = []; // a key that came before its page, and what was typed after it
 
-/** Call the action of each key that is pressed outside a field; `actions` gives the present page's by key. */
-export function listen(actions) {
+/**
+ * Call the action of each key that is pressed outside a field; `actions` gives the present page's by key. While that
+ * `isLoading`, keys without an action wait for `catchUp`.
+ */
+export function listen(actions, isLoading) {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.metaKey || event.ctrlKey || event.altKey) return;
     if (document.querySelector("dialog[open]") !== null) return; // its keys are the browser's
@@ -61,9 +65,27 @@ export function listen(actions) {
     const key = waitingForSecond ? `g ${event.key}` : event.key;
     waitingForSecond = event.key === "g" && !waitingForSecond;
     const action = actions()[key];
+    const waits = early.length > 0 || (isLoading() && action === undefined && !waitingForSecond);
+    if (waits && event.key.length === 1) {
+      if (!event.repeat) early.push(event.key);
+      event.preventDefault();
+      return;
+    }
     if (action === undefined) return;
     if (action(event) !== false) event.preventDefault();
   });
+}
+
+/** Press the keys that came while the page was loading, now that it is there. */
+export function catchUp() {
+  if (early.length > 0) waitingForSecond = false;
+  for (const key of early.splice(0)) {
+    const at = document.activeElement;
+    if (at.type === "search") {
+      at.setRangeText(key, at.selectionStart, at.selectionEnd, "end");
+      at.dispatchEvent(new Event("input", { bubbles: true }));
+    } else at.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  }
 }
 
 /** Move the focus by so many among the elements that a selector finds. */
