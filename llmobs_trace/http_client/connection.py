@@ -134,6 +134,10 @@ class Connection:
         self._client = None
         self._quiet.end()
 
+    def __del__(self) -> None:
+        # The loggers hold its filter, whoever forgot to close it.
+        self._quiet.end()
+
     def fit_to_print(self, text: str) -> str:
         """A server may repeat the keys in what it says, and may say more than a log line takes."""
         for key in self._keys:

@@ -428,8 +428,22 @@ def test_the_log_has_no_line_for_each_of_our_requests_and_all_of_others(
     thread.start()
     thread.join()
     assert {"httpx", "httpcore.connection", "httpcore.http11"} <= {record.name for record in caplog.records}
-    destination.close()
-    assert [name for name in ("httpx", "httpcore.http11") if logging.getLogger(name).filters] == []
+
+
+@pytest.mark.parametrize("end", ["close", "forget", "fork"])
+def test_the_log_is_as_it_was_once_a_connection_is_gone(receiver: Receiver, end: str) -> None:
+    destination = datadog(receiver)
+    names = ("httpx", "httpcore.http11")
+    before = [list(logging.getLogger(name).filters) for name in names]
+    destination.open()
+    assert all(logging.getLogger(name).filters[-1] is destination._connection._quiet for name in names)
+    if end == "close":
+        destination.close()
+    elif end == "fork":
+        destination.after_fork_in_child()
+    else:
+        del destination
+    assert [logging.getLogger(name).filters for name in names] == before
 
 
 def test_it_can_be_opened_again_after_close(receiver: Receiver, destination: DatadogDestination) -> None:
