@@ -55,6 +55,8 @@ __all__ = [
     "GateVerdict",
     "LLMObsTraceError",
     "Plan",
+    "RecordedExperiment",
+    "RecordedRow",
     "RecordedSpans",
     "Result",
     "ResultRow",
@@ -79,6 +81,7 @@ __all__ = [
     "instrument",
     "open_experiment",
     "propagate",
+    "read",
     "record_metric",
     "register_type",
     "shutdown",
@@ -99,6 +102,7 @@ if TYPE_CHECKING:
     from llmobs_trace.experiment.score import Score
     from llmobs_trace.experiment.steps import TaskError
     from llmobs_trace.model_calls.instrument import instrument, uninstrument
+    from llmobs_trace.reading import RecordedExperiment, RecordedRow, read
     from llmobs_trace.recorded import RecordedSpans
 else:
     # What only some programs need is loaded on first use; hidden from type checkers, which would allow any
@@ -110,6 +114,8 @@ else:
         "ExperimentInterrupted": "experiment.interrupted",
         "GateVerdict": "experiment.gate",
         "Plan": "experiment.plan",
+        "RecordedExperiment": "reading",
+        "RecordedRow": "reading",
         "RecordedSpans": "recorded",
         "Result": "experiment.result",
         "ResultRow": "experiment.result",
@@ -121,6 +127,7 @@ else:
         "at_most": "experiment.gate",
         "evaluator": "experiment.evaluators",
         "open_experiment": "experiment.open_experiment",
+        "read": "reading",
         "instrument": "model_calls.instrument",
         "uninstrument": "model_calls.instrument",
     }

@@ -82,7 +82,7 @@ TAGS: dict[str, OwnTag] = {
         "span",
         "one of `KINDS`",
         ("capture/span_record.py", "receiver/catalog/ddtrace.py"),
-        ("store/columns.py", "recorded.py"),
+        ("store/columns.py", "reading.py", "recorded.py"),
         is_reserved=True,
     ),
     ROW_TAG: OwnTag(

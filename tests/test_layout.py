@@ -54,6 +54,7 @@ ALLOWED: dict[str, set[str]] = {
     "model_calls": {"errors", "wire", "not_errors", "settings", "encode", "capture", "process"},
     "otel": {"capture", "process", "model_calls"},
     "recorded": {"wire"},
+    "reading": {"errors", "wire", "settings", "store"},
     "experiment": {
         *("errors", "wire", "directories", "settings", "encode", "capture", "journal", "store", "compare"),
         *("catalog", "pipeline", "process", "recorded"),
@@ -67,6 +68,7 @@ ALLOWED: dict[str, set[str]] = {
         "capture",
         "process",
         "model_calls",
+        "reading",
         "recorded",
         "experiment",
     },

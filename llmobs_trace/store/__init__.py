@@ -31,6 +31,7 @@
     amounts     the rows of an experiment → the time, tokens and money that they took
     prices      model calls whose cost nobody stated → what they cost, kept
     tabular     an experiment → columns and lines, one a row or one a span
+    column_types  the cells of a column → what it holds
 
 Nothing here imports `sqlite3` before a store is opened.
 """

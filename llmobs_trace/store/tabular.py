@@ -80,6 +80,9 @@ class Table(Struct, frozen=True):
 
     columns: list[str]
     lines: Iterator[list[Cell]]
+    # By label, the columns of its values and of what went wrong, if anything did.
+    values: dict[str, str]
+    errors: dict[str, str]
 
 
 class Label(Struct):
@@ -108,14 +111,14 @@ def rows(store: Store, experiment_id: str) -> Table:
     """A line for each row, with all that was measured in its tree."""
     labels = _labels(store, experiment_id, "AND in_row IS NOT NULL")
     calls = _of_calls(store, experiment_id, "AND in_row = key")
-    return Table(_names(_ROW_COLUMNS, calls, labels), _row_lines(store, experiment_id, calls, labels))
+    return _table(_ROW_COLUMNS, calls, labels, _row_lines(store, experiment_id, calls, labels))
 
 
 def spans(store: Store, experiment_id: str) -> Table:
     """A line for each span, with what was measured of it, by trace and by start."""
     labels = _labels(store, experiment_id, "")
     calls = _of_calls(store, experiment_id, "")
-    return Table(_names(_SPAN_COLUMNS, calls, labels), _span_lines(store, experiment_id, calls, labels))
+    return _table(_SPAN_COLUMNS, calls, labels, _span_lines(store, experiment_id, calls, labels))
 
 
 def in_no_row(store: Store, experiment_id: str) -> tuple[int, int]:
@@ -170,10 +173,12 @@ def _of_calls(store: Store, experiment_id: str, which: str) -> list[str]:
     return [name for name, is_there in zip(_OF_CALLS, [*there, cost, cost], strict=True) if is_there]
 
 
-def _names(columns: Sequence[str], calls: Sequence[str], labels: Sequence[Label]) -> list[str]:
+def _table(
+    columns: Sequence[str], calls: Sequence[str], labels: Sequence[Label], lines: Iterator[list[Cell]]
+) -> Table:
     """Labels' own names first: what stands beside one gives way to a label of the same name."""
-    fixed = [name for name in columns if name not in _OF_CALLS or name in calls]
-    taken = set(fixed)
+    names = [name for name in columns if name not in _OF_CALLS or name in calls]
+    taken = set(names)
 
     def name(wanted: str) -> str:
         while wanted in taken:
@@ -181,11 +186,15 @@ def _names(columns: Sequence[str], calls: Sequence[str], labels: Sequence[Label]
         taken.add(wanted)
         return wanted
 
-    values = [name(each.label) for each in labels]
-    names = fixed
-    for value, each in zip(values, labels, strict=True):
-        names += [value, *(name(f"{value}.{what}") for what, _ in each.beside())]
-    return names
+    values = {each.label: name(each.label) for each in labels}
+    errors: dict[str, str] = {}
+    for each in labels:
+        value = values[each.label]
+        beside = {what: name(f"{value}.{what}") for what, _ in each.beside()}
+        names += [value, *beside.values()]
+        if each.has_errors:
+            errors[each.label] = beside["error"]
+    return Table(names, lines, values, errors)
 
 
 # --- Lines --------------------------------------------------------------------------------------------------

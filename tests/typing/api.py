@@ -20,6 +20,8 @@ from llmobs_trace import (
     Dataset,
     DeliveryStats,
     LLMObsTraceError,
+    RecordedExperiment,
+    RecordedRow,
     RecordedSpans,
     Span,
     SpanBlock,
@@ -32,6 +34,7 @@ from llmobs_trace import (
     inject,
     open_experiment,
     propagate,
+    read,
     record_metric,
     register_type,
     shutdown,
@@ -403,6 +406,16 @@ def tests(llmobs_spans: RecordedSpans) -> None:
     assert_type([span.kind for span in llmobs_spans], list[str])
     assert_type([metric.label for metric in llmobs_spans.metrics], list[str])
     llmobs_spans.named(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def reading_back() -> None:
+    found = read()
+    assert_type(found, RecordedExperiment)
+    assert_type(found.rows, list[RecordedRow])
+    assert_type(found.rows[0].scores, dict[str, Any])
+    assert_type(found.spans, list[dict[str, Any]])
+    read("quiz", database=Path("a.db"))
+    read(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def package() -> None:
