@@ -114,7 +114,7 @@ COMMANDS: Final[dict[str, tuple[Callable[[], Command], str]]] = {
     "experiments": (_experiments, "list the experiments in the local store"),
     "show": (_show, "show one experiment: rows as trees, metrics, errors"),
     "compare": (_compare, "judge one experiment against another, row by row"),
-    "export": (_export, "write one experiment as JSON lines, request bodies, CSV or pages"),
+    "export": (_export, "write one experiment as JSON lines, request bodies, tables or pages"),
     "serve": (_serve, "receive experiments as the endpoint does, and show them in a browser"),
     "publish": (_publish, "send an experiment of the local store to Datadog"),
     "reconcile": (_reconcile, "compare an experiment with what Datadog has of it"),

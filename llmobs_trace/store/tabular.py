@@ -109,14 +109,14 @@ class Label(Struct):
 
 def rows(store: Store, experiment_id: str) -> Table:
     """A line for each row, with all that was measured in its tree."""
-    labels = _labels(store, experiment_id, "AND in_row IS NOT NULL")
+    labels = _labels(store, experiment_id, "AND in_row IS NOT NULL", "in_row")
     calls = _of_calls(store, experiment_id, "AND in_row = key")
     return _table(_ROW_COLUMNS, calls, labels, _row_lines(store, experiment_id, calls, labels))
 
 
 def spans(store: Store, experiment_id: str) -> Table:
     """A line for each span, with what was measured of it, by trace and by start."""
-    labels = _labels(store, experiment_id, "")
+    labels = _labels(store, experiment_id, "", "span_id")
     calls = _of_calls(store, experiment_id, "")
     return _table(_SPAN_COLUMNS, calls, labels, _span_lines(store, experiment_id, calls, labels))
 
@@ -147,7 +147,8 @@ def _reason_of(event: bytes) -> str | None:
     return text_of_string(_reason.decode(event).reasoning)
 
 
-def _labels(store: Store, experiment_id: str, which: str) -> list[Label]:
+def _labels(store: Store, experiment_id: str, which: str, line: str) -> list[Label]:
+    """Those of the metrics that have a line; the column `line` says which."""
     found: dict[str, Label] = {}
     query = (
         "SELECT label, score_value IS NOT NULL, failed, assessment IS NOT NULL, not_applicable,"
@@ -161,6 +162,13 @@ def _labels(store: Store, experiment_id: str, which: str) -> list[Label]:
         each.has_assessments |= bool(assessed)
         each.has_not_applicable |= bool(not_applicable)
         each.has_reasons = each.has_reasons or bool(_reason_of(event))
+    disagreeing = (
+        "SELECT DISTINCT label FROM (SELECT label FROM metric WHERE experiment ="
+        f" (SELECT key FROM experiment WHERE id = ?) {which} GROUP BY label, {line}"
+        " HAVING min(boolean_value) < max(boolean_value))"
+    )
+    for (label,) in store.select(disagreeing, (experiment_id,)):
+        found[label].has_numbers = True  # the mean of truth values is a number, and so is all in its column
     return [found[label] for label in sorted(found)]
 
 

@@ -17,21 +17,25 @@ from typing import Final
 import msgspec
 
 from llmobs_trace.cli.command_line.arguments import add_database, add_experiment, add_format, examples
-from llmobs_trace.cli.command_line.exits import DONE, NO, Refusal
+from llmobs_trace.cli.command_line.exits import DONE, MISUSE, NO, Refusal
 from llmobs_trace.cli.command_line.stores import reading
 from llmobs_trace.cli.export.cells import shown
 from llmobs_trace.cli.export.page import page
+from llmobs_trace.cli.export.parquet import parquet
 from llmobs_trace.cli.terminal import units
 from llmobs_trace.cli.terminal.screen import Screen
 from llmobs_trace.deliver.batch import ENVELOPE_BYTES, Batch
 from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS
 from llmobs_trace.store import queries, tabular
+from llmobs_trace.store.queries import Experiment
 from llmobs_trace.store.store import Store
 from llmobs_trace.store.tabular import Cell, Table
 
 # Of a request body, as delivery's by default. An event that alone is larger has a body of its own.
 _BODY_BYTES: Final = 4 << 20
 _CHUNK_BYTES: Final = 1 << 16
+# The formats of a line a row.
+_OF_ROWS: Final = ("csv", "parquet")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +59,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             " text that a spreadsheet would run gets a ' before it",
         ),
         (
+            "llmobs-trace export latest --format parquet --output rows.parquet",
+            "the same lines and columns, numbers as numbers; needs llmobs-trace[parquet]",
+        ),
+        (
             "llmobs-trace export latest --format html --output experiment.html",
             "the viewer's pages of it as one file, to open or to send; it holds all that was recorded",
         ),
@@ -66,30 +74,45 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         experiment = queries.find_experiment(store, arguments.experiment)
         pieces = _WRITERS[arguments.format](store, experiment.id)
         if arguments.output in (None, "-"):
+            if arguments.format == "parquet" and screen.columns is not None:
+                raise Refusal("a terminal can't show Parquet: name a file with --output", MISUSE)
             for chunk in _chunks(pieces):
                 screen.data(chunk)
         else:
-            total = {
-                "jsonl": experiment.spans + experiment.metrics,
-                "csv": experiment.rows + 1,
-                "csv-spans": experiment.spans + 1,
-            }
-            watched = screen.progress(pieces, total.get(arguments.format), "written")
-            _write_file(Path(arguments.output), watched)
+            size = _write_file(Path(arguments.output), _watched(pieces, experiment, arguments.format, screen))
             rows = units.counted(experiment.rows, "row")
             all_of_it = (
                 f"{units.counted(experiment.spans, 'span')} and {units.counted(experiment.metrics, 'metric')}"
             )
-            written = rows if arguments.format == "csv" else all_of_it
-            screen.say(f"wrote {written} of {experiment.id} to {arguments.output}")
-        if arguments.format in ("csv", "csv-spans"):
+            written = rows if arguments.format in _OF_ROWS else all_of_it
+            screen.say(f"wrote {written} of {experiment.id} to {arguments.output}, {units.size(size)}")
+        if arguments.format in (*_OF_ROWS, "csv-spans"):
             _say_what_is_left_out(store, experiment.id, arguments.format, screen)
     return DONE
 
 
+def _watched(pieces: Iterable[bytes], experiment: Experiment, form: str, screen: Screen) -> Iterable[bytes]:
+    """The pieces, while a terminal is shown how many and how large they are."""
+    total = {
+        "jsonl": experiment.spans + experiment.metrics,
+        "csv": experiment.rows + 1,
+        "parquet": experiment.rows,
+        "csv-spans": experiment.spans + 1,
+    }.get(form)
+    size_bytes = 0
+
+    def measured() -> Iterator[bytes]:
+        nonlocal size_bytes
+        for piece in pieces:
+            size_bytes += len(piece)
+            yield piece
+
+    return screen.progress(measured(), total, lambda: f"{units.size(size_bytes)} written")
+
+
 def _say_what_is_left_out(store: Store, experiment_id: str, form: str, screen: Screen) -> None:
     """A table has no line for some of what was recorded; `jsonl` has everything."""
-    if form == "csv":
+    if form in _OF_ROWS:
         spans, metrics = tabular.in_no_row(store, experiment_id)
         if spans or metrics:
             screen.say(
@@ -170,6 +193,7 @@ _WRITERS: Final[dict[str, Callable[[Store, str], Iterator[bytes]]]] = {
     "events": _events,
     "csv": lambda store, experiment_id: _table(tabular.rows(store, experiment_id)),
     "csv-spans": lambda store, experiment_id: _table(tabular.spans(store, experiment_id)),
+    "parquet": parquet,
     "html": page,
 }
 
@@ -188,22 +212,21 @@ def _chunks(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield bytes(waiting)
 
 
-def _write_file(path: Path, pieces: Iterable[bytes]) -> None:
+def _write_file(path: Path, pieces: Iterable[bytes]) -> int:
+    """How many bytes it is."""
     if path.is_dir():
         raise Refusal(f"can't write {path}: it is a directory; name a file in it", NO)
     if path.exists() and not path.is_file():
         # A device or a named pipe is written to, not replaced.
         with path.open("wb") as file:
-            for chunk in _chunks(pieces):
-                file.write(chunk)
-        return
+            return sum(file.write(chunk) for chunk in _chunks(pieces))
     target = path.resolve()  # through a symbolic link rather than in its place
     unfinished = target.with_name(f".{target.name[:100]}.{os.getpid()}-{os.urandom(4).hex()}")
     try:
         with unfinished.open("xb") as file:
-            for chunk in _chunks(pieces):
-                file.write(chunk)
+            size_bytes = sum(file.write(chunk) for chunk in _chunks(pieces))
         unfinished.replace(target)
+        return size_bytes
     except BaseException as error:
         with suppress(OSError):
             unfinished.unlink()

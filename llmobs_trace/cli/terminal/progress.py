@@ -21,12 +21,15 @@ _ERASE: Final = "\r\x1b[K"
 def watched(
     items: Iterable[_Item],
     total: int | None,
-    what: str,
+    what: str | Callable[[], str],
     stream: TextIO,
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[_Item]:
-    """The items, while `stream` says how many of `total` there have been; None where that isn't known."""
+    """The items, while `stream` says how many of `total` there have been; None where that isn't known.
+
+    `what` they are stands after that; where it is asked for, by a call, it tells more than their number.
+    """
     began = clock()
     shown = began + _PATIENCE_SECONDS - _PAUSE_SECONDS
     is_shown = False
@@ -35,7 +38,7 @@ def watched(
             now = clock()
             if now - shown >= _PAUSE_SECONDS:
                 shown, is_shown = now, True
-                stream.write(f"{_ERASE}{_bar(count, total)} {what}")
+                stream.write(f"{_ERASE}{_line(count, total, what)}")
                 stream.flush()
             yield item
     finally:
@@ -44,8 +47,13 @@ def watched(
             stream.flush()
 
 
-def _bar(count: int, total: int | None) -> str:
-    if not total:
-        return f"{count:,}"
+def _line(count: int, total: int | None, what: str | Callable[[], str]) -> str:
+    said = what if isinstance(what, str) else what()
+    if total:
+        return f"{_bar(count, total)} {said}"
+    return f"{count:,} {said}" if isinstance(what, str) else said
+
+
+def _bar(count: int, total: int) -> str:
     filled = min(_BAR, _BAR * count // total)
     return f"[{'#' * filled}{'.' * (_BAR - filled)}] {count:,}/{total:,}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TextIO, TypeVar
 
 from llmobs_trace.cli.terminal.progress import watched
@@ -99,7 +99,9 @@ class Screen:
             self._err.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
             self._err.flush()
 
-    def progress(self, items: Iterable[_Item], total: int | None, what: str) -> Iterable[_Item]:
+    def progress(
+        self, items: Iterable[_Item], total: int | None, what: str | Callable[[], str]
+    ) -> Iterable[_Item]:
         """The items, with a bar on a terminal's stderr where they take a while; none in a pipe or a file."""
         if self._err is None or not self._err.isatty() or self._dumb:
             return items

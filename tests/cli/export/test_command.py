@@ -19,6 +19,7 @@ from support.wire_schema import load_official, load_strict
 
 from llmobs_trace.cli import main
 from llmobs_trace.cli.export import command as export
+from llmobs_trace.cli.terminal import units
 from llmobs_trace.store import queries
 from llmobs_trace.store.store import Store
 
@@ -267,7 +268,7 @@ def test_a_file_is_written_whole_and_said_so_on_stderr(run: RunCommand, tmp_path
     output.write_text("what was there")
     code, out, err = run("export", "latest", "--format", "jsonl", "--output", str(output))
     assert (code, out) == (0, "")
-    assert err == f"wrote 5 spans and 4 metrics of e-new to {output}\n"
+    assert err == (f"wrote 5 spans and 4 metrics of e-new to {output}, {units.size(output.stat().st_size)}\n")
     assert output.read_text() == run("export", "latest", "--format", "jsonl", "--output", "-").out
     umask = os.umask(0)
     os.umask(umask)

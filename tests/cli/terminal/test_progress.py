@@ -45,6 +45,15 @@ def test_it_is_gone_also_where_the_work_fails() -> None:
     assert out.getvalue() == "\r\x1b[K0 lines\r\x1b[K"
 
 
+def test_what_tells_its_size_tells_it_beside_the_bar_or_alone() -> None:
+    out = io.StringIO()
+    list(watched("ab", 2, lambda: "3 bytes written", out, clock=ticking(1.0)))
+    list(watched("a", None, lambda: "3 bytes written", out, clock=ticking(1.0)))
+    drawn = out.getvalue().split("\r\x1b[K")
+    assert drawn[2] == "[###############...............] 1/2 3 bytes written"
+    assert drawn[4] == "3 bytes written"
+
+
 def test_pipes_and_dumb_terminals_get_none(
     terminal: Callable[..., tuple[Screen, io.StringIO]], pipe: Screen
 ) -> None:
