@@ -100,6 +100,10 @@ COMMANDS_ALLOWED: dict[str, set[str]] = {
             "manual",
             "publish",
             "reconcile",
+            "rename",
+            "note",
+            "delete",
+            "prune",
         )
     },
     "demo": {"terminal", "command_line", "show"},

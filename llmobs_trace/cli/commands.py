@@ -94,6 +94,30 @@ def _reconcile() -> Command:
     return reconcile
 
 
+def _rename() -> Command:
+    from llmobs_trace.cli import rename
+
+    return rename
+
+
+def _note() -> Command:
+    from llmobs_trace.cli import note
+
+    return note
+
+
+def _delete() -> Command:
+    from llmobs_trace.cli import delete
+
+    return delete
+
+
+def _prune() -> Command:
+    from llmobs_trace.cli import prune
+
+    return prune
+
+
 def _doctor() -> Command:
     from llmobs_trace.cli.doctor import command
 
@@ -118,6 +142,10 @@ COMMANDS: Final[dict[str, tuple[Callable[[], Command], str]]] = {
     "serve": (_serve, "receive experiments as the endpoint does, and show them in a browser"),
     "publish": (_publish, "send an experiment of the local store to Datadog"),
     "reconcile": (_reconcile, "compare an experiment with what Datadog has of it"),
+    "rename": (_rename, "give an experiment in the local store another name"),
+    "note": (_note, "write a note on an experiment in the local store"),
+    "delete": (_delete, "delete experiments from the local store"),
+    "prune": (_prune, "delete experiments of which nothing came for a long time"),
     "resend": (_resend, "deliver what ended processes left behind"),
     "doctor": (_doctor, "check the set-up without sending data, and whether all arrived"),
     "manual": (_manual, "show a page of the manual, or the list of them"),

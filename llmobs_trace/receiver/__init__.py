@@ -14,6 +14,7 @@ endpoint   a whole request of the endpoint → its answer
 questions  what `llmobs-trace doctor` asks → its answer
 pages      a request of the viewer → its answer
 pricing    what model calls cost of the experiments that somebody looks at
+expiry     what somebody deleted long ago, removed for good
 budget     how much of all bodies is held at once
 limits     how long and how much, as data
 incoming   one connection's bytes → heads and bodies, each in time

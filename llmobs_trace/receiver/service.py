@@ -18,7 +18,7 @@ from typing import Final, TypeVar
 
 from msgspec import Struct, structs
 
-from llmobs_trace.receiver import endpoint, pages, questions
+from llmobs_trace.receiver import endpoint, expiry, pages, questions
 from llmobs_trace.receiver.access import Access
 from llmobs_trace.receiver.catalog import endpoint as catalog
 from llmobs_trace.receiver.catalog import routes
@@ -77,6 +77,7 @@ class StoreService:
         self._to_write = ThreadPoolExecutor(_WRITERS, "llmobs-trace-writer")
         self._to_read = ThreadPoolExecutor(_READERS, "llmobs-trace-reader")
         self._pricing = Pricing(self._store, self._to_write)
+        expiry.begin(self._store, self._to_write)
 
     def refuse(self, head: Head) -> Reply | None:
         refusal = self._access.refuses_host(head)

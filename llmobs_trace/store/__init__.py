@@ -24,6 +24,8 @@
     records     their rows by version
     publications  where else an experiment was sent
     made_experiments  experiments by name, and how far each is
+    by_hand     what a person calls an experiment, and writes of it
+    removal     deleting experiments, so that it can be undone or for good
     queries     what the command line asks of it
     paged_events  an experiment's events as they came, page by page
     forest      the spans of a trace → trees

@@ -30,7 +30,7 @@ class Experiment(Struct, frozen=True):
     """One experiment, counted; without what was recorded in attempts that were cut off, or still run."""
 
     id: str
-    name: str | None
+    name: str | None  # what a person calls it, else the last that a program said
     created_ns: int  # when the store first saw it, since the Unix epoch
     started_ns: int | None  # its first span's start; None without spans
     active_ns: int  # its last span's start, or `created_ns`: `latest` goes by this
@@ -51,6 +51,7 @@ class Experiment(Struct, frozen=True):
     error: str | None = None  # why its run failed, or how many of its rows did
     description: str | None = None
     config: Raw | None = None
+    note: str | None = None  # what a person wrote of it
 
     @property
     def began_ns(self) -> int:
@@ -143,6 +144,7 @@ _MADE = (
 )
 _ACTIVE = "coalesce(active_ns, created_ns)"
 _THERE = "WHERE e.deleted_ns IS NULL"
+_NAME = "coalesce(e.given_name, e.name)"
 _LATEST_FIRST = f"ORDER BY {_ACTIVE} DESC, key DESC"
 
 
@@ -164,7 +166,7 @@ def find_experiment(store: Store, text: str) -> Experiment:
         return _nth_latest(store, int(before[1] or 0))
     begins = f"{_THERE} AND substr(e.id, 1, length(?)) = ?"
     found = list(_experiments(store, begins, (text, text))) if text else []
-    named = f"WHERE e.key = (SELECT key FROM experiment e {_THERE} AND name = ? {_LATEST_FIRST} LIMIT 1)"
+    named = f"WHERE e.key = (SELECT key FROM experiment e {_THERE} AND {_NAME} = ? {_LATEST_FIRST} LIMIT 1)"
     found += (other for other in _experiments(store, named, (text,)) if other not in found)
     if len(found) == 1:
         return found[0]
@@ -260,12 +262,12 @@ def homeless_metrics(store: Store, experiment_id: str) -> Iterator[StoredMetric]
 
 def _experiments(store: Store, where: str, parameters: tuple[str, ...] = ()) -> Iterator[Experiment]:
     query = (
-        f"SELECT e.key, id, name, created_ns, began_ns, {_ACTIVE}, rows,"
+        f"SELECT e.key, id, {_NAME}, created_ns, began_ns, {_ACTIVE}, rows,"
         f" spans - (SELECT count(*) {_CUT_OFF}),"
         f" errors - (SELECT count(*) {_CUT_OFF} AND s.status = 'error'),"
         f" metrics - (SELECT count(*) {CUT_OFF_METRICS}),"
         f" failed_metrics - (SELECT count(*) {CUT_OFF_METRICS} AND m.failed),"
-        f" {_REPEATS}, e.status, {_LEFT}, {_MADE} FROM experiment e {where} ORDER BY e.key DESC"
+        f" {_REPEATS}, e.status, {_LEFT}, {_MADE}, e.note FROM experiment e {where} ORDER BY e.key DESC"
     )
     for found in store.select(query, parameters):
         scopes = list(
@@ -273,9 +275,9 @@ def _experiments(store: Store, where: str, parameters: tuple[str, ...] = ()) -> 
         )
         projects = sorted({project for project, _ in scopes})
         datasets = sorted({dataset for _, dataset in scopes})
-        *counted, config = found[1:]
+        *counted, config, note = found[1:]
         raw = None if config is None else Raw(config)
-        columns: tuple[Any, ...] = (*counted[:10], projects, datasets, *counted[10:], raw)
+        columns: tuple[Any, ...] = (*counted[:10], projects, datasets, *counted[10:], raw, note)
         yield Experiment(*columns)
 
 

@@ -7,7 +7,8 @@ refused, unchanged.
     experiment ─┬─< scope                   the projects and datasets its spans named
                 ├─< span ─── span_event     one a span id; its event apart: spans are gone through fast
                 ├─< metric                  one a distinct metric
-                └─< label                   sums over the metrics of a label and type
+                ├─< label                   sums over the metrics of a label and type
+                └─< earlier_mark            what a person said of a row before they said otherwise
     search                                  the words of all rows, where SQLite has FTS5
     state                                   one line: how often the file changed, how far `search` has got
 
@@ -30,7 +31,7 @@ from typing import TYPE_CHECKING, Final
 
 from llmobs_trace.errors import StoreError
 from llmobs_trace.store import catalog_tables
-from llmobs_trace.store.views import VIEWS, VIEWS_5, VIEWS_7
+from llmobs_trace.store.views import VIEWS, VIEWS_5, VIEWS_7, VIEWS_9
 
 if TYPE_CHECKING:
     import sqlite3
@@ -267,6 +268,26 @@ CREATE TABLE publication (
     PRIMARY KEY (experiment, destination)
 ) WITHOUT ROWID"""
 
+# --- Version 9: what people say -----------------------------------------------------------------------------
+
+_BY_HAND: Final = (
+    "ALTER TABLE experiment ADD COLUMN given_name TEXT",  # by a person: `name` is what programs say
+    "ALTER TABLE experiment ADD COLUMN note TEXT",
+    # How many marks later ones took the place of: that changes what is said, and no count of events.
+    "ALTER TABLE experiment ADD COLUMN replaced INTEGER NOT NULL DEFAULT 0",
+)
+
+# The latest mark of a span and label is in `metric`, and counts; those before it are kept here.
+_EARLIER_MARK: Final = """
+CREATE TABLE earlier_mark (
+    key          INTEGER PRIMARY KEY,       -- in the order in which they were replaced
+    experiment   INTEGER NOT NULL REFERENCES experiment(key),
+    span_id      TEXT NOT NULL,
+    label        TEXT NOT NULL,
+    replaced_ns  INTEGER NOT NULL,          -- since the Unix epoch
+    event        TEXT NOT NULL              -- the metric, JSON
+)"""
+
 # Never edit an entry that was released: append one.
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -366,6 +387,12 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     catalog_tables.MIGRATION,
     (*_OF_REPEATS, *VIEWS_7),
     (_PUBLICATION,),
+    (
+        *_BY_HAND,
+        _EARLIER_MARK,
+        "CREATE INDEX earlier_mark_by_span ON earlier_mark (experiment, span_id)",
+        *VIEWS_9,
+    ),
 )
 # The migrations after which the events of the old tables must be added to the new ones.
 REFILLED: Final = frozenset({2})

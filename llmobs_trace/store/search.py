@@ -79,7 +79,29 @@ def catch_up(connection: sqlite3.Connection) -> bool:
         # The keys in between are of nothing.
         connection.execute("UPDATE state SET searched = ?", (found[0][0] - 1,))
         add(connection, ((*span, span_columns(event)[0].text) for *span, event in found))
-    return len(found) == _AT_ONCE
+    if len(found) == _AT_ONCE:
+        return True
+    # Of the keys up to there, those that are lacking were of spans that are deleted.
+    connection.execute("UPDATE state SET searched = max(searched, spans_read)")
+    return False
+
+
+def forget(connection: sqlite3.Connection) -> bool:
+    """Begin the index anew where most of it is of spans that were deleted; whether it did.
+
+    Without the text that an entry is of, it can't be taken out alone: its words lead nowhere till then.
+    """
+    if not has_fts5(connection) or not _is_there(connection):
+        return False
+    entries, gone = connection.execute(
+        "SELECT count(*), total(NOT EXISTS (SELECT 1 FROM span WHERE key = d.id)) FROM search_docsize d"
+    ).fetchone()
+    if gone * 2 <= entries:
+        return False
+    connection.execute("DROP TABLE search")
+    connection.execute(_TABLE)
+    connection.execute("UPDATE state SET searched = 0")
+    return True
 
 
 def lags(connection: sqlite3.Connection) -> bool:

@@ -77,10 +77,23 @@ SELECT e.id, e.name, datetime(e.created_ns / 1000000000, 'unixepoch') AS created
 FROM experiment e LEFT JOIN project p ON p.key = e.project LEFT JOIN dataset d ON d.key = e.dataset
 WHERE e.deleted_ns IS NULL"""
 
+# As people call them; what was deleted is in no view.
+_THERE: Final = "e.deleted_ns IS NULL"
+_EXPERIMENTS_9: Final = _EXPERIMENTS_6.replace(
+    "e.name,", "coalesce(e.given_name, e.name) AS name,", 1
+).replace("e.run_count\n", "e.run_count, e.note\n")
+_SPANS_9: Final = f"{_SPANS_7}\nWHERE {_THERE}"
+_METRICS_9: Final = f"{_METRICS_7}\nWHERE {_THERE}"
+_SCORES_9: Final = _SCORES_7.replace(" GROUP BY", f" WHERE {_THERE} GROUP BY")
+
 VIEWS: Final = (_EXPERIMENTS, _SPANS, _ROWS, _METRICS, _SCORES)
 VIEWS_5: Final = ("DROP VIEW experiment_rows", "DROP VIEW spans", _SPANS_5, _ROWS)
 VIEWS_6: Final = ("DROP VIEW experiments", _EXPERIMENTS_6)
 VIEWS_7: Final = (
     *(f"DROP VIEW {view}" for view in ("experiment_rows", "spans", "metrics", "scores")),
     *(_SPANS_7, _ROWS, _METRICS_7, _SCORES_7),
+)
+VIEWS_9: Final = (
+    *(f"DROP VIEW {view}" for view in ("experiments", "experiment_rows", "spans", "metrics", "scores")),
+    *(_EXPERIMENTS_9, _SPANS_9, _ROWS, _METRICS_9, _SCORES_9),
 )

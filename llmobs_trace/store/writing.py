@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _KNOWN_SPANS: Final = "SELECT span_id FROM span WHERE experiment = ? AND span_id IN (ids)"
 _KNOWN_METRICS: Final = "SELECT digest FROM metric WHERE experiment = ? AND digest IN (ids)"
+# Of what is there or was: a key is not given again, since words of what was deleted are filed under it.
+_LAST_SPAN: Final = "SELECT max(coalesce((SELECT max(key) FROM span), 0), spans_read, searched) FROM state"
+_LAST_METRIC: Final = "SELECT max(coalesce((SELECT max(key) FROM metric), 0), metrics_read) FROM state"
 
 
 def write(
@@ -36,6 +39,10 @@ def write(
         )
         write_events(connection, experiment, spans, metrics)
     if connection.total_changes != before:
+        # What somebody deleted comes back with what is new of it: nothing is taken and not shown.
+        connection.execute(
+            "UPDATE experiment SET deleted_ns = NULL WHERE key = ? AND deleted_ns IS NOT NULL", (experiment,)
+        )
         connection.execute("UPDATE state SET revision = revision + 1")
 
 
@@ -80,7 +87,7 @@ def _new_spans(
         by_id.setdefault(span.span_id, span)
     for (span_id,) in lookup(connection, _KNOWN_SPANS, experiment, list(by_id)):
         del by_id[span_id]
-    (last,) = connection.execute("SELECT coalesce(max(key), 0) FROM span").fetchone()
+    (last,) = connection.execute(_LAST_SPAN).fetchone()
     return dict(enumerate(by_id.values(), last + 1))
 
 
@@ -122,7 +129,7 @@ def _new_metrics(
 
 def _write_metrics(connection: sqlite3.Connection, experiment: int, metrics: list[MetricColumns]) -> None:
     rows = placing.rows_of_metrics(connection, experiment, metrics)
-    (last,) = connection.execute("SELECT coalesce(max(key), 0) FROM metric").fetchone()
+    (last,) = connection.execute(_LAST_METRIC).fetchone()
     connection.executemany(
         "INSERT INTO metric (key, experiment, in_row, digest, span_id, label, metric_type, timestamp_ms,"
         " score_value, categorical_value, boolean_value, assessment, error_message, failed, not_applicable,"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from llmobs_trace.settings.config import find_database
 from llmobs_trace.settings.options import BY_NAME
 from llmobs_trace.settings.places import not_ours, working_database
 from llmobs_trace.store import prices, queries
+from llmobs_trace.store.queries import Experiment
 from llmobs_trace.store.store import Store
 
 
@@ -54,6 +55,13 @@ def reading(arguments: argparse.Namespace, screen: Screen, *asked: str) -> Itera
             _price(store, each, screen)
         with store.snapshot():
             yield store
+
+
+def found_of(arguments: argparse.Namespace, screen: Screen, asked: Sequence[str]) -> list[Experiment]:
+    """The experiments that are asked for, each once."""
+    with reading(arguments, screen) as store:
+        found = [queries.find_experiment(store, each) for each in asked]
+    return list({each.id: each for each in found}.values())
 
 
 def _price(store: Store, asked: str, screen: Screen) -> None:
