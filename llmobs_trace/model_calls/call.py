@@ -27,6 +27,7 @@ from llmobs_trace.wire import COST_TAG, EXHAUSTED_TAG, FIRST_ITEM_TAG
 
 _OPTIONS: Final[dict[Operation, SpanOptions]] = {
     "chat": SpanOptions(kind="llm"),
+    "text_completion": SpanOptions(kind="llm"),
     "embeddings": SpanOptions(kind="embedding"),
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
-Operation = Literal["chat", "embeddings"]
+Operation = Literal["chat", "text_completion", "embeddings"]
 
 
 class Asked(NamedTuple):

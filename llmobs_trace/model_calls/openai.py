@@ -1,5 +1,5 @@
-"""Reads OpenAI's chat completions, responses and embeddings, and names what of its client is wrapped. Any
-thread.
+"""Reads OpenAI's chat completions, responses, older completions and embeddings, and names what of its client
+is wrapped. Any thread.
 
 Other providers that speak the protocol are read the same: what they add (a price, a text of reasoning) is
 looked for by its name.
@@ -302,6 +302,47 @@ def is_usage_alone(chunk: Any) -> bool:
     return not read(chunk, "choices") and read(chunk, "usage") is not None
 
 
+# --- older completions --------------------------------------------------------------------------------------
+
+
+class TextCompletions(ChatCompletions):
+    """`POST /completions`, of a text by a text: a chat of one message."""
+
+    operation: Operation = "text_completion"
+
+    def asked(self, arguments: Mapping[str, Any]) -> Asked:
+        given = parameters(arguments, "model")
+        # Several prompts, or tokens, are no message, and stay as they were given.
+        if isinstance(given.get("prompt"), str):
+            given = {"messages": [message("user", given.pop("prompt"))], **given}
+        return Asked(arguments.get("model"), "openai", given)
+
+    def answered(self, response: Any) -> Answered:
+        return super().answered(_as_chat(response, "message"))
+
+    def fold(self) -> Fold:
+        return TextFold()
+
+
+class TextFold(ChatFold):
+    """The chunks of a streamed one."""
+
+    def add(self, chunk: Any) -> None:
+        super().add(_as_chat(chunk, "delta"))
+
+
+def _as_chat(told: Any, where: str) -> dict[str, Any]:
+    """A completion or a chunk of it, with each choice's text where a chat's has it."""
+    its = dict(said(told))
+    if "choices" in its:
+        choices = [dict(said(choice)) for choice in listed(its["choices"])]
+        its["choices"] = [
+            {**choice, where: {"role": "assistant", "content": choice.pop("text", None)}}
+            for choice in choices
+        ]
+    return its
+
+
 # --- embeddings ---------------------------------------------------------------------------------------------
 
 
@@ -337,11 +378,13 @@ def _dimensions(vector: Any) -> int | None:
 
 DIALECTS: Final[dict[str, Dialect]] = {
     "/chat/completions": ChatCompletions(),
+    "/completions": TextCompletions(),
     "/responses": Responses(),
     "/embeddings": Embeddings(),
 }
 # Responses always say their usage.
-USAGE: Final = {"/chat/completions": ({"stream_options": {"include_usage": True}}, is_usage_alone)}
+_ASKING_FOR_USAGE: Final = ({"stream_options": {"include_usage": True}}, is_usage_alone)
+USAGE: Final = {"/chat/completions": _ASKING_FOR_USAGE, "/completions": _ASKING_FOR_USAGE}
 REQUESTS: Final = Requests(CLIENT, DIALECTS, provider_of, USAGE)
 CLIENT.places = (
     Place("openai._base_client", "SyncAPIClient.request", lambda its: wrapped(its, REQUESTS)),

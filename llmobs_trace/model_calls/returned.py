@@ -39,6 +39,7 @@ class Chunks(NamedTuple):
 
 KNOWN: Final = (
     Chunks("openai.types.chat", "ChatCompletionChunk", openai.ChatFold, "openai"),
+    Chunks("openai.types.completion", "Completion", openai.TextFold, "openai"),
     Chunks("openai.types.responses", "Event", responses.ResponsesFold, "openai"),
     Chunks("anthropic.types", "Event", anthropic.Messages().fold, anthropic.PROVIDER),
     Chunks("anthropic.lib.streaming", "Event", anthropic.Messages().fold, anthropic.PROVIDER),

@@ -263,6 +263,44 @@ def test_of_embeddings_their_number_and_dimensions_are_recorded(
     }
 
 
+def test_an_older_completion_is_a_chat_of_one_message(
+    client: openai.OpenAI, server: ModelServer, llmobs_spans: RecordedSpans
+) -> None:
+    asked: dict[str, Any] = {"model": "gpt-3.5-turbo-instruct", "prompt": "2+2=", "max_tokens": 5}
+    whole, (first, last) = (
+        says.completion(" 4."),
+        (says.completion(" 4", usage=None), says.completion(".")),
+    )
+    server.will(of_json(whole), of_json(whole), events(first, last), events(first, last))
+
+    @experiment_span
+    def chunks() -> Any:
+        yield from client.completions.create(**asked, stream=True)
+
+    client.completions.create(**asked)
+    client.completions.with_raw_response.create(**asked)
+    for _ in client.completions.create(**asked, stream=True):
+        pass
+    assert [*chunks()][-1].choices[0].text == "."
+    *calls, decorated = llmobs_spans
+    for call in calls:
+        assert (call.name, call.kind) == ("text_completion gpt-3.5-turbo-instruct", "llm")
+        assert call.input["messages"] == [{"role": "user", "content": "2+2="}]
+        assert (call.output, call.input["max_tokens"]) == ({"role": "assistant", "content": " 4."}, 5)
+        assert own_tags(call) == TAGS
+    assert (len(calls), decorated.output) == (4, calls[0].output)
+
+
+def test_several_prompts_stay_as_they_were_given(
+    client: openai.OpenAI, server: ModelServer, llmobs_spans: RecordedSpans
+) -> None:
+    server.will(of_json(says.completion("4", "6")))
+    client.completions.create(model="gpt-3.5-turbo-instruct", prompt=["2+2=", "3+3="])
+    call = only(llmobs_spans)
+    assert call.input == {"prompt": ["2+2=", "3+3="]}
+    assert call.output == [{"role": "assistant", "content": text} for text in ("4", "6")]
+
+
 def test_azure_s_model_is_azure_s(server: ModelServer, llmobs_spans: RecordedSpans) -> None:
     server.will(says.chat({"content": "4"}))
     client = openai.AzureOpenAI(azure_endpoint=server.url, api_key="sk-canary-1", api_version="2024-10-21")

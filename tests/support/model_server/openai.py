@@ -52,6 +52,16 @@ def chat_stream(texts: Iterable[str], *, finish: str = "stop", usage: Any = None
     return events(first, *(chunk({"content": text}) for text in texts), *last, **how)
 
 
+def completion(*texts: str, usage: Any = USAGE) -> dict[str, Any]:
+    """An older completion with a choice for each text, or a chunk of one."""
+    choices = [
+        {"index": index, "finish_reason": "stop", "logprobs": None, "text": text}
+        for index, text in enumerate(texts)
+    ]
+    made = {"id": "cmpl-1", "object": "text_completion", "created": 1, "model": ANSWERED_BY}
+    return {**made, "choices": choices, "usage": usage}
+
+
 def embeddings(*vectors: Any) -> Answer:
     """Vectors, as lists of numbers or in base64."""
     data = [
