@@ -1,10 +1,10 @@
 """Cuts pictures, sound and files within a value to their kind, size and hash. User's thread.
 
 Media are a text that is a data URL; or base64, or bytes, in a member for data (`data`, `bytes`, `b64_json`)
-beside one that names a media type or a format (`mime_type`, `format`, `type`), or within one that does; or in
-the list `images`, as Ollama has them. Text
-is never cut, however long: neither what stands alone, nor what only looks like base64, nor what a media type
-calls text. The same shape stays around what was cut.
+beside one that names a media type or a format (`mime_type`, `format`, `type`), or within one that does; or a
+picture's base64 in the list `images`, as Ollama has them, which is known by how it begins. Text is never cut,
+however long: neither what stands alone, nor what only looks like base64, nor what a media type calls text.
+The same shape stays around what was cut.
 
 Of 5 MB of a picture 128 KiB are looked at: its first and its last 64.
 """
@@ -75,6 +75,12 @@ _MEDIA_TYPE: Final = re.compile(r"[\w.+-]{1,60}/[\w.+-]{1,100}", re.ASCII)
 _IS_MEDIA: Final = re.compile(
     r"(?:audio|font|image|model|video)/.*"
     r"|application/(?:epub\+zip|gzip|msword|octet-stream|ogg|mp4|pdf|zip|vnd\..*(?<!json)(?<!xml)(?<!yaml))"
+)
+# How pictures begin that nobody says the kind of.
+_PICTURE: Final = re.compile(
+    rb"(?P<png>\x89PNG)|(?P<jpeg>\xff\xd8\xff)|(?P<gif>GIF8)|(?P<webp>RIFF....WEBP)|(?P<bmp>BM....\0{4})"
+    rb"|(?P<tiff>II\*\0|MM\0\*)|(?P<avif>....ftypavif)|(?P<heic>....ftyp(?:heic|heix|mif1))",
+    re.DOTALL,
 )
 _TEXT: Final = ""  # what a named type says that is text's
 
@@ -152,15 +158,15 @@ def cut_member(place: Place, value: Any) -> Any:
     """A text or bytes, and where they stand, in; what is recorded of them out: themselves, unless they are
     media. Bytes that stay become base64. User's thread.
     """
-    name, members = place
+    name, _ = place
     if type(value) is str:
         if (shorter := cut_text(value)) is not value:
             return shorter
-        kind = members.kind_of(name) if _may_name_data(name) else None
+        kind = _kind_of(place, value) if _may_name_data(name) else None
         if not kind or not _is_base64(value, 0) or _is_kept():
             return value
         return _marker_of_base64(kind, value, 0)
-    kind = members.kind_of(name)
+    kind = _kind_of(place, value)
     if not kind:
         return value
     if _is_kept() and len(value) > _LARGEST_WRITTEN:
@@ -222,6 +228,22 @@ def without_media(nest: Any, around: Place | None = None) -> Any:
 
 
 # --- what a value is ----------------------------------------------------------------------------------------
+
+
+def _kind_of(place: Place, value: Any) -> str | None:
+    """What a text or bytes are, by what stands around them; in a list of pictures by how they begin."""
+    name, members = place
+    return _picture(value) if place is _IN_IMAGES else members.kind_of(name)
+
+
+def _picture(value: Any) -> str | None:
+    """Which picture begins like a text of base64, or like bytes."""
+    try:
+        head = binascii.a2b_base64(value[:16]) if type(value) is str else bytes(value[:12])
+    except ValueError:
+        return None
+    found = _PICTURE.match(head)
+    return None if found is None else f"image/{found.lastgroup}"
 
 
 def _may_name_data(name: str) -> bool:

@@ -27,6 +27,7 @@ LARGEST = 64 * 1024
 END = 87_384  # characters of base64 are 64 KiB and two bytes
 RAW = random.Random(7).randbytes(300_001)
 SMALL = RAW[:1_000]
+GIF = b"GIF89a"
 
 
 def text_of(raw: bytes) -> str:
@@ -92,8 +93,8 @@ FORMS: dict[str, tuple[Any, Any]] = {
         {"role": "assistant", "audio": {"id": "a", "data": marker("audio"), "transcript": "hello"}},
     ),
     "a list of pictures, as Ollama's": (
-        lambda raw: {"role": "user", "content": "What is it?", "images": [text_of(raw), text_of(raw)]},
-        {"role": "user", "content": "What is it?", "images": [marker("image"), marker("image")]},
+        lambda raw: {"content": "What is it?", "images": [text_of(GIF + raw), GIF + raw]},
+        {"content": "What is it?", "images": [marker("image/gif", GIF + RAW)] * 2},
     ),
     "responses, picture": (
         lambda raw: {"type": "input_image", "image_url": url_of(raw, "image/jpeg")},
@@ -373,6 +374,7 @@ TEXTS: dict[str, Any] = {
     "a text after an address's head": "data:image/png;base64," + "the quick brown fox " * 9_000,
     "a text with a picture": f"Look: ![]({url_of(RAW)})",
     "JSON in a text": json.dumps({"media_type": "image/png", "data": LOOKS_LIKE_IT}),
+    "in a list of pictures": {"images": ["x" * 100_000, LOOKS_LIKE_IT]},
     "a name that is long": {"x" * 100_000: "media_type"},
 }
 

@@ -89,6 +89,18 @@ def openai_chat(say: Exchange) -> tuple[Any, Any]:
     }
 
 
+def ollama(say: Exchange) -> tuple[Any, Any]:
+    call = {"id": say.call_id, "function": {"name": say.tool, "arguments": {say.name: say.city}}}
+    messages = [
+        {"role": "system", "content": say.system},
+        {"role": "user", "content": say.question, "images": [PNG]},
+        {"role": "assistant", "content": "", "thinking": say.thought, "tool_calls": [call]},
+        {"role": "tool", "content": say.result, "tool_name": say.tool, "tool_call_id": say.call_id},
+    ]
+    answer = {"role": "assistant", "content": say.answer}
+    return {"model": "qwen3-vl", "messages": messages}, {"model": "qwen3-vl", "message": answer, "done": True}
+
+
 def openai_responses(say: Exchange) -> tuple[Any, Any]:
     arguments = _openai_call(say)["function"]["arguments"]
     given = [
@@ -209,4 +221,5 @@ SHAPES: dict[str, Shape] = {
     "anthropic": anthropic,
     "gemini": gemini,
     "bedrock": bedrock,
+    "ollama": ollama,
 }

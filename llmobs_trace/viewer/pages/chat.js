@@ -2,7 +2,7 @@
 //
 // A message is {role, name, blocks, more}: its blocks are what is drawn, `more` are the members that none of them shows.
 // What is read, by its members alone: OpenAI's chat completions and responses, which most others take too, Anthropic's
-// messages, Gemini's contents, Bedrock's, and the plain shape that our own model calls are recorded in.
+// messages, Gemini's contents, Bedrock's, Ollama's, and the plain shape that our own model calls are recorded in.
 //
 //   {kind: "text" | "thinking" | "refusal", text}      {kind: "image", url, about}
 //   {kind: "call", name, id, given}                    {kind: "media", about}
@@ -215,7 +215,7 @@ function systemMessage(given) {
 // --- Messages --------------------------------------------------------------------------------------------------------
 
 const KNOWN = new Set([
-  ...["role", "content", "parts", "name", "tool_calls", "tool_call_id", "function_call"],
+  ...["role", "content", "parts", "name", "tool_name", "tool_calls", "tool_call_id", "function_call"],
   ...["thinking", "reasoning_content", "reasoning", "thinking_blocks", "refusal", "audio"],
 ]);
 
@@ -223,7 +223,7 @@ function messageOf(role, node, content) {
   const plain = ROLES[role] ?? role;
   const said = content === undefined ? [] : blocksOf(content);
   const id = text(member(node, "tool_call_id"));
-  const name = text(member(node, "name")) ?? "";
+  const name = text(first(node, ["name", "tool_name"])) ?? "";
   // What a tool answered is one thing, however many parts it has.
   const body =
     plain === "tool" && (id !== undefined || content?.type === "string") && content !== undefined && isThere(content)
@@ -234,9 +234,12 @@ function messageOf(role, node, content) {
   const audio = member(node, "audio");
   const calls = member(node, "tool_calls");
   const older = member(node, "function_call");
+  const images = member(node, "images");
+  const pictures = images?.type === "array" && images.items.every(({ type }) => type === "string") ? images.items : [];
   const blocks = [
     ...(thinking ? [{ kind: "thinking", text: thinking }] : []),
     ...body,
+    ...pictures.map(({ value }) => ({ kind: "image", url: addressed(value), about: "" })),
     ...(refusal ? [{ kind: "refusal", text: refusal }] : []),
     ...(audio?.type === "object" ? [heard(audio, "audio")] : []),
     ...(calls?.type === "array" ? calls.items.map(called) : []),
@@ -244,7 +247,8 @@ function messageOf(role, node, content) {
   ];
   // Anthropic's and Gemini's users hand on what tools answered.
   const isTools = plain === "user" && blocks.length > 0 && blocks.every(({ kind }) => kind === "result");
-  const isNamed = ([key, child]) => KNOWN.has(key) || (key === "type" && text(child) === "message");
+  const isNamed = ([key, child]) =>
+    KNOWN.has(key) || (key === "type" && text(child) === "message") || (key === "images" && pictures.length > 0);
   return {
     role: isTools ? "tool" : plain,
     name: body[0]?.kind === "result" ? "" : name,
@@ -347,6 +351,20 @@ function pictured(part) {
   const url = text(image) ?? text(first(inside, ["url", "image_url", "file_uri", "uri"]));
   if (url !== undefined) return { kind: "image", url, about: "" };
   return heard(inside, "image");
+}
+
+// How the base64 of a picture begins that nobody says the type of, as Ollama's.
+const BEGINNINGS = [
+  ["iVBORw0KGgo", "png"],
+  ["/9j/", "jpeg"],
+  ["R0lGOD", "gif"],
+  ["UklGR", "webp"],
+];
+
+/** The address of a picture that stands as such, or as its base64 alone. */
+function addressed(given) {
+  const found = BEGINNINGS.find(([beginning]) => given.startsWith(beginning));
+  return found === undefined ? given : `data:image/${found[1]};base64,${given}`;
 }
 
 /** A picture, sound or file by its data beside its type, or by whatever is said of it. */
