@@ -135,7 +135,7 @@ TAGS: dict[str, OwnTag] = {
     COST_TAG: OwnTag(
         "span",
         "what the provider states that it took, 0 where it refused; on a root, its tree's",
-        ("capture/model_sums.py", "model_calls/call.py"),
+        ("capture/model_sums.py", "model_calls/call.py", "model_calls/conventions/refusals.py"),
         ("store/columns.py",),
     ),
     MODEL_CALLS_TAG: OwnTag(

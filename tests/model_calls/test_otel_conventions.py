@@ -440,6 +440,65 @@ def test_what_opentelemetry_s_limits_cut_is_said(llmobs_spans: Any) -> None:
     assert llmobs_spans.named("o1").tags["otel.dropped"] == "1"
 
 
+# What a tracer says of an error: attributes, the exception's type and message; the tags that come of it.
+ERRORS: dict[str, tuple[dict[str, Any], str, str, dict[str, str]]] = {
+    "a status among the attributes": (
+        {"http.response.status_code": 401},
+        "Error",
+        "Who are you?",
+        {"status_code": "401", "cost_usd": "0"},
+    ),
+    "a status in the place of a type": (
+        {"error.type": "529"},
+        "Error",
+        "Overloaded",
+        {"status_code": "529", "cost_usd": "0"},
+    ),
+    "a status before the message": (
+        {},
+        "google.genai.errors.ClientError",
+        "429 RESOURCE_EXHAUSTED. {'error': {}}",
+        {"status_code": "429", "cost_usd": "0"},
+    ),
+    "an exception that is named after one": (
+        {},
+        "litellm.exceptions.RateLimitError",
+        "litellm.RateLimitError: OpenAIException - Slow down.",
+        {"status_code": "429", "cost_usd": "0"},
+    ),
+    "a failure of the provider's own": (
+        {},
+        "openai.InternalServerError",
+        "Error code: 500 - Oh.",
+        {"status_code": "500"},
+    ),
+    "a refusal in the middle of an answer": (
+        {"gen_ai.output.messages": JSON([{"role": "assistant", "content": "Onc"}])},
+        "anthropic.APIStatusError",
+        "Error code: 529 - Overloaded",
+        {"status_code": "529"},
+    ),
+    "a connection that broke": ({}, "openai.APITimeoutError", "Request timed out after 429 ms.", {}),
+}
+
+
+@pytest.mark.parametrize("told", ERRORS.values(), ids=ERRORS)
+def test_a_call_that_was_refused_before_any_answer_costs_nothing(
+    told: tuple[dict[str, Any], str, str, dict[str, str]], llmobs_spans: Any
+) -> None:
+    attributes, kind, message, expected = told
+    with tracing() as tracer, experiment_span("row"):
+        tracer.start_span("o1", attributes={**CHAT, "operation.cost": 0.5}).end()
+        span = tracer.start_span("o2", attributes={**CHAT, "gen_ai.request.model": "m", **attributes})
+        span.add_event("exception", {"exception.type": kind, "exception.message": message})
+        span.end()
+    found = llmobs_spans.named("o2").tags
+    assert {name: found[name] for name in ("status_code", "cost_usd") if name in found} == expected
+    # Whose cost is not known, makes that of all unknown.
+    row = llmobs_spans.named("row").tags
+    assert row.get("cost_usd") == ("0.5" if "cost_usd" in expected else None)
+
+
 # --- nothing is lost ----------------------------------------------------------------------------------------
 
 KINDS = (

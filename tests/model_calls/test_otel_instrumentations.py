@@ -55,7 +55,13 @@ EXPECTED: list[dict[str, Any]] = [
         "kind": "llm",
         "input": {"messages": [SYSTEM, USER]},
         "output": None,
-        "tags": {"model_name": "gpt-4.1-mini", "model_provider": "openai"},
+        # It was refused before any answer, and costs nothing.
+        "tags": {
+            "model_name": "gpt-4.1-mini",
+            "model_provider": "openai",
+            "status_code": "429",
+            "cost_usd": "0",
+        },
         "error": {"type": "RateLimitError", "message": MESSAGE},
     },
 ]

@@ -6,5 +6,6 @@ follow.
 - `chat`: messages in the plain chat shape
 - `genai`: OpenTelemetry's own GenAI conventions, old and new
 - `openinference`, `openllmetry`: the two that are most widely spread beside them
+- `refusals`: what a call that failed cost, and by which status it was refused
 - `describe`: a whole span of OpenTelemetry's, told to ours
 """

@@ -28,6 +28,7 @@ from llmobs_trace.model_calls.call import without_credentials
 from llmobs_trace.model_calls.conventions import genai, openinference, openllmetry
 from llmobs_trace.model_calls.conventions.names import Names
 from llmobs_trace.model_calls.conventions.reading import MODEL_CALLS, Reading, one_or_all
+from llmobs_trace.model_calls.conventions.refusals import failed_tags
 from llmobs_trace.model_calls.foreign import ForeignSpan
 from llmobs_trace.model_calls.told_twice import is_told_twice
 from llmobs_trace.not_errors import NotErrors, named
@@ -128,13 +129,15 @@ def describe(ours: ForeignSpan, span: Any, start_ns: int, *, never_ended: bool =
     of_the_span = about(ours, span, others)
     if never_ended:
         of_the_span["otel.ended"] = False
-    _tag(ours, tags_of(reading, of_the_span))
     if details.failure is None:
         failure = failure_of(span, events, recorder.not_errors)
         if isinstance(failure, str):
             details.own_tags = (*details.own_tags, f"{ENDED_BY_TAG}:{failure}")
-        else:
+        elif failure is not None:
             details.failure = failure
+            if ours.kind in MODEL_CALLS:
+                of_the_span.update(failed_tags(reading, span.attributes or {}, failure))
+    _tag(ours, tags_of(reading, of_the_span))
 
 
 def _tag(ours: ForeignSpan, tags: dict[str, Any]) -> None:
