@@ -66,6 +66,13 @@ class Pipeline:
         if self.queue.reason and self.queue.storage == "memory":
             warn("%s; spans are kept in memory, where a kill loses them", self.queue.reason)
         self.recorder = recorder_for(config, self.queue.append)
+        self._named = NamedExperiments(
+            _asking(config),
+            destination=destination.name,
+            directory=journal,
+            runs=self.runs,
+            real_ids=self.recorder.real_ids,
+        )
         self.worker = Worker(
             self.queue,
             destination,
@@ -77,13 +84,7 @@ class Pipeline:
             on_thread=active.mute_thread,
             rejected=journal,
             is_hearsay=self.recorder.is_hearsay,
-            named=NamedExperiments(
-                _asking(config),
-                destination=destination.name,
-                directory=journal,
-                runs=self.runs,
-                real_ids=self.recorder.real_ids,
-            ),
+            named=self._named,
         )
         self.worker.start()
 
@@ -101,12 +102,13 @@ class Pipeline:
         """Deliver what can be within the time, and stop the sender; what remains stays in the journal. With
         `ends_run` it is said of the run's experiment how it ended, if this process began it.
         """
-        from llmobs_trace.deliver.named_experiments import Ending
+        from llmobs_trace.deliver.run_files import Ending
 
         ending = None
         if ends_run and self.config.mark and inherited.begins_its_run(os.environ):
             status, error = _how_it_ends()
             ending = Ending(mark=self.config.mark, status=status, error=error)
+            self._named.note_end(ending)
         return self.worker.shutdown(timeout_seconds, ending)
 
     def close(self, *, keep: bool = True) -> None:
@@ -229,6 +231,7 @@ def _named_run(config: Config) -> NamedRun | None:
         project_id=str(given.get("project_id", "")),
         dataset_name=config.dataset_name or "",
         dataset_id=str(given.get("dataset_id", "")),
+        is_begun_here=inherited.begins_its_run(os.environ),
     )
 
 

@@ -22,10 +22,11 @@ from llmobs_trace.deliver.answers import (
 from llmobs_trace.deliver.destination import Destination
 from llmobs_trace.deliver.fork_gate import Gate
 from llmobs_trace.deliver.ledger import Ledger
-from llmobs_trace.deliver.named_experiments import Ending, NamedExperiments
+from llmobs_trace.deliver.named_experiments import NamedExperiments
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.poison import Search, SizeLimit
 from llmobs_trace.deliver.rejected import Rejected
+from llmobs_trace.deliver.run_files import Ending
 from llmobs_trace.http_client.backoff import Pace, asked_delay, pause_delay, retry_delay
 from llmobs_trace.http_client.clock import Clock
 from llmobs_trace.journal.record import Position
@@ -65,10 +66,17 @@ class Sending:
 
     def say_how_it_ended(self, ending: Ending, timeout_seconds: float) -> None:
         """Where its experiment is known, and as far as that can be within the time."""
+        self._ask_of_names(lambda: self.named.end(ending, timeout_seconds))
+
+    def say_how_the_dead_ended(self, timeout_seconds: float) -> None:
+        """The same of runs of which no process is left."""
+        self._ask_of_names(lambda: self.named.end_the_dead(timeout_seconds))
+
+    def _ask_of_names(self, ask: Callable[[], None]) -> None:
         with self.gate.importing():
             self.named.open()
         with self.gate.open_for_forks():
-            self.named.end(ending, timeout_seconds)
+            ask()
 
 
 @dataclass

@@ -30,11 +30,11 @@ from llmobs_trace.catalog.catalog import (
     CatalogError,
     CatalogExperiment,
     NewExperiment,
-    Status,
     experiment_metadata,
 )
 from llmobs_trace.deliver.answers import ACTIONS, Action, Answer, Verdict, verdict_of
-from llmobs_trace.deliver.run_files import Busy, Found, RunFiles
+from llmobs_trace.deliver.run_files import Busy, Ending, Found, RunFiles
+from llmobs_trace.http_client.clock import Clock
 from llmobs_trace.http_client.connection import Key
 from llmobs_trace.journal.ownership import NamedRun
 from llmobs_trace.wire import made_up_id, mark_of
@@ -65,14 +65,6 @@ def local_id(experiment_id: str) -> str:
     """What the local store knows an experiment by whose id may be made up."""
     mark = mark_of(experiment_id)
     return experiment_id if mark is None else str(UUID(mark))
-
-
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a run came to its end, to be said of its experiment."""
-
-    mark: str
-    status: Status
-    error: str | None = None
 
 
 class _Hindered(Exception):
@@ -152,12 +144,40 @@ class NamedExperiments:
             return hindered.answer
         return None
 
+    def note_end(self, ending: Ending) -> None:
+        """Have whoever comes next know how a run ended, should it not be said in time. Any thread."""
+        if self._asking is not None:
+            self._files.keep_ending(ending)
+
     def end(self, ending: Ending, timeout_seconds: float) -> None:
         """Say how a run ended, if its experiment is known by now and can be reached."""
         found = self._files.read(ending.mark) or self._found.get(ending.mark)
         if self._asking is not None and found is not None and found.experiment_id and timeout_seconds > 0:
             with self._asking(timeout_seconds) as catalog:
-                _say(catalog, found.experiment_id, ending.status, ending.error)
+                self._tell(catalog, found, ending)
+
+    def end_the_dead(self, timeout_seconds: float) -> None:
+        """Say the same of runs of which no process is left, as far as that can be within so many seconds."""
+        if self._asking is None or timeout_seconds <= 0:
+            return
+        give_up_at = Clock.now() + timeout_seconds
+        for found, ending in self._files.untold():
+            left_seconds = give_up_at - Clock.now()
+            if left_seconds <= 0:
+                return
+            with self._asking(left_seconds) as catalog:
+                if not self._tell(catalog, found, ending):
+                    return
+
+    def _tell(self, catalog: Catalog, found: Found, ending: Ending) -> bool:
+        """Whether it was heard; nobody is told again of an experiment that is gone."""
+        try:
+            catalog.status(found.experiment_id, ending.status, ending.error)
+        except CatalogError as error:
+            if not error.is_final and error.status != 404:
+                return False
+        self._files.keep_ending(structs.replace(ending, is_told=True))
+        return True
 
     def _local(self, mark: str) -> Found:
         run = self._runs.get(mark)
@@ -197,7 +217,9 @@ class NamedExperiments:
             raise _Hindered(_answer(about, error)) from error
         found = self._kept(structs.replace(found, experiment_id=made.id))
         if made.status is None:  # else somebody has said how it ended
-            _say(catalog, made.id, "running")
+            # No event waits for it, and nobody has to mend it: what is not to be had is left out.
+            with suppress(CatalogError):
+                catalog.status(made.id, "running")
         return found
 
     def _kept(self, found: Found) -> Found:
@@ -257,12 +279,6 @@ def _experiment(run: NamedRun, found: Found, catalog: Catalog) -> CatalogExperim
             metadata=_metadata(run),
         )
     )
-
-
-def _say(catalog: Catalog, experiment_id: str, status: Status, error: str | None = None) -> None:
-    """No event waits for it, and nobody has to mend it: what is not to be had is left out."""
-    with suppress(CatalogError):
-        catalog.status(experiment_id, status, error)
 
 
 def _metadata(run: NamedRun) -> msgspec.Raw:

@@ -2,7 +2,7 @@
 
 An outage may leave thousands, and each that is held takes descriptors, of which the program has not many. So
 a few are held at a time, in rounds: those for which nothing can be done make place for the next, and come
-again once all the others had their turn.
+again once all the others had their turn. After each round it is said how runs ended whose processes died.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Predecessors:
         self._looked_at = _NOT_YET
         self._round: Iterator[Adopted] | None = None  # those that had no turn yet
         self._is_first = True  # this round of the process
+        self._has_to_tell = False
 
     def look_again(self) -> None:
         """The next `deliver` looks for more, however long ago the last did."""
@@ -76,11 +77,25 @@ class Predecessors:
             except Exception as error:
                 self._fault(error)  # somebody tampers with its files; the next process may try again
             self._let_go(lanes)
+        if self._has_to_tell and self._round is None and not has_better_to_do():
+            self._has_to_tell = False
+            self._tell(finish_by)
+
+    def _tell(self, finish_by: float | None) -> None:
+        seconds = self._sending.request_timeout_seconds
+        if finish_by is not None:
+            seconds = min(seconds, finish_by - self._sending.clock())
+        try:
+            self._sending.say_how_the_dead_ended(seconds)
+        except GateClosed:
+            raise
+        except Exception as error:
+            self._fault(error)
 
     def _look(self, now: float) -> None:
         """Begin a round where it is time, or go on with one: hold as many as may be held."""
         if self._adopt is not None and now - self._looked_at >= _LOOK_SECONDS:
-            self._looked_at = now
+            self._looked_at, self._has_to_tell = now, True
             if self._round is None:
                 self._round = iter(self._adopt())
             if len(self.lanes) >= _MOST:

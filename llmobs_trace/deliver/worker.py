@@ -27,11 +27,12 @@ from llmobs_trace.deliver.header_experiments import SHARE as HEARSAY_SHARE
 from llmobs_trace.deliver.lane import MAX_BATCH_EVENTS, Sending
 from llmobs_trace.deliver.lanes import Lanes
 from llmobs_trace.deliver.ledger import Ledger
-from llmobs_trace.deliver.named_experiments import Ending, NamedExperiments
+from llmobs_trace.deliver.named_experiments import NamedExperiments
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.predecessors import Adopted, Predecessors
 from llmobs_trace.deliver.queue_warnings import Watch
 from llmobs_trace.deliver.rejected import Rejected
+from llmobs_trace.deliver.run_files import Ending
 from llmobs_trace.http_client.backoff import Pace, retry_delay
 from llmobs_trace.http_client.clock import Clock
 from llmobs_trace.journal.queue import Queue
@@ -86,8 +87,7 @@ class Worker:
     `adopt` is called on the sender's thread, at its start and now and then while it is awake; `on_thread`
     once, as the thread's first act. What is refused for good is kept under the directory `rejected`.
     `is_hearsay` says whether an experiment is known from trace headers alone; `named` finds or makes what
-    events name. `fork` hooks and exit are the
-    caller's to wire up. All times are seconds.
+    events name. `fork` hooks and exit are the caller's to wire up. All times are seconds.
     """
 
     def __init__(

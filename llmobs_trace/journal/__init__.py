@@ -28,7 +28,15 @@ import contextlib
 from pathlib import Path
 
 from .journal import Journal
-from .leftovers import AdoptedJournal, JournalReport, adoptable, drop_old_ledgers, passed_over, survey
+from .leftovers import (
+    AdoptedJournal,
+    JournalReport,
+    adoptable,
+    drop_old_ledgers,
+    ended_runs,
+    passed_over,
+    survey,
+)
 from .memory import MemoryShelf
 from .ownership import NamedRun, Owner, this_process
 from .queue import Queue, Source, Storage
@@ -52,6 +60,7 @@ __all__ = [
     "Storage",
     "Unkept",
     "adoptable",
+    "ended_runs",
     "open_journal",
     "passed_over",
     "storage_at",

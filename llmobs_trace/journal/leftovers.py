@@ -190,6 +190,28 @@ def _open_and_close(path: Path) -> None:
     os.close(files.open_ours(path, os.O_RDONLY))
 
 
+def ended_runs(directory: Path, destination: str) -> list[str]:
+    """The marks of runs that were begun here, of which no process is left: neither the one that began it nor
+    a worker, nor anybody who delivers what they recorded.
+    """
+    shared = not filesystem.is_local(filesystem.of(directory))
+    begun: dict[str, None] = {}
+    alive: set[str] = set()
+    for home in ownership.homes(directory):
+        owner = ownership.read_owner(home)
+        if owner is None or not owner.runs:
+            continue
+        is_unseen = shared and not _is_ours(owner)
+        lock = None if is_unseen else ownership.try_lock(home, to_look=True)
+        if lock is None:
+            alive.update(run.mark for run in owner.runs)
+            continue
+        lock.forget()
+        if owner.destination == destination:
+            begun.update((run.mark, None) for run in owner.runs if run.is_begun_here)
+    return [mark for mark in begun if mark not in alive]
+
+
 def survey(directory: Path) -> list[JournalReport]:
     """Every journal under a directory with its ledger, as it is on disk. Nothing is changed."""
     return [_report(home) for home in ownership.homes(directory)]

@@ -45,6 +45,7 @@ _CLAIMS = 3
 class NamedRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A run whose experiment is made where it is delivered, in a project and a dataset that are known by
     their ids, or found or made there by their names. Its events have ids that hold its `mark` until then.
+    `is_begun_here` where its first process has this journal, and not only a worker of it.
     """
 
     mark: str
@@ -53,6 +54,7 @@ class NamedRun(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     project_id: str = ""
     dataset_name: str = ""
     dataset_id: str = ""
+    is_begun_here: bool = False
 
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):

@@ -233,6 +233,67 @@ def test_an_experiment_s_status_says_how_the_process_ended_that_began_the_run(
     assert (program.returncode, status_of(datadog)) == (code, status)
 
 
+KILLED = TRACE + """
+import os, signal
+assert flush(20)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("who", ["the next run", "resend"])
+def test_of_a_run_that_was_killed_whoever_comes_next_says_that_it_was_interrupted(
+    machine: Machine, datadog: ScriptedDatadog, who: str
+) -> None:
+    sends_by_name(machine, datadog, shutdown_timeout=20)
+    machine.run(KILLED, code=-signal.SIGKILL)
+    assert status_of(datadog) == ("running", None)
+    if who == "resend":
+        machine.command("resend")
+    else:
+        machine.run("with experiment_span('next'): pass")
+        assert datadog.experiments[1]["status"] == "completed"
+    said = datadog.experiments[0]["status"], datadog.experiments[0]["error"]
+    assert said == ("interrupted", "its process ended without a word")
+    asked = datadog.steps().count("status")
+    machine.command("resend")
+    assert datadog.steps().count("status") == asked  # once
+
+
+def test_how_a_run_ended_in_an_outage_is_said_with_what_it_left(
+    machine: Machine, datadog: ScriptedDatadog
+) -> None:
+    datadog.faults = [Fault("events", 503, times=1000)]
+    sends_by_name(machine, datadog, shutdown_timeout=0.5)
+    machine.run(TRACE + "flush(20); raise KeyError", code=1)
+    assert status_of(datadog) == ("running", None)
+    datadog.faults = []
+    machine.command("resend")
+    assert has_one_of_each(datadog, spans=2, metrics=1)
+    assert status_of(datadog) == ("failed", "KeyError")
+
+
+def test_a_run_goes_on_as_long_as_one_of_its_workers_does(machine: Machine, datadog: ScriptedDatadog) -> None:
+    sends_by_name(machine, datadog, shutdown_timeout=20)
+    worker = machine.start("""
+        import os, signal
+        with experiment_span("row"): pass
+        assert flush(20)
+        if os.fork():
+            os.kill(os.getpid(), signal.SIGKILL)
+        with experiment_span("worker"): pass
+        assert flush(20)
+        print("delivered", flush=True)
+        input()
+    """)
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "delivered\n"
+    machine.command("resend")
+    assert status_of(datadog) == ("running", None)
+    worker.communicate("\n", timeout=60)
+    machine.command("resend")
+    assert status_of(datadog)[0] == "interrupted"
+
+
 def test_the_exit_does_not_wait_for_a_status_longer_than_it_may(
     machine: Machine, datadog: ScriptedDatadog
 ) -> None:

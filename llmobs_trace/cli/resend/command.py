@@ -22,6 +22,7 @@ from llmobs_trace.cli.terminal.table import Cell, Column
 from llmobs_trace.cli.terminal.text import harmless
 from llmobs_trace.deliver import Destination, NamedExperiments, give_up
 from llmobs_trace.deliver.drain import drain, log_notices
+from llmobs_trace.deliver.named_experiments import Asking, asking_datadog
 from llmobs_trace.deliver.notices import Notices
 from llmobs_trace.deliver.rejected import FILE, Rejected
 from llmobs_trace.experiment.unfinished import tell_of_dead_runs
@@ -92,12 +93,15 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     if arguments.give_up is not None:
         return _give_up(directory, arguments.give_up, screen)
     tallies: dict[str, Counter[str]] = {}
+    asked: dict[str, Asking] = {}
     notices = log_notices()
     # Where the environment says where to, a journal needn't.
     with closing(_left(directory, nobodys=arguments.journal is not None)) as journals:
         for journal in journals:
             route = route_of(journal.owner)
             name, destination = route.name, route.destination
+            if route.asking is not None:
+                asked[name] = route.asking
             tally = tallies.setdefault(name, Counter())
             tally["journals"] += 1
             if destination is not None:
@@ -111,6 +115,8 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
                 tally += _deliver(journal, destination, named, config, seconds, notices)
             tally["undelivered"] += journal.counts().pending
     notices.end()
+    for name, asking in (_configured(config) | asked).items():
+        NamedExperiments(asking, destination=name, directory=directory).end_the_dead(arguments.timeout)
     left_alone = [] if directory is None else list(passed_over(directory))
     for home, why in left_alone[:_MOST_NAMED]:
         screen.say(f"passed over: {home}: {why}")
@@ -168,6 +174,13 @@ def _chosen() -> Config:
     ids = ("experiment_id", "project_id", "dataset_id")
     missing = {name: "resend" for name in ids if not any(map(os.environ.get, BY_NAME[name].environment))}
     return resolve({**missing, "journal": None}, os.environ)
+
+
+def _configured(config: Config) -> dict[str, Asking]:
+    """Where runs may have ended of which nothing is left to be delivered."""
+    if config.api_key is None or config.app_key is None:
+        return {}
+    return {config.base_url: asking_datadog(config.base_url, config.api_key, config.app_key)}
 
 
 # --- Delivering ---------------------------------------------------------------------------------------------
