@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 from llmobs_trace.catalog.catalog import Record
 from llmobs_trace.store import datasets, records
 from llmobs_trace.store.made_experiments import MadeExperiment
-from llmobs_trace.store.paged_events import span_page
+from llmobs_trace.store.paged_events import span_pages
 from llmobs_trace.store.store import Store
 
 _AT_ONCE = 200
@@ -51,14 +51,12 @@ def rows_of(store: Store, experiment_id: str, made: MadeExperiment | None) -> It
 
 def _recorded(store: Store, experiment_id: str) -> Iterator[Record]:
     known: set[str] = set()
-    beyond = 0
-    while page := list(span_page(store, experiment_id, beyond, _AT_ONCE, rows_only=True)):
+    for page in span_pages(store, experiment_id, 0, _AT_ONCE, rows_only=True):
         for span in page:
             if span.row_id and span.row_id not in known:
                 known.add(span.row_id)
                 meta = _span(span.event).meta
                 yield Record(id=span.row_id, input=meta.input, expected_output=_plain(meta.expected_output))
-        beyond = page[-1].place
 
 
 def _plain(expected: Raw) -> Raw:

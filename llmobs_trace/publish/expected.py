@@ -12,7 +12,7 @@ from msgspec import Raw
 from llmobs_trace.experiment.steps import Ended, Evaluated, Steps, Summarised, Tried
 from llmobs_trace.publish import fingerprints
 from llmobs_trace.publish.fingerprints import Fingerprint
-from llmobs_trace.store.paged_events import metric_page, span_page
+from llmobs_trace.store.paged_events import metric_pages, span_pages
 from llmobs_trace.store.publications import Publication
 from llmobs_trace.store.store import Store
 
@@ -26,22 +26,19 @@ def of_store(store: Store, experiment_id: str, reached: Publication) -> Iterator
     """What was published of an experiment of the local store, but for metrics of spans that are not here:
     metrics are read back with their spans.
     """
-    beyond, span_ids = 0, {""}
-    while page := list(span_page(store, experiment_id, beyond, _AT_ONCE)):
+    span_ids = {""}
+    for page in span_pages(store, experiment_id, 0, _AT_ONCE):
         for span in page:
             if span.place > reached.spans:
                 break
             span_ids.add(span.span_id)
             yield fingerprints.of_span(span.event)[0]
-        beyond = page[-1].place
-    beyond = 0
-    while metrics := list(metric_page(store, experiment_id, beyond, _AT_ONCE)):
+    for metrics in metric_pages(store, experiment_id, 0, _AT_ONCE):
         for metric in metrics:
             if metric.place > reached.metrics:
                 break
             if metric.span_id in span_ids:
                 yield fingerprints.of_metric(metric.event)
-        beyond = metrics[-1].place
 
 
 def of_steps(steps: Steps) -> Iterator[Fingerprint]:

@@ -24,15 +24,15 @@ from llmobs_trace.publish.dataset_rows import rows_of
 from llmobs_trace.publish.naming import Names, mark_of
 from llmobs_trace.publish.other_ids import OtherIds
 from llmobs_trace.store import publications
-from llmobs_trace.store.paged_events import PagedMetric, PagedSpan, metric_page, span_page
+from llmobs_trace.store.paged_events import PagedMetric, PagedSpan, metric_pages, span_pages
 from llmobs_trace.store.publications import Publication
 from llmobs_trace.store.queries import Experiment
 from llmobs_trace.store.store import Store
 
-_Page = Callable[[Store, str, int, int], "Iterator[PagedSpan] | Iterator[PagedMetric]"]
-# A part: so many events, or so many bytes of them, and how far it is after it.
+_Pages = Callable[[Store, str, int, int], "Iterator[list[PagedSpan]] | Iterator[list[PagedMetric]]"]
+# A part has at most so many events, and what is sent of it waits in so much memory.
 _PART_EVENTS: Final = 2000
-_PART_BYTES: Final = 8 << 20
+_QUEUE_BYTES: Final = 32 << 20
 
 
 class Way(Struct, frozen=True):
@@ -146,24 +146,14 @@ def _parts(
     store: Store, experiment_id: str, reached: Publication, ids: OtherIds
 ) -> Iterator[tuple[list[bytes], Publication]]:
     """Records that are not there yet, spans first, each part with how far it reaches."""
-    kinds: tuple[tuple[str, _Page, Callable[[bytes], bytes]], ...] = (
-        ("spans", span_page, ids.span),
-        ("metrics", metric_page, ids.metric),
+    kinds: tuple[tuple[str, _Pages, Callable[[bytes], bytes]], ...] = (
+        ("spans", span_pages, ids.span),
+        ("metrics", metric_pages, ids.metric),
     )
-    for kind, page, record in kinds:
-        while lines := list(_part(page(store, experiment_id, getattr(reached, kind), _PART_EVENTS))):
-            reached = structs.replace(reached, **{kind: lines[-1].place})
-            yield [record(each.event) for each in lines], reached
-
-
-def _part(events: Iterator[PagedSpan] | Iterator[PagedMetric]) -> Iterator[PagedSpan | PagedMetric]:
-    """As many as are sent at once."""
-    size_bytes = 0
-    for event in events:
-        yield event
-        size_bytes += len(event.event)
-        if size_bytes >= _PART_BYTES:
-            return
+    for kind, pages, record in kinds:
+        for page in pages(store, experiment_id, getattr(reached, kind), _PART_EVENTS):
+            reached = structs.replace(reached, **{kind: page[-1].place})
+            yield [record(each.event) for each in page], reached
 
 
 def _sent(lines: list[bytes], way: Way, experiment_id: str) -> Drained:
@@ -172,7 +162,7 @@ def _sent(lines: list[bytes], way: Way, experiment_id: str) -> Drained:
     In memory: whatever becomes of this process, the store has them.
     """
     owner = this_process(way.destination.name, experiment_id)
-    queue = open_journal(None, owner=owner, memory_bytes=4 * _PART_BYTES + sum(map(len, lines)))
+    queue = open_journal(None, owner=owner, memory_bytes=_QUEUE_BYTES + sum(map(len, lines)))
     queue.wake = lambda: None
     try:
         for line in lines:

@@ -12,7 +12,7 @@ from llmobs_trace.publish.dataset_rows import rows_of
 from llmobs_trace.publish.naming import Names
 from llmobs_trace.publish.other_ids import OtherIds
 from llmobs_trace.publish.publishing import new_experiment
-from llmobs_trace.store.paged_events import metric_page, span_page
+from llmobs_trace.store.paged_events import metric_pages, span_pages
 from llmobs_trace.store.queries import Experiment
 from llmobs_trace.store.store import Store
 
@@ -42,8 +42,8 @@ def bodies(store: Store, experiment: Experiment, names: Names) -> Iterator[bytes
     }
     yield _line("POST", f"{prefix}/experiments", _of("experiments", asked))
     ids = OtherIds(_PROJECT, _DATASET, _EXPERIMENT, {"experiment_id": _EXPERIMENT})
-    spans = [ids.span(span.event) for span in span_page(store, experiment.id, 0, _FEW)]
-    metrics = [ids.metric(metric.event) for metric in metric_page(store, experiment.id, 0, _FEW)]
+    spans = [ids.span(span.event) for span in next(span_pages(store, experiment.id, 0, _FEW), [])]
+    metrics = [ids.metric(metric.event) for metric in next(metric_pages(store, experiment.id, 0, _FEW), [])]
     events = {"spans": _events(spans, "span"), "metrics": _events(metrics, "metric")}
     yield _line("POST", f"{prefix}/experiments/{_EXPERIMENT}/events", _of("events", events))
 

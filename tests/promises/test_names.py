@@ -233,11 +233,14 @@ def test_an_experiment_s_status_says_how_the_process_ended_that_began_the_run(
     assert (program.returncode, status_of(datadog)) == (code, status)
 
 
-KILLED = TRACE + """
+KILLED = (
+    TRACE
+    + """
 import os, signal
 assert flush(20)
 os.kill(os.getpid(), signal.SIGKILL)
 """
+)
 
 
 @pytest.mark.parametrize("who", ["the next run", "resend"])

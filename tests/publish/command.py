@@ -30,9 +30,11 @@ _ENVIRON = {"DD_API_KEY": "canary-api", "DD_APP_KEY": "canary-app", "LLMOBS_TRAC
 
 
 class Run(Struct, frozen=True):
-    """One process: how long it lived and the most memory that it took."""
+    """One process: how long it lived, what it computed and the most memory that it took."""
 
+    command: str
     seconds: float
+    cpu_seconds: float
     peak_mb: float
     was_killed: bool
 
@@ -66,7 +68,8 @@ def main(words: Sequence[str] | None = None) -> int:
         outcome = carry_out(Path(directory), options.events, moments)
     for run in outcome.runs:
         end = "killed" if run.was_killed else "ended"
-        print(f"publish    {run.seconds:6.1f} s, {run.peak_mb:4.0f} MB, {end}")
+        took = f"{run.seconds:6.1f} s, {run.cpu_seconds:5.1f} s of them at work, {run.peak_mb:4.0f} MB"
+        print(f"{run.command:9}  {took}, {end}")
     print(f"publish    {outcome.published}\nreconcile  {outcome.reconciled}")
     return 0 if outcome.is_whole(options.events) else 1
 
@@ -105,7 +108,11 @@ def _process(command: str, database: Path, environ: dict[str, str], seconds: flo
     words = [sys.executable, "-m", "llmobs_trace", command, "big", "--database", str(database)]
     began = time.monotonic()
     process = subprocess.Popen(
-        words, env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        words,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=None if seconds is None else subprocess.DEVNULL,
+        text=True,
     )
     assert process.stdout is not None
     timer = None
@@ -117,5 +124,11 @@ def _process(command: str, database: Path, environ: dict[str, str], seconds: flo
     if timer is not None:
         timer.cancel()
     process.returncode = os.waitstatus_to_exitcode(status)
-    run = Run(time.monotonic() - began, used.ru_maxrss / 1024, process.returncode == -signal.SIGKILL)
+    run = Run(
+        command,
+        time.monotonic() - began,
+        used.ru_utime + used.ru_stime,
+        used.ru_maxrss / 1024,
+        process.returncode == -signal.SIGKILL,
+    )
     return run, re.sub(r"; the experiment.*", "", said)

@@ -17,7 +17,13 @@ from llmobs_trace.receiver.catalog.asked import Asked, Refused, cursor
 from llmobs_trace.receiver.http import Reply
 from llmobs_trace.receiver.problems import problem
 from llmobs_trace.store import made_experiments, projects
-from llmobs_trace.store.paged_events import PagedMetric, PagedSpan, metric_page, metrics_of, span_page
+from llmobs_trace.store.paged_events import (
+    PagedMetric,
+    PagedSpan,
+    metrics_of,
+    metrics_that_say,
+    span_pages,
+)
 from llmobs_trace.store.store import Store
 from llmobs_trace.wire import CONTENT_TYPE
 
@@ -107,8 +113,7 @@ def _spans(
     shown: list[dict[str, Any]] = []
     beyond, size_bytes = after or 0, 0
     with store.snapshot():
-        while True:
-            part = list(span_page(store, experiment_id, beyond, _AT_ONCE, rows_only=rows_only))
+        for part in span_pages(store, experiment_id, beyond, min(limit, _AT_ONCE), rows_only=rows_only):
             metrics = metrics_of(store, experiment_id, [span.span_id for span in part])
             for span in part:
                 is_full = limit != _ALL and (len(shown) == limit or size_bytes > _PAGE_BYTES)
@@ -116,8 +121,7 @@ def _spans(
                     return shown, beyond
                 shown.append(_shown(span, metrics.get(span.span_id, ())))
                 beyond, size_bytes = span.place, size_bytes + len(span.event)
-            if len(part) < _AT_ONCE:
-                return shown, None
+        return shown, None
 
 
 def _shown(span: PagedSpan, metrics: Iterable[PagedMetric]) -> dict[str, Any]:
@@ -145,10 +149,8 @@ def _shown(span: PagedSpan, metrics: Iterable[PagedMetric]) -> dict[str, Any]:
 
 
 def _summary(store: Store, experiment_id: str) -> Iterator[dict[str, Any]]:
-    beyond = 0
-    while page := list(metric_page(store, experiment_id, beyond, _AT_ONCE)):
-        yield from (_metric_shown(metric, "") for metric in page if _is_summary(metric))
-        beyond = page[-1].place
+    said = metrics_that_say(store, experiment_id, _SUMMARY)
+    return (_metric_shown(metric, "") for metric in said if _is_summary(metric))
 
 
 def _metric_shown(metric: PagedMetric, trace_id: str) -> dict[str, Any]:
