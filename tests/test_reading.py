@@ -75,7 +75,7 @@ def test_pandas_has_the_columns_of_csv_and_says_what_kind_each_is(
 
 
 def test_what_is_not_there_is_said(database: Path) -> None:
-    with pytest.raises(LLMObsTraceError, match='whose id begins with "nothing"'):
+    with pytest.raises(LLMObsTraceError, match='whose id or name begins with "nothing"'):
         read("nothing", database)
     with pytest.raises(LLMObsTraceError, match="there is no store at"):
         read(database=database.with_name("elsewhere.db"))

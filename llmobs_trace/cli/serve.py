@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 
 from llmobs_trace.cli.command_line.arguments import add_database, examples
 from llmobs_trace.cli.command_line.exits import DONE, MISUSE, NO, Refusal
@@ -38,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="127.0.0.1",
         help="the address to listen on (default: 127.0.0.1); one beyond this machine needs both keys",
     )
+    parser.add_argument("--open", action="store_true", help="open the viewer in a browser")
     parser.add_argument(
         "--allow-host",
         metavar="NAME",
@@ -106,6 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seed", metavar="N", type=int, help="repeat the same failures with the same N")
     examples(
         parser,
+        ("llmobs-trace serve --open", "the viewer in a browser"),
         ("llmobs-trace serve", "the viewer, and the endpoint for programs, on a free port of this machine"),
         (
             "llmobs-trace serve --port 8126 --rehearse-429 20 --rehearse-drop 5 --seed 1",
@@ -126,6 +130,9 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         screen.flush()
         say_where(arguments, settings.database, screen)
         screen.say(f"the viewer is at {base_url}/, the store at {settings.database}; Ctrl-C ends")
+        if arguments.open:
+            # Some browsers are waited for until their reader leaves them.
+            threading.Thread(target=_open, args=(f"{base_url}/", screen), daemon=True).start()
 
     try:
         totals = serve(settings, ready, screen.say if arguments.verbose else None)
@@ -139,6 +146,15 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
     spans, metrics = units.counted(totals.spans, "span"), units.counted(totals.metrics, "metric")
     screen.say(f"took {spans} and {metrics} in {units.counted(totals.requests, 'request')}")
     return DONE
+
+
+def _open(address: str, screen: Screen) -> None:
+    import webbrowser
+
+    with suppress(webbrowser.Error):
+        if webbrowser.open(address):
+            return
+    screen.say(f"no browser could be opened; the viewer is at {address}")
 
 
 def _settings(arguments: argparse.Namespace) -> ServerSettings:

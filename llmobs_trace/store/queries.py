@@ -6,12 +6,12 @@ Answers about spans and metrics are iterators: an experiment may be larger than 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from msgspec import Raw, Struct
 
-from llmobs_trace.errors import LLMObsTraceError
+from llmobs_trace.errors import LLMObsTraceError, did_you_mean
 from llmobs_trace.store.store import Store
 
 STATED: Final = "stated"
@@ -157,6 +157,7 @@ def find_experiment(store: Store, text: str) -> Experiment:
     """The experiment of an id, of an unambiguous beginning of one, or of a name, where the latest of that
     name is meant; `latest`, and `latest~1` for the one before it.
 
+    What is nothing as it is written may be the beginning of an id or of a name, in small or capital letters.
     Raises `UnknownExperiment` and `AmbiguousExperiment`, whose messages say what there is.
     """
     exact = next(_experiments(store, f"{_THERE} AND e.id = ?", (text,)), None)
@@ -164,20 +165,38 @@ def find_experiment(store: Store, text: str) -> Experiment:
         return exact
     if (before := _NTH_LATEST.fullmatch(text)) is not None:
         return _nth_latest(store, int(before[1] or 0))
-    begins = f"{_THERE} AND substr(e.id, 1, length(?)) = ?"
-    found = list(_experiments(store, begins, (text, text))) if text else []
-    named = f"WHERE e.key = (SELECT key FROM experiment e {_THERE} AND {_NAME} = ? {_LATEST_FIRST} LIMIT 1)"
-    found += (other for other in _experiments(store, named, (text,)) if other not in found)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        ids = ", ".join(each.id for each in found[:3])
-        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-        raise AmbiguousExperiment(f'"{text}" may mean any of {len(found)} experiments: {ids}{more}')
-    raise UnknownExperiment(
-        f'{store.path} has no experiment whose id begins with "{text}" or whose name that is;'
-        " llmobs-trace experiments lists them"
+    known: list[tuple[str, str | None]] = list(
+        store.select(f"SELECT id, {_NAME} FROM experiment e {_THERE} {_LATEST_FIRST}")
     )
+    for ids in _meant(known, text):
+        if len(ids) == 1:
+            return next(_experiments(store, f"{_THERE} AND e.id = ?", (ids[0],)))
+        if ids:
+            listed = ", ".join(ids[:3])
+            more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
+            raise AmbiguousExperiment(f'"{text}" may mean any of {len(ids)} experiments: {listed}{more}')
+    names = (name for _, name in known if name)
+    raise UnknownExperiment(
+        f'{store.path} has no experiment whose id or name begins with "{text}"'
+        f"{did_you_mean(text, [*names, *(id for id, _ in known)])}; llmobs-trace experiments lists them"
+    )
+
+
+def _meant(known: Sequence[tuple[str, str | None]], text: str) -> Iterator[list[str]]:
+    """The ids that may be meant by a text, the closest reading first; `known` has the latest first."""
+    if not text:
+        return
+    named = [id for id, name in known if name == text][:1]
+    yield list(dict.fromkeys([*(id for id, _ in known if id.startswith(text)), *named]))
+    folded = text.casefold()
+    latest_of_name: dict[str, str] = {}
+    for id, name in known:
+        if name:
+            latest_of_name.setdefault(name.casefold(), id)
+    same = latest_of_name.get(folded)
+    begin = [id for name, id in latest_of_name.items() if name.startswith(folded)]
+    begun = [id for id, _ in known if id.casefold().startswith(folded)]
+    yield list(dict.fromkeys([*begun, *([same] if same is not None else begin)]))
 
 
 def _nth_latest(store: Store, before: int) -> Experiment:

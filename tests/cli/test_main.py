@@ -105,7 +105,7 @@ def test_an_unknown_id_is_1_an_ambiguous_one_2_and_a_beginning_will_do(
 ) -> None:
     code, out, err = run(*command, "nope")
     assert (code, out) == (1, "")
-    assert 'has no experiment whose id begins with "nope"' in err
+    assert 'has no experiment whose id or name begins with "nope"' in err
     code, out, err = run(*command, "e-")
     assert (code, out) == (2, "")
     assert err == 'llmobs-trace: "e-" may mean any of 2 experiments: e-new, e-old\n'

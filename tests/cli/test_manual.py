@@ -240,6 +240,7 @@ def served(words: list[str], home: Path, database: Path) -> None:
         env={
             **clean(),
             "HOME": str(home),
+            "BROWSER": "true",  # which opens nothing
             "XDG_STATE_HOME": str(home),
             "LLMOBS_TRACE_DATABASE": str(database),
         },

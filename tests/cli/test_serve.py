@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
+import signal
 import socket
 from pathlib import Path
 
 import pytest
-from support.commands import RunCommand
+from support.commands import RunCommand, finish, start
 
 
 @pytest.mark.parametrize(
@@ -64,3 +66,16 @@ def test_a_key_in_the_environment_that_is_no_text_is_2_and_names_the_variable(
     code, _, err = run("serve")
     assert code == 2
     assert "LLMOBS_TRACE_SERVE_APP_KEY: expected a key, given what is no text" in err
+
+
+def test_the_viewer_is_opened_in_the_reader_s_browser(tmp_path: Path) -> None:
+    opened, browser = tmp_path / "opened", tmp_path / "browser"
+    os.mkfifo(opened)
+    browser.write_text(f'#!/bin/sh\necho "$1" > {opened}\n')
+    browser.chmod(0o755)
+    process = start("serve", "--open", "--database", str(tmp_path / "x.db"), BROWSER=f"{browser} %s")
+    assert process.stdout is not None
+    address = process.stdout.readline().decode().strip()
+    assert opened.read_text() == f"{address}/\n"
+    process.send_signal(signal.SIGINT)
+    assert finish(process).code == 0

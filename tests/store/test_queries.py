@@ -57,10 +57,10 @@ def test_an_experiment_is_found_by_its_id_or_the_beginning_of_it(store: Store, t
     assert queries.find_experiment(store, text).id == found
 
 
-@pytest.mark.parametrize("text", ["nope", "ABC", "%", "_", "", "abcd "])
+@pytest.mark.parametrize("text", ["nope", "%", "_", "", "abcd "])
 def test_an_experiment_that_is_not_there_is_not_found(store: Store, text: str) -> None:
     store.add("abcd", [], [])
-    with pytest.raises(UnknownExperiment, match="no experiment whose id begins with"):
+    with pytest.raises(UnknownExperiment, match="no experiment whose id or name begins with"):
         queries.find_experiment(store, text)
 
 
@@ -83,6 +83,20 @@ def test_a_name_means_the_latest_of_that_name(store: Store) -> None:
         queries.find_experiment(store, "ab1")
 
 
+def test_small_letters_and_the_beginning_of_a_name_will_do_where_nothing_is_so_as_written(
+    store: Store,
+) -> None:
+    for number, name in enumerate(("Support bot", "support bot", "Summaries", "Summaries")):
+        store.add(f"E{number}", [span("a", start_ns=10**18 + number)], [], name=name)
+    asked = ("e0", "Support bot", "support bot", "SUPPORT BOT", "summ", "Sum")
+    found = [queries.find_experiment(store, text).id for text in asked]
+    assert found == ["E0", "E0", "E1", "E1", "E3", "E3"]
+    with pytest.raises(AmbiguousExperiment, match='"su" may mean any of 2 experiments: E3, E1'):
+        queries.find_experiment(store, "su")
+    with pytest.raises(UnknownExperiment, match=r"\(did you mean Summaries\?\)"):
+        queries.find_experiment(store, "sumaries")
+
+
 def test_the_ones_before_the_latest_are_counted_back_to(store: Store) -> None:
     for number in range(3):
         store.add(f"e{number}", [span("a", start_ns=10**18 + number)], [])
@@ -90,7 +104,7 @@ def test_the_ones_before_the_latest_are_counted_back_to(store: Store) -> None:
     assert found == ["e2", "e1", "e0"]
     with pytest.raises(UnknownExperiment, match="holds no more than 3"):
         queries.find_experiment(store, "latest~3")
-    with pytest.raises(UnknownExperiment, match="no experiment whose id begins with"):
+    with pytest.raises(UnknownExperiment, match="no experiment whose id or name begins with"):
         queries.find_experiment(store, "latest~x")
 
 

@@ -23,6 +23,7 @@ from llmobs_trace.cli.command_line.arguments import (
 )
 from llmobs_trace.cli.command_line.exits import DONE
 from llmobs_trace.cli.command_line.stores import reading
+from llmobs_trace.cli.show import row as row_lines
 from llmobs_trace.cli.show import scores as score_table
 from llmobs_trace.cli.show import tree as tree_lines
 from llmobs_trace.cli.terminal import units
@@ -45,6 +46,16 @@ _OTHERS: Final = 200
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_experiment(parser)
     add_format(parser, ("table", "json"), default="table")
+    parser.add_argument(
+        "--row",
+        metavar="ROW",
+        help="only this row: its id, its span's id, or the beginning of either",
+    )
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="rows to be read: whole values, scores with their reasons, stacks",
+    )
     parser.add_argument("--errors", action="store_true", help="only rows in which a span or a metric failed")
     add_limit(parser, "rows", "; the scores are of all")
     add_database(parser)
@@ -52,6 +63,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         ("llmobs-trace show latest", "every row as a tree, then the scores"),
         ("llmobs-trace show latest --errors", "what went wrong"),
+        (
+            "llmobs-trace show latest --row a1b2 --full",
+            "one row to read: asked, answered, expected, scores with reasons, stack",
+        ),
         ("llmobs-trace show latest --limit all", "all rows, however many, also in a terminal"),
         (
             "llmobs-trace show 3fd6 --format json | jq '.metrics[] | {name: .label, scored, failed}'",
@@ -63,24 +78,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
     with reading(arguments, screen, arguments.experiment) as store:
         experiment = queries.find_experiment(store, arguments.experiment)
+        traces = None if arguments.row is None else row_lines.find(store, experiment.id, arguments.row)
         if arguments.format == "json":
             # For programs, wherever it goes to: nothing is left out that nobody asked to leave out.
             limit = ALL if arguments.limit is None else arguments.limit
-            _json(store, experiment, _Choice(arguments.errors, limit), screen)
+            chosen = _Choice(arguments.errors, limit, traces=traces)
+            _json(store, experiment, chosen, screen)
             return DONE
         limit = limit_of(arguments, screen)
         is_bounded = screen.columns is not None and limit < ALL
-        chosen = _Choice(arguments.errors, limit, _OTHERS if is_bounded else ALL)
+        chosen = _Choice(
+            arguments.errors,
+            limit,
+            _OTHERS if is_bounded else ALL,
+            traces=traces,
+            in_full=arguments.full,
+        )
         with paged(arguments, screen):
-            _table(store, experiment, chosen, screen)
+            if traces is None:
+                _table(store, experiment, chosen, screen)
+            else:
+                _one_row(store, experiment, chosen, screen, traces)
     return DONE
 
 
 class _Choice:
     """Which rows are shown, and how much of each; counts the rows, and those that were left out."""
 
-    def __init__(self, errors_only: bool, limit: int, of_others: int = ALL) -> None:
+    def __init__(
+        self,
+        errors_only: bool,
+        limit: int,
+        of_others: int = ALL,
+        *,
+        traces: Sequence[str] | None = None,
+        in_full: bool = False,
+    ) -> None:
         self._errors_only = errors_only
+        self._traces = traces
+        self.in_full = in_full
         self._limit = limit
         self._others = 0
         self.of_others = of_others
@@ -89,6 +125,8 @@ class _Choice:
 
     def takes(self, tree: Tree, metrics: Metrics) -> bool:
         if self._errors_only and not _has_errors(tree, metrics):
+            return False
+        if self._traces is not None and tree.first.trace_id not in self._traces:
             return False
         if self.shown >= self._limit:
             self.left += 1
@@ -117,9 +155,11 @@ class _Grown(NamedTuple):
     cut_off: list[Tree]
 
 
-def _forest(store: Store, experiment: Experiment, scores: Scores) -> Iterator[_Grown]:
-    """Every tree, by start; all of them are added to `scores` on the way."""
-    for trace_id in queries.trace_ids(store, experiment.id):
+def _forest(
+    store: Store, experiment: Experiment, scores: Scores, traces: Sequence[str] | None = None
+) -> Iterator[_Grown]:
+    """Every tree, or those of some traces, by start; all of them are added to `scores` on the way."""
+    for trace_id in queries.trace_ids(store, experiment.id) if traces is None else traces:
         metrics = queries.trace_metrics(store, experiment.id, trace_id)
         grown = trees(queries.trace(store, experiment.id, trace_id, events=True))
         cut_off = [tree for tree in grown if tree.is_cut_off]
@@ -144,18 +184,17 @@ def _table(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen
             if not chosen.takes(tree, metrics):
                 continue
             screen.line()
-            screen.lines(tree_lines.row_lines(tree, screen, has_repeats=experiment.repeats > 1))
-            screen.lines(tree_lines.attempt_lines(cut_off, screen))
-        elif tree.is_cut_off:
+            _row_of(tree, metrics, cut_off, experiment, chosen, screen)
+            continue
+        if tree.is_cut_off:
             running += len(tree.branches)
             continue
-        else:
-            others += len(tree.branches)
-            if not chosen.takes_other():
-                hidden += len(tree.branches)
-                continue
-            screen.line()
-            screen.line(screen.style(_why_no_row(tree), "yellow"))
+        others += len(tree.branches)
+        if not chosen.takes_other():
+            hidden += len(tree.branches)
+            continue
+        screen.line()
+        screen.line(screen.style(_why_no_row(tree), "yellow"))
         screen.lines(tree_lines.lines(tree, metrics, screen, chosen.of_others))
     homeless = scores.add_homeless(queries.homeless_metrics(store, experiment.id))
     screen.line()
@@ -173,25 +212,53 @@ def _table(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen
         screen.line("costs are worked out with prices: pip install 'llmobs-trace[prices]'")
 
 
+def _one_row(
+    store: Store, experiment: Experiment, chosen: _Choice, screen: Screen, traces: Sequence[str]
+) -> None:
+    """A row and its repeats."""
+    for tree, metrics, cut_off in _forest(store, experiment, Scores(), traces):
+        if tree.is_row and chosen.takes(tree, metrics):
+            if chosen.shown > 1:
+                screen.line()
+            _row_of(tree, metrics, cut_off, experiment, chosen, screen)
+
+
+def _row_of(
+    tree: Tree,
+    metrics: Metrics,
+    cut_off: Sequence[Tree],
+    experiment: Experiment,
+    chosen: _Choice,
+    screen: Screen,
+) -> None:
+    has_repeats = experiment.repeats > 1
+    if chosen.in_full:
+        screen.lines(row_lines.lines(tree, metrics, screen, has_repeats=has_repeats))
+        screen.lines(tree_lines.attempt_lines(cut_off, screen))
+        return
+    screen.lines(tree_lines.row_lines(tree, screen, has_repeats=has_repeats))
+    screen.lines(tree_lines.attempt_lines(cut_off, screen))
+    screen.lines(tree_lines.lines(tree, metrics, screen, chosen.of_others))
+
+
 def _heading(experiment: Experiment, screen: Screen) -> None:
     name = f"  {harmless(experiment.name)}" if experiment.name else ""
     screen.line(screen.style(f"experiment {harmless(experiment.id)}", "bold") + name)
     began = units.moment(experiment.began_ns)
-    screen.line(
-        f"  {began}   {units.counted(experiment.rows, 'row')}, {units.counted(experiment.spans, 'span')},"
+    about = [
+        f"{began}   {units.counted(experiment.rows, 'row')}, {units.counted(experiment.spans, 'span')},"
         f" {units.counted(experiment.errors, 'error')}, {units.counted(experiment.metrics, 'metric')},"
         f" {experiment.failed_metrics} failed"
-    )
+    ]
     if experiment.status is not None and experiment.status != "completed":
         # Of one whose process died the file says that it runs: `runs` knows.
         wanted = units.counted(experiment.rows + experiment.left, "row")
-        screen.line(f"  {experiment.status}: {experiment.left:,} of {wanted} left")
-    if experiment.error:
-        screen.line(f"  {harmless(experiment.error)}")
-    if experiment.description:
-        screen.line(f"  {harmless(experiment.description)}")
-    for line in _belonging(experiment):
-        screen.line(screen.style(f"  {harmless(line)}", "dim"))
+        about.append(f"{experiment.status}: {experiment.left:,} of {wanted} left")
+    about += [harmless(text) for text in (experiment.error, experiment.description) if text]
+    for text in about:
+        screen.lines(screen.fitted(f"  {text}"))
+    for text in _belonging(experiment):
+        screen.lines(screen.style(part, "dim") for part in screen.fitted(f"  {harmless(text)}"))
 
 
 def _belonging(experiment: Experiment) -> Iterator[str]:

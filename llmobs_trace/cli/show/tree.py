@@ -93,11 +93,17 @@ def _beginning(encoded: bytes, columns: int = _TEXT_COLUMNS) -> str:
     return cut(harmless(encoded[: 4 * columns].decode(errors="ignore")), columns)
 
 
+def row_title(tree: Tree, screen: Screen, *, has_repeats: bool = False) -> str:
+    """Which row it is, and which repeat of it where there are several."""
+    first = tree.first
+    repeat = f" #{first.run_iteration}" if has_repeats and first.run_iteration is not None else ""
+    return screen.style(f"row {harmless(first.row_id or '-')}{repeat}", "cyan")
+
+
 def row_lines(tree: Tree, screen: Screen, *, has_repeats: bool = False) -> Iterator[str]:
     """What a row was asked, what it answered, and what its model calls took."""
     first = tree.first
-    repeat = f" #{first.run_iteration}" if has_repeats and first.run_iteration is not None else ""
-    title = screen.style(f"row {harmless(first.row_id or '-')}{repeat}", "cyan")
+    title = row_title(tree, screen, has_repeats=has_repeats)
     yield f"{title}  {screen.style(preview(first), 'dim')}"
     answered = _answer(first, None if screen.columns is None else screen.columns - 4)
     if answered:
@@ -197,11 +203,17 @@ def _draw_bars(bars: list[str], branch: Branch) -> None:
         bars.append("   " if branch.last else "│  ")
 
 
+def score_of(metric: StoredMetric) -> tuple[str, str]:
+    """What a metric says, in a few words, and the style for them."""
+    said = "failed" if metric.failed else "does not apply" if metric.not_applicable else _value(metric)
+    return said, _score_style(metric)
+
+
 def _score(metric: StoredMetric, screen: Screen) -> tuple[str, int]:
     """A score as it is shown, and how many columns it takes."""
-    said = "failed" if metric.failed else "does not apply" if metric.not_applicable else _value(metric)
+    said, style = score_of(metric)
     text = f"{cut(harmless(metric.label), _TEXT_COLUMNS)} {said}"
-    return screen.style(text, _score_style(metric)), width(text)
+    return screen.style(text, style), width(text)
 
 
 def _fitting(scores: list[tuple[str, int]], room: int | None, *, at_least: int = 0) -> list[str]:

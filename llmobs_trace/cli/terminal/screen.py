@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TextIO, TypeVar
 
 from llmobs_trace.cli.terminal.progress import watched
-from llmobs_trace.cli.terminal.text import harmless
+from llmobs_trace.cli.terminal.text import harmless, wrapped
 
 _Item = TypeVar("_Item")
 
@@ -73,6 +73,11 @@ class Screen:
             encoding = self._out.encoding or "ascii"
             text = text.encode(encoding, "backslashreplace").decode(encoding)
         self._out.write(text.rstrip() + "\n")
+
+    def fitted(self, text: str, room: int | None = None) -> list[str]:
+        """A line, as several that are broken at words where it is wider than the terminal, or than `room`."""
+        most = self.columns if room is None else room
+        return [text] if self.columns is None or most is None else list(wrapped(text, most))
 
     def lines(self, lines: Iterable[str], indent: str = "") -> None:
         for line in lines:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 # C0 and C1 controls, bidirectional marks, embeddings and isolates, invisible spaces and tags, line and
 # paragraph ends, byte order marks, lone surrogates. Joiners stay: emoji and several scripts are spelled with
@@ -17,6 +18,9 @@ _UNSAFE = re.compile(
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]"
 )
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\x1b": "\\e"}
+# Blanks and the word after them; a wide character is a word, since most of those scripts have no blanks.
+_WIDE = "\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uff60"
+_WORDS = re.compile(f" *(?:[{_WIDE}]|[^ {_WIDE}]+)| +$")
 _JOINER = "\u200d"
 _EMOJI_STYLE = "\ufe0f"
 
@@ -53,6 +57,30 @@ def cut(text: str, columns: int) -> str:
         kept.append(character)
         used += takes
     return "".join(kept) + "…"
+
+
+def wrapped(text: str, columns: int) -> Iterator[str]:
+    """One line as several that fit in `columns`, broken at words; those after the first keep its indent.
+
+    A word that is longer than a line is broken where the line ends, and so are texts without blanks, as
+    Chinese and Japanese ones. Nothing but blanks at a break is left out.
+    """
+    indent = text[: len(text) - len(text.lstrip(" "))][: columns // 2]
+    line, used = "", 0
+    for word in _WORDS.findall(text):
+        takes = width(word)
+        if used + takes <= columns:
+            line, used = line + word, used + takes
+            continue
+        if line.strip():
+            yield line.rstrip()
+            line, used, word = indent, len(indent), word.lstrip(" ")
+        for character, takes in _measured(word):
+            if used + takes > columns and line.strip():
+                yield line
+                line, used = indent, len(indent)
+            line, used = line + character, used + takes
+    yield line.rstrip()
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:

@@ -26,12 +26,14 @@ def duration(nanoseconds: int) -> str:
 
 
 def moment(since_epoch_ns: int | None) -> str:
-    """Local time, to the second; `-` for none, and where it is beyond the calendar."""
+    """Local time, to the second, and how far it is from UTC, since times are compared with other machines':
+    `2026-03-01 14:05:09+01:00`; `-` for none, and where it is beyond the calendar.
+    """
     if since_epoch_ns is None:
         return "-"
     try:
         utc = datetime.fromtimestamp(since_epoch_ns // 1_000_000_000, timezone.utc)
-        return utc.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return utc.astimezone().isoformat(" ")
     except (OverflowError, ValueError, OSError):
         return "-"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmobs_trace.cli.terminal.text import cut, harmless, pad, width
+from llmobs_trace.cli.terminal.text import cut, harmless, pad, width, wrapped
 
 REORDERING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
@@ -77,3 +77,17 @@ def test_a_padded_text_gets_the_blanks_that_its_width_leaves(text: str) -> None:
     assert pad(safe, width(safe) + 3) == safe + "   "
     assert pad(safe, width(safe) + 3, right=True) == "   " + safe
     assert pad(safe, 0) == safe
+
+
+def test_lines_break_at_words_and_keep_their_indent() -> None:
+    assert list(wrapped("one two three", 8)) == ["one two", "three"]
+    assert list(wrapped("  one two three", 8)) == ["  one", "  two", "  three"]
+    assert list(wrapped("abcdefghij kl", 4)) == ["abcd", "efgh", "ij", "kl"]
+    assert list(wrapped("今日は良い天気です", 8)) == ["今日は良", "い天気で", "す"]
+
+
+@given(st.text(st.characters(categories=["L", "N", "P", "Zs"], max_codepoint=0xFFFF)), st.integers(8, 40))
+def test_a_wrapped_line_fits_and_loses_no_character_but_blanks(text: str, columns: int) -> None:
+    parts = list(wrapped(text, columns))
+    assert max(map(width, parts)) <= columns
+    assert "".join("".join(parts).split()) == "".join(text.split())

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,6 +74,15 @@ def test_dollars_have_the_digits_that_say_something(amount: float, shown: str) -
 def test_any_moment_and_duration_that_the_wire_can_hold_is_shown(nanoseconds: int) -> None:
     assert units.moment(nanoseconds)
     assert units.duration(nanoseconds)
+
+
+def test_a_moment_says_its_zone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for zone, shown in (("UTC", "2026-01-01 12:00:00+00:00"), ("XYZ-5:30", "2026-01-01 17:30:00+05:30")):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        assert units.moment(1_767_268_800_000_000_000) == shown
+    monkeypatch.undo()
+    time.tzset()
 
 
 def test_nothing_less_than_all_is_100_percent_and_nothing_more_than_none_0() -> None:
