@@ -176,7 +176,7 @@ def _size_of(path: Path) -> int:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[int]:
-    file = files.above_standard(os.open(path, _APPEND_FLAGS, 0o600))
+    file = files.out_of_the_way(os.open(path, _APPEND_FLAGS, 0o600), path)
     try:
         yield file
     finally:

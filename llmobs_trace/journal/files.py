@@ -40,7 +40,7 @@ class NotOurs(PermissionError):
 
 def open_ours(path: Path, flags: int) -> int:
     """Open a regular file of this user's: its descriptor; raises OSError where it is anything else."""
-    file = above_standard(os.open(path, flags | _NO_FOLLOW | _NO_WAIT))
+    file = out_of_the_way(os.open(path, flags | _NO_FOLLOW | _NO_WAIT), path)
     try:
         found = os.fstat(file)
         if not stat.S_ISREG(found.st_mode) or not is_of_this_user(found):
@@ -53,21 +53,41 @@ def open_ours(path: Path, flags: int) -> int:
 
 def create(path: Path) -> int:
     """Make a file that wasn't there, for its user alone: its descriptor; raises OSError."""
-    return above_standard(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600))
+    return out_of_the_way(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_FOLLOW, 0o600), path)
 
 
-def above_standard(file: int) -> int:
-    """The same file, at a number above those of the standard streams; raises OSError.
+def out_of_the_way(file: int, path: Path) -> int:
+    """The file that was just opened at a path, at a number that no other file will have; raises OSError.
 
-    In a program that was started without them, what is opened first has their numbers: a message of a C
-    library, which goes to number 2 whatever that is, would end up in it.
+    The system gives the lowest free number. A program that becomes a daemon closes every descriptor that it
+    finds, and what it opens next gets the number that a thread of ours is about to write to or to close. And
+    in a program that was started without its standard streams, a C library's messages, which go to number 2,
+    would end up in what is opened first.
     """
-    if file > STANDARD_ERROR or fcntl is None:
+    if fcntl is None:
         return file
     try:
-        return at_least(file, STANDARD_ERROR + 1)
-    finally:
+        moved = at_least(file, _out_of_the_way())
+    except OSError:  # none is left up there
+        if file <= STANDARD_ERROR:
+            os.close(file)
+            raise
+        moved = file
+    found = identity_of(moved)
+    if found is None or found != identity(path):
+        # The program was that fast: the first number is of a file of its own, or the path is.
+        if moved != file:
+            os.close(moved)
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), str(path))
+    if moved != file and identity_of(file) == found:
         os.close(file)
+    return moved
+
+
+def _out_of_the_way() -> int:
+    """Far above what most programs have open, and below what this one may have."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(STANDARD_ERROR + 1, min(512, limit // 2) if limit >= 0 else 512)
 
 
 def at_least(file: int, number: int) -> int:
@@ -176,7 +196,7 @@ def list_names(directory: Path, suffix: str = "") -> list[str]:
 def remove_directory(directory: Path) -> None:
     """Remove a directory of this user's and the files in it, as far as that goes; never through a link."""
     with contextlib.suppress(OSError):
-        opened = above_standard(os.open(directory, os.O_RDONLY | _DIRECTORY | _NO_FOLLOW))
+        opened = out_of_the_way(os.open(directory, os.O_RDONLY | _DIRECTORY | _NO_FOLLOW), directory)
         try:
             if is_of_this_user(os.fstat(opened)):
                 for name in os.listdir(opened):

@@ -163,7 +163,8 @@ def _killed(machine: Machine, kill: Kill) -> int:
 def _is_whole(machine: Machine) -> bool:
     """Whether nothing is left of the last run."""
     runs = sorted(machine.home.glob("state/llmobs-trace/runs/*/steps.jsonl"), key=os.path.getmtime)
-    return bool(runs) and b'"finished"' in runs[-1].read_bytes().splitlines()[-1]
+    # Of a run that was killed at its very beginning there is a file without a line.
+    return bool(runs) and any(b'"finished"' in line for line in runs[-1].read_bytes().splitlines()[-1:])
 
 
 def _calls(machine: Machine) -> Counter[str]:

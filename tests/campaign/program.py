@@ -360,14 +360,21 @@ def _say_which_were_closed() -> None:
             diary.write("closed", number)
 
 
-def _close_descriptors(state: Path) -> None:
-    """As a daemon does; their numbers go to files of the program's own, which nobody else may write to."""
-    ours = []
+def _open_below(state: Path) -> set[int]:
+    numbers = set()
     for number in map(int, os.listdir("/proc/self/fd")):
         with suppress(OSError):
             if os.readlink(f"/proc/self/fd/{number}").startswith(str(state)):
-                ours.append(number)
-    for number in ours:
+                numbers.add(number)
+    return numbers
+
+
+def _close_descriptors(state: Path) -> None:
+    """As a daemon does; their numbers go to files of the program's own, which nobody else may write to."""
+    before = _open_below(state)
+    time.sleep(0.01)
+    # Not what was about to be moved out of the way: for that instant nobody can guard it.
+    for number in before & _open_below(state):
         with suppress(OSError):  # the sender may have closed it meanwhile
             os.close(number)
         file = os.open(f"{OWN_FILES}{number}", os.O_RDWR | os.O_CREAT | os.O_TRUNC)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from llmobs_trace.journal import files
 
 ROOT = Path(__file__).parents[2]
 
@@ -226,3 +229,22 @@ told["after"] = len(list(adoptable(root)))
     )
 
     assert told == {"taken": 0, "after": 1}
+
+
+def test_a_file_has_a_number_that_no_file_of_the_program_s_will_have(tmp_path: Path) -> None:
+    ours = files.create(tmp_path / "ours")
+    theirs = os.open(tmp_path / "theirs", os.O_RDWR | os.O_CREAT)
+    assert theirs < 100 < ours
+    os.close(theirs)
+    os.close(ours)
+
+
+def test_a_number_that_the_program_took_at_once_stays_its_own(tmp_path: Path) -> None:
+    taken = os.open(tmp_path / "ours", os.O_RDWR | os.O_CREAT)
+    os.close(taken)
+    theirs = os.open(tmp_path / "theirs", os.O_RDWR | os.O_CREAT)
+    assert theirs == taken
+    with pytest.raises(OSError, match="ours"):
+        files.out_of_the_way(taken, tmp_path / "ours")
+    assert os.path.samestat(os.fstat(theirs), os.stat(tmp_path / "theirs"))
+    os.close(theirs)
