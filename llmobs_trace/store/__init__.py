@@ -10,6 +10,9 @@
     words       text → the words that a search finds it by
     writing     a batch → one transaction; which of it is new
     placing     spans and metrics → the row in whose tree they are
+    row_tags    the tags of rows, to be found by
+    conditions  text → conditions on rows, and
+    row_conditions  conditions → the rows that meet them, in an order
     search      the index of words, and what a search asks of it
     summing     new metrics → the sums of their labels
     late_columns events that an older version added → what it had no columns for

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
+from llmobs_trace.store import row_tags
 from llmobs_trace.store.columns import CallColumns, late_span_columns, metric_columns
 
 if TYPE_CHECKING:
@@ -65,18 +66,20 @@ def catch_up(connection: sqlite3.Connection) -> None:
 
 def _catch_up_spans(connection: sqlite3.Connection) -> int:
     found = connection.execute(
-        "SELECT key, CAST(event AS BLOB) FROM span_event WHERE key > (SELECT spans_read FROM state)"
-        " ORDER BY key LIMIT ?",
+        "SELECT v.key, CAST(v.event AS BLOB), s.experiment, s.in_row = s.key"
+        " FROM span_event v JOIN span s ON s.key = v.key"
+        " WHERE v.key > (SELECT spans_read FROM state) ORDER BY v.key LIMIT ?",
         (_AT_ONCE,),
     ).fetchall()
     if not found:
         return 0  # another process was faster
     said = []
-    for key, event in found:
+    for key, event, _, _ in found:
         values = late_span_columns(event)
         if any(value is not None for value in values):
             said.append((*values, key))
     connection.executemany(f"UPDATE span SET {_SET} WHERE key = ?", said)
+    row_tags.add(connection, ((experiment, key, event) for key, event, experiment, is_row in found if is_row))
     connection.execute("UPDATE state SET spans_read = ?", (found[-1][0],))
     return len(said)
 

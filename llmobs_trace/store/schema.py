@@ -8,6 +8,7 @@ refused, unchanged.
                 ├─< span ─── span_event     one a span id; its event apart: spans are gone through fast
                 ├─< metric                  one a distinct metric
                 ├─< label                   sums over the metrics of a label and type
+                ├─< row_tag                 the tags of rows, to be found by
                 └─< earlier_mark            what a person said of a row before they said otherwise
     search                                  the words of all rows, where SQLite has FTS5
     state                                   one line: how often the file changed, how far `search` has got
@@ -30,7 +31,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from llmobs_trace.errors import StoreError
-from llmobs_trace.store import catalog_tables
+from llmobs_trace.store import catalog_tables, row_tags
 from llmobs_trace.store.views import VIEWS, VIEWS_5, VIEWS_7, VIEWS_9
 
 if TYPE_CHECKING:
@@ -392,6 +393,13 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         _EARLIER_MARK,
         "CREATE INDEX earlier_mark_by_span ON earlier_mark (experiment, span_id)",
         *VIEWS_9,
+    ),
+    (
+        row_tags.TABLE,
+        # Rows by the kinds and names of the spans in them.
+        "CREATE INDEX span_by_kind ON span (experiment, kind, name, in_row)",
+        # Every event is looked through once more, for its tags.
+        "UPDATE state SET spans_read = 0",
     ),
 )
 # The migrations after which the events of the old tables must be added to the new ones.

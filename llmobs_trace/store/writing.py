@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from llmobs_trace.store import late_columns, placing, search, summing
+from llmobs_trace.store import late_columns, placing, row_tags, search, summing
 from llmobs_trace.store.columns import Indexed, MetricColumns, SpanColumns, indexed
 from llmobs_trace.store.lookup import lookup
 from llmobs_trace.store.placing import Placed
@@ -107,6 +107,9 @@ def _write_spans(
         [(key, span.preview, span.event) for key, span in spans.items()],
     )
     late_columns.added(connection, spans)
+    row_tags.add(
+        connection, ((experiment, key, span.event) for key, span in spans.items() if rows[key] == key)
+    )
     search.add(connection, ((key, experiment, rows[key], span.text) for key, span in spans.items()))
     placed = [
         Placed(span.span_id, span.trace_id, row)

@@ -26,7 +26,7 @@ def temporary_store() -> Iterator[Store]:
 
 def empty(store: Store) -> None:
     """Making a file takes longer than an example."""
-    for table in ("metric", "label", "span_event", "span", "scope", "experiment"):
+    for table in ("metric", "label", "row_tag", "span_event", "span", "scope", "experiment"):
         list(store.select(f"DELETE FROM {table}"))
     list(store.select("INSERT INTO search (search) VALUES ('delete-all')"))
     list(store.select("UPDATE state SET searched = 0, revision = 0"))
