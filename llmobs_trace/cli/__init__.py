@@ -13,6 +13,7 @@ import os
 import sys
 
 from llmobs_trace import __version__
+from llmobs_trace.cli.command_line.arguments import with_signs
 from llmobs_trace.cli.command_line.exits import (
     CANNOT_TELL,
     INTERRUPTED,
@@ -83,7 +84,7 @@ def _run(words: list[str], screen: Screen) -> int:
         allow_abbrev=False,
     )
     command.add_arguments(parser)
-    return command.run(parser.parse_args(rest), screen)
+    return command.run(parser.parse_args(with_signs(rest)), screen)
 
 
 def _overview() -> argparse.ArgumentParser:

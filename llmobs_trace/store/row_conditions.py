@@ -245,6 +245,18 @@ def _sums(store: Store, experiment: int, label: str) -> _Sums:
     return _Sums(*(int(each) for each in sums))
 
 
+_TAG_KEYS: Final = (
+    "WITH RECURSIVE k (key) AS (SELECT min(key) FROM row_tag WHERE experiment = ?"
+    " UNION ALL SELECT (SELECT min(key) FROM row_tag WHERE experiment = ? AND key > k.key) FROM k"
+    " WHERE k.key IS NOT NULL) SELECT key FROM k WHERE key IS NOT NULL LIMIT ?"
+)
+
+
+def tag_keys(store: Store, experiment: int, most: int = 1000) -> list[str]:
+    """The keys that tags of rows have, from the index: from one to the next."""
+    return [key for (key,) in store.select(_TAG_KEYS, (experiment, experiment, most))]
+
+
 # --- Orders -------------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ were cut off is in none of these.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -109,7 +109,7 @@ class Scores:
         self.amounts = RowAmounts()
         self._tallies: dict[str, _Tally] = {}
 
-    def add_tree(self, tree: Tree, metrics: dict[str, list[StoredMetric]]) -> None:
+    def add_tree(self, tree: Tree, metrics: Mapping[str, Sequence[StoredMetric]]) -> None:
         if tree.is_cut_off:
             return
         seen: set[str] = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -304,3 +305,57 @@ def test_rows_are_those_that_plain_python_finds_in_its_order(
     )
     found = row_conditions.rows(shared, "e", read, by)
     assert [span_id for _, span_id in found] == [row.span["span_id"] for row in expected]
+
+
+@pytest.fixture(scope="module")
+def one() -> Iterator[Store]:
+    """A store with a row, so that its words are indexed."""
+    with stores.temporary_store() as store:
+        store.add("e", [span("a", row="r1")], [])
+        yield store
+
+
+@pytest.mark.parametrize(
+    ("condition", "index"),
+    [
+        ("f1>0.5", "metric_by_label (experiment=? AND label=? AND in_row>?)"),
+        ("f1!=0.5", "metric_by_category (experiment=? AND label=? AND categorical_value=?)"),
+        ("f1=failed", "metric_by_label (experiment=? AND label=? AND in_row>?)"),
+        ("f1!=missing", "metric_by_label (experiment=? AND label=? AND in_row>?)"),
+        ("f1=pass", "metric_by_label (experiment=? AND label=? AND in_row>?)"),
+        ("tag.lang=en", "PRIMARY KEY (experiment=? AND key=? AND value=?)"),
+        ("tag.lang>1", "PRIMARY KEY (experiment=? AND key=?)"),
+        ("status!=error", "row_by_status (experiment=? AND status=?)"),
+        ("latency>=1s", "row_by_duration (experiment=? AND duration_ns>?)"),
+        ("cost_usd<1", "row_by_cost_usd (experiment=? AND cost_usd<?)"),
+        ("row_id=r1", "row_by_id (experiment=? AND row_id=?)"),
+        ("error=any", "span_errors (experiment=? AND in_row>?)"),
+        ("kind=llm", "span_by_kind (experiment=? AND kind=?)"),
+        ("name=chat", "span_by_kind (experiment=? AND kind=? AND name=? AND in_row>?)"),
+        ("text=capital", "search VIRTUAL TABLE INDEX"),
+    ],
+)
+def test_each_condition_is_answered_by_an_index(one: Store, condition: str, index: str) -> None:
+    asked = conditions.read_all([condition, "f1>0"])
+    clause = row_conditions.chosen(one, 1, asked, Sort())
+    plan = [step for *_, step in one.select(f"EXPLAIN QUERY PLAN {clause.sql}", clause.parameters)]
+    assert [step for step in plan if index in step] != []
+    assert plan[0] == "SEARCH r USING COVERING INDEX row_by_start (experiment=?)"
+    # No table is gone through, but for the list of kinds that was found by an index.
+    assert [step for step in plan if step.startswith("SCAN") and step != "SCAN k"][:1] in (
+        [],
+        ["SCAN search VIRTUAL TABLE INDEX 0:M1"],
+    )
+
+
+def test_the_tags_of_a_file_of_the_version_before_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with Store(path) as store:
+        store.add(
+            "e", [span("a", row="r1", say={"lang": "en"}), span("b", parent="a", say={"lang": "en"})], []
+        )
+        list(store.select("DELETE FROM row_tag"))
+        list(store.select("UPDATE state SET spans_read = 0"))
+    with Store(path) as store:
+        asked = conditions.read_all(["tag.lang=en"])
+        assert row_conditions.rows(store, "e", asked, Sort()) == [("t1", "a")]

@@ -75,6 +75,17 @@ def paged(arguments: argparse.Namespace, screen: Screen) -> AbstractContextManag
     return paging(screen, os.environ)
 
 
+def with_signs(words: Sequence[str]) -> list[str]:
+    """`--sort -latency` as `--sort=-latency`: argparse takes a word that begins with a dash for an option."""
+    joined: list[str] = []
+    for word in words:
+        if joined and joined[-1] == "--sort" and word[:1] == "-" and word[:2] != "--":
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def examples(parser: argparse.ArgumentParser, *lines: tuple[str, str]) -> None:
     """What `--help` ends with: command lines and what they are for."""
     shown = "\n".join(f"  {command}\n      {purpose}" for command, purpose in lines)

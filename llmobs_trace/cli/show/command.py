@@ -1,12 +1,13 @@
 """Runs `llmobs-trace show`, which shows an experiment's rows as trees and its scores; on the main thread.
 
-Read and written a trace at a time, so that an experiment may be larger than memory.
+Read and written a trace at a time, so that an experiment may be larger than memory. Conditions narrow the
+rows down, and the scores with them.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -21,11 +22,13 @@ from llmobs_trace.cli.command_line.arguments import (
     limit_of,
     paged,
 )
-from llmobs_trace.cli.command_line.exits import DONE
+from llmobs_trace.cli.command_line.exits import DONE, MISUSE, Refusal
 from llmobs_trace.cli.command_line.stores import reading
+from llmobs_trace.cli.show import among as choosing
 from llmobs_trace.cli.show import row as row_lines
 from llmobs_trace.cli.show import scores as score_table
 from llmobs_trace.cli.show import tree as tree_lines
+from llmobs_trace.cli.show.among import Among, Places
 from llmobs_trace.cli.terminal import units
 from llmobs_trace.cli.terminal.screen import Screen
 from llmobs_trace.cli.terminal.text import harmless
@@ -57,7 +60,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="rows to be read: whole values, scores with their reasons, stacks",
     )
     parser.add_argument("--errors", action="store_true", help="only rows in which a span or a metric failed")
-    add_limit(parser, "rows", "; the scores are of all")
+    parser.add_argument(
+        "--where",
+        metavar="CONDITION",
+        action="append",
+        default=[],
+        help="only rows that meet it, as toxicity>0.3 or tag.language=zh; may be repeated: all must hold",
+    )
+    parser.add_argument(
+        "--sort",
+        metavar="FIELD",
+        help="rows by a field, the lowest first, or with -FIELD the highest; rows without it come last",
+    )
+    add_limit(parser, "rows", "; the scores are of all that meet the conditions")
     add_database(parser)
     examples(
         parser,
@@ -66,6 +81,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         (
             "llmobs-trace show latest --row a1b2 --full",
             "one row to read: asked, answered, expected, scores with reasons, stack",
+        ),
+        (
+            "llmobs-trace show latest --where 'toxicity>0.3' --where tag.language=zh --sort -latency",
+            "the rows that meet both conditions, the slowest first",
         ),
         ("llmobs-trace show latest --limit all", "all rows, however many, also in a terminal"),
         (
@@ -76,14 +95,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, screen: Screen) -> int:
+    asked = choosing.asked(arguments.where, arguments.sort)
+    if arguments.row is not None and (asked.conditions or asked.sort):
+        raise Refusal("--row names one row: leave --where and --sort out", MISUSE)
     with reading(arguments, screen, arguments.experiment) as store:
         experiment = queries.find_experiment(store, arguments.experiment)
+        among = choosing.among(store, experiment.id, asked)
+        for remark in choosing.unknown(store, experiment.id, asked):
+            screen.say(remark)
         traces = None if arguments.row is None else row_lines.find(store, experiment.id, arguments.row)
         if arguments.format == "json":
             # For programs, wherever it goes to: nothing is left out that nobody asked to leave out.
             limit = ALL if arguments.limit is None else arguments.limit
             chosen = _Choice(arguments.errors, limit, traces=traces)
-            _json(store, experiment, chosen, screen)
+            _json(store, experiment, chosen, among, screen)
             return DONE
         limit = limit_of(arguments, screen)
         is_bounded = screen.columns is not None and limit < ALL
@@ -96,7 +121,7 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
         )
         with paged(arguments, screen):
             if traces is None:
-                _table(store, experiment, chosen, screen)
+                _table(store, experiment, chosen, among, screen)
             else:
                 _one_row(store, experiment, chosen, screen, traces)
     return DONE
@@ -155,36 +180,47 @@ class _Grown(NamedTuple):
     cut_off: list[Tree]
 
 
-def _forest(
-    store: Store, experiment: Experiment, scores: Scores, traces: Sequence[str] | None = None
-) -> Iterator[_Grown]:
-    """Every tree, or those of some traces, by start; all of them are added to `scores` on the way."""
-    for trace_id in queries.trace_ids(store, experiment.id) if traces is None else traces:
-        metrics = queries.trace_metrics(store, experiment.id, trace_id)
-        grown = trees(queries.trace(store, experiment.id, trace_id, events=True))
-        cut_off = [tree for tree in grown if tree.is_cut_off]
-        row = next((tree for tree in grown if tree.is_row), None)
-        for tree in grown:
-            scores.add_tree(tree, metrics)
-            if tree is row:
-                yield _Grown(tree, metrics, cut_off)
-            elif row is None or not tree.is_cut_off:
-                yield _Grown(tree, metrics, [])
+def _forest(store: Store, experiment: Experiment, scores: Scores, rows: Places | None) -> Iterator[_Grown]:
+    """Every tree, by start, or the trees of these rows; all of them are added to `scores` on the way."""
+    places: Iterable[tuple[str, str | None]] | None = rows
+    if places is None:
+        places = ((trace_id, None) for trace_id in queries.trace_ids(store, experiment.id))
+    for trace_id, span_id in places:
+        for grown in _forest_of(store, experiment, trace_id):
+            if span_id is None or grown.tree.first.span_id == span_id:
+                scores.add_tree(grown.tree, grown.metrics)
+                yield grown
+
+
+def _forest_of(store: Store, experiment: Experiment, trace_id: str) -> Iterator[_Grown]:
+    """The trees of one trace; what was cut off of a row comes with the row alone."""
+    metrics = queries.trace_metrics(store, experiment.id, trace_id)
+    grown = trees(queries.trace(store, experiment.id, trace_id, events=True))
+    cut_off = [tree for tree in grown if tree.is_cut_off]
+    row = next((tree for tree in grown if tree.is_row), None)
+    for tree in grown:
+        if tree is row:
+            yield _Grown(tree, metrics, cut_off)
+        elif row is None or not tree.is_cut_off:
+            yield _Grown(tree, metrics, [])
 
 
 # --- As a person reads it -----------------------------------------------------------------------------------
 
 
-def _table(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen) -> None:
+def _table(store: Store, experiment: Experiment, chosen: _Choice, among: Among, screen: Screen) -> None:
     _heading(experiment, screen)
     scores = Scores()
     others = hidden = running = 0
-    for tree, metrics, cut_off in _forest(store, experiment, scores):
+    is_ordered_alone = among.rows is not among.scored
+    if is_ordered_alone:
+        for grown in _forest(store, experiment, Scores(), among.rows):
+            _row_of_table(grown, experiment, chosen, screen)
+    for grown in _forest(store, experiment, scores, among.scored):
+        tree, metrics, _ = grown
         if tree.is_row:
-            if not chosen.takes(tree, metrics):
-                continue
-            screen.line()
-            _row_of(tree, metrics, cut_off, experiment, chosen, screen)
+            if not is_ordered_alone:
+                _row_of_table(grown, experiment, chosen, screen)
             continue
         if tree.is_cut_off:
             running += len(tree.branches)
@@ -196,7 +232,9 @@ def _table(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen
         screen.line()
         screen.line(screen.style(_why_no_row(tree), "yellow"))
         screen.lines(tree_lines.lines(tree, metrics, screen, chosen.of_others))
-    homeless = scores.add_homeless(queries.homeless_metrics(store, experiment.id))
+    homeless = 0
+    if among.scored is None:
+        homeless = scores.add_homeless(queries.homeless_metrics(store, experiment.id))
     screen.line()
     summary = scores.summary()
     screen.lines(score_table.lines(summary[: chosen.of_others], scores.amounts.summary(), screen))
@@ -204,7 +242,7 @@ def _table(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen
         screen.line("no metrics")
     if len(summary) > chosen.of_others:
         screen.line(tree_lines.left(len(summary) - chosen.of_others, "more label", "with scores", screen))
-    _remarks(experiment, chosen, (others, hidden), homeless, screen)
+    _remarks(experiment, chosen, among, (others, hidden), homeless, screen)
     if running:
         screen.line(f"of rows that still run, or were cut off: {units.counted(running, 'span')}, in no count")
     amounts = scores.amounts.summary()
@@ -216,21 +254,22 @@ def _one_row(
     store: Store, experiment: Experiment, chosen: _Choice, screen: Screen, traces: Sequence[str]
 ) -> None:
     """A row and its repeats."""
-    for tree, metrics, cut_off in _forest(store, experiment, Scores(), traces):
-        if tree.is_row and chosen.takes(tree, metrics):
-            if chosen.shown > 1:
-                screen.line()
-            _row_of(tree, metrics, cut_off, experiment, chosen, screen)
+    for trace_id in traces:
+        for grown in _forest_of(store, experiment, trace_id):
+            if grown.tree.is_row and chosen.takes(grown.tree, grown.metrics):
+                if chosen.shown > 1:
+                    screen.line()
+                _row_of(grown, experiment, chosen, screen)
 
 
-def _row_of(
-    tree: Tree,
-    metrics: Metrics,
-    cut_off: Sequence[Tree],
-    experiment: Experiment,
-    chosen: _Choice,
-    screen: Screen,
-) -> None:
+def _row_of_table(grown: _Grown, experiment: Experiment, chosen: _Choice, screen: Screen) -> None:
+    if chosen.takes(grown.tree, grown.metrics):
+        screen.line()
+        _row_of(grown, experiment, chosen, screen)
+
+
+def _row_of(grown: _Grown, experiment: Experiment, chosen: _Choice, screen: Screen) -> None:
+    tree, metrics, cut_off = grown
     has_repeats = experiment.repeats > 1
     if chosen.in_full:
         screen.lines(row_lines.lines(tree, metrics, screen, has_repeats=has_repeats))
@@ -285,13 +324,21 @@ def _why_no_row(tree: Tree) -> str:
 
 
 def _remarks(
-    experiment: Experiment, chosen: _Choice, others: tuple[int, int], homeless: int, screen: Screen
+    experiment: Experiment,
+    chosen: _Choice,
+    among: Among,
+    others: tuple[int, int],
+    homeless: int,
+    screen: Screen,
 ) -> None:
-    if chosen.shown < experiment.rows:
-        left = f", {chosen.left:,} more with --limit all" if chosen.left else ""
-        screen.line(
-            f"{chosen.shown:,} of {units.counted(experiment.rows, 'row')} shown{left}; the scores are of all"
-        )
+    left = f", {chosen.left:,} more with --limit all" if chosen.left else ""
+    rows = units.counted(experiment.rows, "row")
+    if among.scored is not None:
+        count = len(among.scored)
+        shown = f"{chosen.shown:,} shown{left}; " if chosen.shown < count else ""
+        screen.line(f"{count:,} of {rows} meet the conditions; {shown}the scores are of these {count:,}")
+    elif chosen.shown < experiment.rows:
+        screen.line(f"{chosen.shown:,} of {rows} shown{left}; the scores are of all")
     if others[0]:
         hidden = f", {others[1]:,} of them not shown" if others[1] else ""
         screen.line(f"in no row: {units.counted(others[0], 'span')}{hidden}")
@@ -304,7 +351,7 @@ def _remarks(
 # --- As a program reads it ----------------------------------------------------------------------------------
 
 
-def _json(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen) -> None:
+def _json(store: Store, experiment: Experiment, chosen: _Choice, among: Among, screen: Screen) -> None:
     """`{experiment, rows, metrics}`, written as it is read; spans and metrics with the wire's names."""
     encode = msgspec.json.encode
     scores = Scores()
@@ -312,11 +359,11 @@ def _json(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen)
     # memory.
     others = [
         encode(_span(branch, metrics))
-        for tree, metrics, _ in _forest(store, experiment, scores)
+        for tree, metrics, _ in _forest(store, experiment, scores, among.scored)
         if not (tree.is_row or tree.is_cut_off)
         for branch in tree.branches
     ]
-    homeless = list(queries.homeless_metrics(store, experiment.id))
+    homeless = list(queries.homeless_metrics(store, experiment.id)) if among.scored is None else []
     scores.add_homeless(homeless)
     about = msgspec.structs.asdict(experiment)
     about["amounts"] = msgspec.to_builtins(scores.amounts.summary())
@@ -324,7 +371,7 @@ def _json(store: Store, experiment: Experiment, chosen: _Choice, screen: Screen)
     about["other_metrics"] = [msgspec.Raw(metric.event) for metric in homeless]
     screen.data(b'{"experiment":' + encode(about) + b',\n"rows":[')
     separator = b"\n"
-    for tree, metrics, cut_off in _forest(store, experiment, Scores()):
+    for tree, metrics, cut_off in _forest(store, experiment, Scores(), among.rows):
         if tree.is_row and chosen.takes(tree, metrics):
             screen.data(separator + encode(_row(tree, metrics, cut_off)))
             separator = b",\n"
