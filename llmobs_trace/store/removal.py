@@ -27,7 +27,7 @@ KEPT_DAYS: Final = 30
 _DAY_NS: Final = 86_400 * 10**9
 # A thousandth of a second for each few of them; large events take longer.
 _AT_ONCE: Final = 250
-_OTHERS: Final = ("label", "scope", "publication", "status_change", "earlier_mark")
+_OTHERS: Final = ("label", "row_tag", "scope", "publication", "status_change", "earlier_mark")
 # That it is being removed, in `deleted_ns`: longer ago than anything.
 _DOOMED: Final = 0
 
