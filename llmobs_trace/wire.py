@@ -176,6 +176,13 @@ TAGS: dict[str, OwnTag] = {
     ),
 }
 RESERVED = frozenset(name for name, tag in TAGS.items() if tag.is_reserved)
+# What a row is found by as what it is, and not as a tag: the store has columns for these.
+FOUND_OTHERWISE = frozenset(
+    (
+        *(PARENT_TAG, KIND_TAG, ROW_TAG, FIRST_ITEM_TAG, MODEL_CALLS_TAG),
+        *(INPUT_TOKENS_TAG, OUTPUT_TOKENS_TAG, CACHED_TOKENS_TAG, COST_TAG),
+    )
+)
 
 # --- Limits -------------------------------------------------------------------------------------------------
 

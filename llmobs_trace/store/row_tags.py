@@ -13,17 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from llmobs_trace.store.conditions import as_number
-from llmobs_trace.wire import (
-    CACHED_TOKENS_TAG,
-    COST_TAG,
-    FIRST_ITEM_TAG,
-    INPUT_TOKENS_TAG,
-    KIND_TAG,
-    MODEL_CALLS_TAG,
-    OUTPUT_TOKENS_TAG,
-    PARENT_TAG,
-    ROW_TAG,
-)
+from llmobs_trace.wire import FOUND_OTHERWISE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -37,13 +27,6 @@ CREATE TABLE row_tag (                      -- a row's own tags, without those t
     number      REAL,                       -- what the value is as a number, if it is one
     PRIMARY KEY (experiment, key, value, in_row)
 ) WITHOUT ROWID"""
-
-_ELSEWHERE: Final = frozenset(
-    (
-        *(PARENT_TAG, KIND_TAG, ROW_TAG, FIRST_ITEM_TAG, MODEL_CALLS_TAG),
-        *(INPUT_TOKENS_TAG, OUTPUT_TOKENS_TAG, CACHED_TOKENS_TAG, COST_TAG),
-    )
-)
 
 
 class _Event(Struct):
@@ -70,5 +53,5 @@ def kept(tags: Iterable[str]) -> Iterator[tuple[str, str]]:
     """Which of a row's tags are kept here, as key and value."""
     for tag in tags:
         key, _, value = tag.partition(":")
-        if key not in _ELSEWHERE:
+        if key not in FOUND_OTHERWISE:
             yield key, value
