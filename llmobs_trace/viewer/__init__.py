@@ -11,7 +11,8 @@ traces           one row: its trace, its spans in the order of the tree
 spans            one span, whole; its tags
 metrics          what was measured of rows and spans
 compared         how two experiments and more compare
-side_by_side     their rows; flips where one says something else, regressions which are worse
+side_by_side     their rows; flips where one says something else, regressions which are worse, and what of
+                 that is kept
 compare_process  what takes long of it, in a process of its own
 """
 

@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Final
 
@@ -65,9 +66,25 @@ class Apart:
 
     def __init__(self, database: Path) -> None:
         self._database = database
-        self._lock = threading.Lock()  # guards the two below
+        self._lock = threading.Lock()  # guards the three below
         self._found: dict[_Asked, tuple[_State, Raw | Failed]] = {}
         self._running: _Running | None = None
+        self._ahead: threading.Thread | None = None
+
+    def ahead(self, work: Callable[[Store], object]) -> None:
+        """Do on a thread, one at a time, what will be asked for soon; that finds it done, or waits for it."""
+        with self._lock:
+            if self._ahead is None or not self._ahead.is_alive():
+                self._ahead = threading.Thread(target=self._work, args=(work,), daemon=True)
+                self._ahead.start()
+
+    def _work(self, work: Callable[[Store], object]) -> None:
+        with (
+            suppress(LLMObsTraceError),  # whoever asks for it is told
+            Store(self._database, read_only=True) as store,
+            store.snapshot(),
+        ):
+            work(store)
 
     def comparison(
         self, a: Experiment, b: Experiment, directions: Mapping[str, str], priced: int = 0
@@ -99,6 +116,9 @@ class Apart:
                 self._running.process.wait()
                 self._keep(self._running)
                 self._running = None
+            ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.join()
 
     def _start(self, asked: _Asked, state: _State) -> _Running:
         # Files, which nobody need read for the process to go on; closed by `_keep`.

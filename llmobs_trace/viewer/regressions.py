@@ -6,32 +6,31 @@ metric are better is decided as `compare` does.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from msgspec import Struct
 
 from llmobs_trace.store.store import Store
+from llmobs_trace.viewer.kept import Kept, state_of
 
 if TYPE_CHECKING:
     from llmobs_trace.compare.direction import Told
     from llmobs_trace.compare.pairs import Key, ScoredRow
     from llmobs_trace.compare.results import Better, Kind
 
-ROW: Final = ""  # in place of a label: the row itself raised
 _RAISED: Final = 2.0  # what that weighs beside a metric, which weighs its difference as a share of its scale
 # Of a mean of floats.
 _SAME: Final = 1e-9
+_AT_ONCE: Final = 1_000
 
 
-class Change(Struct):
-    """How a row changed: labels, and how much they weigh together."""
+class Change(NamedTuple):
+    """By how much a row is worse, and by how much better: what all labels weigh together."""
 
-    worse: list[str] = []
-    better: list[str] = []
-    worse_by: float = 0.0
-    better_by: float = 0.0
+    worse: float
+    better: float
 
 
 class Rows(Struct, frozen=True):
@@ -41,68 +40,59 @@ class Rows(Struct, frozen=True):
     rows: dict[Key, ScoredRow]
 
 
-# A number, and the share of those that pass, where there are any; failed ones have neither.
-_Said = tuple[float | None, float | None]
+class _Said(NamedTuple):
+    """What a label says of rows, by their keys in the store; of a row that failed nothing."""
+
+    numbers: dict[int, float]
+    passed: dict[int, float]  # the share of those that pass
 
 
 Changes = dict["Key", Change]
-_State = tuple[object, ...]
-_KEPT: Final = 4
-_lock = threading.Lock()  # guards what was found last
-_found: dict[_State, Changes] = {}
+# So many rows, of all that were asked about last.
+_rows: Kept[dict[Key, ScoredRow]] = Kept(60_000)
+_changes: Kept[Changes] = Kept(60_000)
+
+
+def rows(store: Store, experiment: int, experiment_id: str) -> Rows:
+    """An experiment's rows, as a comparison has them."""
+    from llmobs_trace.compare.pairs import keyed_rows
+
+    state = (str(store.path), state_of(store, [experiment]))
+    return Rows(experiment, _rows.get(state, lambda: dict(keyed_rows(store, experiment_id)), len))
 
 
 def changes(store: Store, a: Rows, b: Rows, told: Mapping[str, Told]) -> Changes:
-    """Of the rows that both have, those that are worse or better in any way.
-
-    Of 20,000 rows with 25 metrics that takes seconds, and is kept for as long as no event is added.
-    """
-    counts = store.select(
-        "SELECT id, created_ns, rows, spans, metrics FROM experiment WHERE key IN (?, ?)",
-        (a.experiment, b.experiment),
-    )
-    state = (str(store.path), a.experiment, b.experiment, *sorted(told.items()), *counts)
-    with _lock:
-        if state in _found:
-            return _found[state]
-    found = _changed(store, a, b, told)
-    with _lock:
-        _found[state] = found
-        while len(_found) > _KEPT:
-            del _found[next(iter(_found))]
-    return found
+    """Of the rows that both have, those that are worse or better in any way."""
+    state = (str(store.path), *sorted(told.items()), state_of(store, [a.experiment, b.experiment]))
+    return _changes.get(state, lambda: _changed(store, a, b, told), len)
 
 
 def _changed(store: Store, a: Rows, b: Rows, told: Mapping[str, Told]) -> Changes:
-    found: Changes = {}
+    """Label by label: each is read at once, and then gone through in as few steps of Python as can be."""
     paired = [(key, row, b.rows[key]) for key, row in a.rows.items() if key in b.rows]
-    for key, row, other in paired:
-        if row.is_error != other.is_error:
-            _add(found, key, ROW, -_RAISED if other.is_error else _RAISED)
+    rows_a, rows_b = [row.key for _, row, _ in paired], [other.key for _, _, other in paired]
+    raised = [other.is_error - row.is_error for _, row, other in paired]
+    worse = [_RAISED if more > 0 else 0.0 for more in raised]
+    better = [_RAISED if more < 0 else 0.0 for more in raised]
     for label in _labels(store, a, b):
         of_a, of_b = (_said(store, each.experiment, label) for each in (a, b))
-        kind, better = _judged(store, a, b, label, told.get(label), [*of_a.values(), *of_b.values()])
-        if better is None:
+        kind, which = _judged(store, a, b, label, told.get(label), of_a, of_b)
+        if which is None:
             continue
-        place = 1 if kind == "assessment" else 0
-        scale = _scale(said[place] for side in (of_a, of_b) for said in side.values())
-        sign = (1 if better == "higher" else -1) / scale
-        nothing: _Said = (None, None)
-        for key, row, other in paired:
-            before, after = of_a.get(row.key, nothing)[place], of_b.get(other.key, nothing)[place]
-            if before is not None and after is not None and abs(after - before) > _SAME:
-                _add(found, key, label, (after - before) * sign)
-    return found
-
-
-def _add(found: dict[Key, Change], key: Key, label: str, by: float) -> None:
-    change = found.setdefault(key, Change())
-    if by < 0:
-        change.worse.append(label)
-        change.worse_by -= by
-    else:
-        change.better.append(label)
-        change.better_by += by
+        before, after = (each.passed if kind == "assessment" else each.numbers for each in (of_a, of_b))
+        sign = (1 if which == "higher" else -1) / _scale([before.values(), after.values()])
+        pairs = zip(map(before.get, rows_a), map(after.get, rows_b), strict=True)
+        by = [
+            (y - x) * sign if x is not None and y is not None and abs(y - x) > _SAME else 0.0
+            for x, y in pairs
+        ]
+        worse = [so_far - each if each < 0 else so_far for so_far, each in zip(worse, by, strict=True)]
+        better = [so_far + each if each > 0 else so_far for so_far, each in zip(better, by, strict=True)]
+    return {
+        key: Change(down, up)
+        for (key, _, _), down, up in zip(paired, worse, better, strict=True)
+        if down or up
+    }
 
 
 def _labels(store: Store, a: Rows, b: Rows) -> list[str]:
@@ -113,24 +103,39 @@ def _labels(store: Store, a: Rows, b: Rows) -> list[str]:
     return sorted(label for (label,) in store.select(query, (a.experiment, b.experiment)))
 
 
-def _said(store: Store, experiment: int, label: str) -> dict[int, _Said]:
-    """By the key of the row."""
-    ((assessed,),) = store.select(
-        "SELECT total(passed + not_passed) FROM label WHERE experiment = ? AND label = ?", (experiment, label)
-    )
-    # Numbers alone are in the label's index, which makes it a fraction of the time.
-    passed = "CASE WHEN max(failed) THEN NULL ELSE avg(assessment = 'pass') END" if assessed else "NULL"
-    found = store.select(
-        "SELECT in_row, CASE WHEN max(failed) THEN NULL ELSE avg(coalesce(score_value, boolean_value)) END,"
-        f" {passed} FROM metric"
-        " WHERE experiment = ? AND label = ? AND in_row IS NOT NULL GROUP BY in_row",
+def _said(store: Store, experiment: int, label: str) -> _Said:
+    ((failed, assessed),) = store.select(
+        "SELECT total(failed), total(passed + not_passed) FROM label WHERE experiment = ? AND label = ?",
         (experiment, label),
     )
-    return {row: (number, passed) for row, number, passed in found}
+    which = "FROM metric WHERE experiment = ? AND label = ? AND in_row IS NOT NULL"
+    number = "coalesce(score_value, boolean_value)"
+    if not failed and not assessed:
+        plain = list(store.select(f"SELECT in_row, {number} {which}", (experiment, label), at_once=_AT_ONCE))
+        by_row = dict(plain)
+        if len(by_row) == len(plain):  # one metric a row, as nearly always
+            return _Said(_there(by_row), {})
+    # Numbers alone are in the label's index, which makes it a fraction of the time.
+    passed = "CASE WHEN max(failed) THEN NULL ELSE avg(assessment = 'pass') END" if assessed else "NULL"
+    found = list(
+        store.select(
+            f"SELECT in_row, CASE WHEN max(failed) THEN NULL ELSE avg({number}) END, {passed} {which}"
+            " GROUP BY in_row",
+            (experiment, label),
+            at_once=_AT_ONCE,
+        )
+    )
+    return _Said(
+        _there({row: value for row, value, _ in found}), _there({row: share for row, _, share in found})
+    )
+
+
+def _there(by_row: dict[int, float | None]) -> dict[int, float]:
+    return {row: value for row, value in by_row.items() if value is not None}
 
 
 def _judged(
-    store: Store, a: Rows, b: Rows, label: str, told: Told | None, said: list[_Said]
+    store: Store, a: Rows, b: Rows, label: str, told: Told | None, of_a: _Said, of_b: _Said
 ) -> tuple[Kind, Better | None]:
     """What a label is compared by, and which of its values are better: as `compare.measure` has it."""
     from llmobs_trace.compare.direction import Recorded, direction
@@ -148,31 +153,38 @@ def _judged(
             types[kind] = types.get(kind, 0) + scored
             lower, higher = lower + says[0], higher + says[1]
         recorded.append(Recorded(lower, higher))
-    scored_rows = [each for each in said if each != (None, None)]
-    has_numbers = any(number is not None for number, _ in scored_rows)
-    assessed = sum(passed is not None for _, passed in scored_rows)
-    kind = kind_of(types, has_numbers, assessed, len(scored_rows))
+    has_numbers = bool(of_a.numbers or of_b.numbers)
+    assessed = len(of_a.passed) + len(of_b.passed)
+    scored_rows = (
+        sum(len(each.numbers.keys() | each.passed.keys()) for each in (of_a, of_b)) if assessed else 0
+    )
+    kind = kind_of(types, has_numbers, assessed, scored_rows)
     is_told = told in ("higher", "lower") or any(each.lower or each.higher for each in recorded)
     if kind == "assessment" and not (is_told and has_numbers):
         return kind, direction(label, told, Recorded(), Recorded(), "higher").better
     if kind not in ("score", "boolean", "assessment"):
         return kind, None
-    passing = _passing(said) if kind == "score" else None
+    passing = _passing([of_a, of_b]) if kind == "score" and assessed else None
     return "boolean" if kind == "assessment" else kind, direction(
         label, told, recorded[0], recorded[1], passing
     ).better
 
 
-def _passing(said: Iterable[_Said]) -> Better | None:
+def _passing(sides: Sequence[_Said]) -> Better | None:
     """Where all that passed are on one side of all that failed, which."""
-    numbers = [(number, passed) for number, passed in said if number is not None and passed is not None]
-    passing = [number for number, passed in numbers if passed == 1]
-    failing = [number for number, passed in numbers if passed == 0]
+    judged = [
+        (number, said.passed[row])
+        for said in sides
+        for row, number in said.numbers.items()
+        if row in said.passed
+    ]
+    passing = [number for number, passed in judged if passed == 1]
+    failing = [number for number, passed in judged if passed == 0]
     if not passing or not failing:
         return None
     return "lower" if max(passing) < min(failing) else "higher" if max(failing) < min(passing) else None
 
 
-def _scale(numbers: Iterable[float | None]) -> float:
-    there = [number for number in numbers if number is not None]
-    return (max(there) - min(there) if there else 0.0) or 1.0
+def _scale(sides: Sequence[Collection[float]]) -> float:
+    numbers = list(chain(*sides))
+    return (max(numbers) - min(numbers) if numbers else 0.0) or 1.0

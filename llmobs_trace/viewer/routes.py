@@ -41,6 +41,7 @@ _API: Final[tuple[tuple[str, Answer], ...]] = (
     ("compare/row", side_by_side.row),
 )
 _COMPARING: Final = (compared.comparison, side_by_side.rows, side_by_side.row)
+_TAKING_LONG: Final = (compared.comparison, side_by_side.rows)
 _PAGES: Final = ("", "experiments", "compare")
 
 
@@ -81,7 +82,7 @@ def _api(store: Store, path: str, query: Query, apart: Apart | None) -> Response
     if found is None:
         return refusal(404, f"there is nothing at /api/{path[:200]}")
     answer, ids = found
-    given = (*ids, query, apart) if answer is compared.comparison else (*ids, query)
+    given = (*ids, query, apart) if answer in _TAKING_LONG else (*ids, query)
     try:
         with store.snapshot():
             return as_json(answer(store, *given))

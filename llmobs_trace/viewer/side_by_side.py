@@ -14,6 +14,7 @@ from llmobs_trace.store import search
 from llmobs_trace.store.lookup import marks
 from llmobs_trace.store.store import Store
 from llmobs_trace.viewer import regressions
+from llmobs_trace.viewer.compare_process import Apart
 from llmobs_trace.viewer.compared import LETTERS, chosen, told_of
 from llmobs_trace.viewer.experiments import revision_of
 from llmobs_trace.viewer.flips import flips, said_of
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _SCORE: Final = "score:"
 _SORTS: Final = ("start", "row_id", "duration", "worse")
+_MANY: Final = 1_000  # rows, of which it takes a good part of a second to find those that are worse
 _SPENT: Final = ("cost_usd", "input_tokens", "output_tokens")
 
 # A dataset's row, and which of its repeats.
@@ -55,14 +57,19 @@ class ComparedRow(Struct, frozen=True):
     next_regression: str | None
 
 
-def rows(store: Store, query: Mapping[str, str]) -> ComparedRows:
-    """The rows of the first experiment in their order, then those that only others have."""
+def rows(store: Store, query: Mapping[str, str], apart: Apart | None = None) -> ComparedRows:
+    """The rows of the first experiment in their order, then those that only others have.
+
+    With `apart`, how many rows changed is found out there meanwhile: which of them are worse is asked next.
+    """
     parameters = Parameters(query)
     limit = parameters.whole("limit", 100, most=MOST)
     offset = parameters.whole("offset", 0)
     sides = _sides(store, query)
     keys = _listed(store, sides, query)
     page = _page(store, sides, keys[offset : offset + limit])
+    if apart is not None and len(keys) > _MANY:
+        apart.ahead(lambda own: _changes(own, _sides(own, query), told_of(query)))
     return ComparedRows(revision=revision_of(store), total=len(keys), rows=page)
 
 
@@ -103,9 +110,7 @@ def _name(sides: Sequence[Rows], key: _Key) -> str:
 
 
 def _sides(store: Store, query: Mapping[str, str]) -> list[Rows]:
-    from llmobs_trace.compare.pairs import keyed_rows
-
-    return [Rows(key, dict(keyed_rows(store, experiment.id))) for key, experiment in chosen(store, query)]
+    return [regressions.rows(store, key, experiment.id) for key, experiment in chosen(store, query)]
 
 
 def _listed(store: Store, sides: list[Rows], query: Mapping[str, str]) -> list[_Key]:
@@ -220,9 +225,7 @@ def _sort(
             keys.reverse()
     elif sort == "worse":
         changed = _changes(store, sides, told)
-        weight = {
-            key: max((each[key].worse_by for each in changed if key in each), default=0.0) for key in keys
-        }
+        weight = {key: max((each[key].worse for each in changed if key in each), default=0.0) for key in keys}
         keys.sort(key=weight.__getitem__, reverse=descending)
     elif sort == "duration" or sort in _SPENT or sort.startswith(_SCORE):
         numbers: list[dict[int, Any]] = [
