@@ -12,14 +12,15 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, TypeVar
+from functools import partial
+from typing import Final, Protocol, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from llmobs_trace.catalog.catalog import CatalogError
 from llmobs_trace.catalog.refusals import TRIES, Next, advice, next_after
-from llmobs_trace.catalog.resources import cursor_in
+from llmobs_trace.catalog.resources import page_in
 from llmobs_trace.http_client.backoff import Pace, asked_delay, asked_seconds, retry_delay
 from llmobs_trace.http_client.clock import Clock
 from llmobs_trace.http_client.connection import Connection, Hindered, NoAnswer
@@ -29,13 +30,21 @@ PREFIX: Final = "/api/v2/llm-obs/v1"
 _REQUEST_SECONDS: Final = 15.0
 # A page of records has no bound of its own; what has no end is not read to it.
 _MAX_BODY_BYTES: Final = 256 << 20
+# A list that goes on and on with nothing new has no end; nor has one of so many pages.
+_MOST_ALIKE: Final = 100
+_MOST_PAGES: Final = 10_000
 # With so little left nothing is tried any more.
 _LAST_SECONDS: Final = 0.5
 # A program's tests may stop time, and with it everybody's naps.
 _nap = time.sleep
 
 
-_Found = TypeVar("_Found")
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_Found = TypeVar("_Found", bound=_Identified)
 _Read = TypeVar("_Read")
 
 
@@ -79,23 +88,34 @@ class Times:
 
 
 class Patience:
-    """How long one verb goes on in spite of failures; not at all, where nothing is asked `again`."""
+    """How much time may be lost to failures before it is given up; a request that is answered costs none, as
+    a dataset may be large. Where nothing is asked `again`, all requests together have so long.
 
-    def __init__(self, seconds: float, times: Times, *, again: bool = True) -> None:
+    `is_whole`: it is for all that is asked, and never renewed.
+    """
+
+    def __init__(self, seconds: float, times: Times, *, again: bool = True, is_whole: bool = False) -> None:
         self._seconds = seconds
         self._again = again
+        self._is_whole = is_whole
         self._times = times
+        self._lost_seconds = 0.0
         self._failures = 0
-        self.renew()
 
     def renew(self) -> None:
         """A part of the work is done for good: the rest has as long again."""
-        self._give_up_at = self._times.now() + self._seconds
+        if not self._is_whole:
+            self._lost_seconds = 0.0
         self._failures = 0
 
     @property
     def left_seconds(self) -> float:
-        return self._give_up_at - self._times.now()
+        return self._seconds - self._lost_seconds
+
+    def took(self, seconds: float, *, is_answered: bool) -> None:
+        """A request is over."""
+        if not (is_answered and self._again):
+            self._lost_seconds += seconds
 
     def wait_after(self, unsure: Unsure) -> None:
         """Wait before the next try; raise the error where there is none."""
@@ -110,21 +130,31 @@ class Patience:
         if is_over or self._failures >= TRIES.get(unsure.decided, math.inf):
             raise unsure.error from None
         self._times.wait(seconds)
+        self._lost_seconds += seconds
 
 
 class Asking:
-    """The way to one server."""
+    """The way to one server; `in_all`: all that is asked has one patience."""
 
-    def __init__(self, connection: Connection, seconds: float, times: Times, *, again: bool = True) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        seconds: float,
+        times: Times,
+        *,
+        again: bool = True,
+        in_all: bool = False,
+    ) -> None:
         self.name = connection.base_url
         self._connection = connection
-        self._seconds = seconds
         self._times = times
-        self._again = again
+        self._new_patience = partial(Patience, seconds, times, again=again, is_whole=in_all)
+        self._one_patience = self._new_patience() if in_all else None
         self._process = os.getpid()
 
     def patience(self) -> Patience:
-        return Patience(self._seconds, self._times, again=self._again)
+        """That of one verb, or of them all."""
+        return self._one_patience or self._new_patience()
 
     def close(self) -> None:
         if self._process == os.getpid():
@@ -137,6 +167,7 @@ class Asking:
             self._process = os.getpid()
         self._connection.open()
         timeout = max(min(_REQUEST_SECONDS, patience.left_seconds), 0.1)
+        began, decided = self._times.now(), Next.AGAIN
         try:
             came = self._connection.ask(
                 question.method, question.path, question.body, timeout, _MAX_BODY_BYTES
@@ -145,7 +176,10 @@ class Asking:
             raise CatalogError(self._told(question, str(hindered))) from None
         except NoAnswer as none:
             raise Unsure(CatalogError(self._told(question, str(none))), Next.AGAIN) from None
-        decided, instead = next_after(came.status, came.headers, came.body, is_whole=came.is_whole)
+        else:
+            decided, instead = next_after(came.status, came.headers, came.body, is_whole=came.is_whole)
+        finally:
+            patience.took(self._times.now() - began, is_answered=decided is Next.READ)
         if decided is Next.READ:
             return came.body
         words = self._connection.fit_to_print(instead or came.words)
@@ -186,7 +220,8 @@ class Asking:
         """
         wanted = dict(filters)
         cursors: set[str] = set()
-        while True:
+        before, alike = 0, 0
+        while len(cursors) < _MOST_PAGES:
             path = f"{question.path}?{urlencode(wanted, quote_via=quote)}" if wanted else question.path
             asked = msgspec.structs.replace(question, path=path)
             try:
@@ -197,14 +232,17 @@ class Asking:
                 del wanted[dispensable]
                 continue
             yield body
-            cursor = self.read(asked, body, cursor_in)
+            held, cursor = self.read(asked, body, page_in)
             if not cursor:
                 return
-            if cursor in cursors:
+            alike = alike + 1 if held == before else 0
+            if cursor in cursors or alike == _MOST_ALIKE:
                 raise CatalogError(self._told(question, "its pages go round in a circle"))
+            before = held
             cursors.add(cursor)
             # The cursor may have to carry the filters, or they it: who has both is right in either case.
             wanted["page[cursor]"] = cursor
+        raise CatalogError(self._told(question, f"its pages have no end: {_MOST_PAGES:,} were read"))
 
     def read(self, question: Question, body: bytes, how: Callable[[bytes], _Read]) -> _Read:
         """What a body says. Raises `CatalogError` where it says nothing that is understood."""
@@ -219,7 +257,11 @@ class Asking:
         look: Callable[[Patience], _Found | None],
         read: Callable[[bytes], _Found | None],
     ) -> _Found:
-        """What `look` finds, or what `make` makes where there is nothing; never two of it."""
+        """What `look` finds, or what `make` makes where there is nothing; never two of it.
+
+        Another machine may make it at the same moment, and a proxy may send a request twice: so once it is
+        made it is looked for again, and all who look choose the same.
+        """
         patience = self.patience()
         while True:
             found = look(patience)
@@ -228,7 +270,8 @@ class Asking:
             try:
                 made = self.read(make, self.once(make, patience), read)
                 if made is not None:
-                    return made
+                    found = look(patience)
+                    return made if found is None or found.id == made.id else found
                 nothing = CatalogError(self._told(make, "the answer does not say what was made"))
                 raise Unsure(nothing, Next.A_FEW_TIMES)
             except Conflict:

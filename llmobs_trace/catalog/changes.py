@@ -30,15 +30,20 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Held(msgspec.Struct):
-    """What a dataset holds: of each record its id and a digest."""
+    """What a dataset holds: of each record its id, a digest and, where it has any, its tags."""
 
-    digests: dict[str, bytes]
+    digests: dict[str, bytes] = {}
+    tags: dict[str, tuple[str, ...]] = {}
+    # Most records have the same few tags.
+    _alike: dict[tuple[str, ...], tuple[str, ...]] = {}
 
     def note(self, resource: RecordResource) -> None:
         known = identity(resource)
         if known is not None:
             values = (resource.input, resource.expected_output)
             self.digests[known] = digest_of(values, resource.metadata, resource.known_tags)
+            if tags := resource.known_tags:
+                self.tags[known] = self._alike.setdefault(tags, tags)
 
     def change_for(self, row: Record) -> Change | None:
         """What it takes to hold this row."""
@@ -48,7 +53,7 @@ class Held(msgspec.Struct):
             return Change("insert", row.id, digest, row, _inserted(row))
         if is_same(there, digest):
             return None
-        return Change("update", row.id, digest, row, _updated(row, there, digest))
+        return Change("update", row.id, digest, row, _updated(row, there, digest, self.tags.get(row.id, ())))
 
     def changes_for(self, rows: Iterable[Record], *, mirror: bool) -> Iterator[Change]:
         """What it takes to hold these rows, and no others if it is to be their `mirror`."""
@@ -110,11 +115,12 @@ def _inserted(row: Record) -> bytes:
     return msgspec.json.encode(record)
 
 
-def _updated(row: Record, there: bytes, digest: bytes) -> bytes:
+def _updated(row: Record, there: bytes, digest: bytes, old_tags: tuple[str, ...]) -> bytes:
     record: dict[str, Any] = {"id": row.id}
     if not are_tags_alone(there, digest):
         # All of them, null too: what is left out stays as it was.
         record.update(input=row.input, expected_output=row.expected_output, metadata=row.metadata)
     if not is_same(there[16:], digest[16:]):
-        record["tag_operations"] = {"set": row.tags}
+        # To set no tags may be read as to set none of them.
+        record["tag_operations"] = {"set": row.tags} if row.tags else {"remove": old_tags}
     return msgspec.json.encode(record)

@@ -44,9 +44,9 @@ _RECORD: Final = msgspec.json.Decoder(Record)
 class HttpCatalog:
     """`Catalog` at `base_url`; the keys go into two headers and nowhere else.
 
-    `seconds` is how long a verb goes on in spite of failures; each page that came and each batch that was
-    taken gives the rest as long again, since a dataset may be large. Where nothing is to be asked `again` a
-    verb fails at the first failure, and is for the caller to repeat.
+    `seconds` is how much time a verb may lose to failures; each page that came and each batch that was taken
+    gives the rest as much again. With `in_all` all verbs together may lose no more. Where nothing is to be
+    asked `again` a verb fails at the first failure, and is for the caller to repeat.
     """
 
     def __init__(
@@ -58,10 +58,11 @@ class HttpCatalog:
         times: Times | None = None,
         *,
         again: bool = True,
+        in_all: bool = False,
     ) -> None:
         self.name = base_url
         connection = Connection(base_url, api_key, app_key)
-        self._asking = Asking(connection, seconds, times or Times(), again=again)
+        self._asking = Asking(connection, seconds, times or Times(), again=again, in_all=in_all)
 
     def close(self) -> None:
         """Let go of the connection; the next verb makes another."""
@@ -134,7 +135,7 @@ class HttpCatalog:
             yield from self._read(question, body, RecordResource)
 
     def _held(self, dataset: CatalogDataset) -> Held:
-        held = Held({})
+        held = Held()
         for resource in self._listed(dataset, {}):
             held.note(resource)
         return held

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, Final, TypeVar, cast, get_args
+from zlib import crc32
 
 import msgspec
 
@@ -111,11 +112,13 @@ def resources(body: bytes, kind: type[Kind]) -> list[Kind]:
     return [_whole(item, kind) for item in items]
 
 
-def cursor_in(body: bytes) -> str | None:
-    """Where the next page begins; None on the last one."""
-    meta = msgspec.json.decode(body, type=_Body).meta if body.strip() else None
-    after = meta.get("after") if isinstance(meta, dict) else None
-    return after if isinstance(after, str) and after else None
+def page_in(body: bytes) -> tuple[int, str | None]:
+    """A checksum of what a page holds, and where the next one begins; None on the last one."""
+    if not body.strip():
+        return 0, None
+    page = msgspec.json.decode(body, type=_Body)
+    after = page.meta.get("after") if isinstance(page.meta, dict) else None
+    return crc32(memoryview(page.data)), after if isinstance(after, str) and after else None
 
 
 def oldest(found: Iterable[Kind]) -> Kind | None:

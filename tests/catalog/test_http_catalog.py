@@ -7,13 +7,14 @@ import multiprocessing
 import os
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
+from itertools import count, repeat
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from support.delivery import API_KEY, APP_KEY
-from support.scripted_datadog import READINGS, Fault, Reading, ScriptedDatadog
+from support.scripted_datadog import READINGS, Asked, Fault, Reading, ScriptedDatadog
 from support.serving import Serving
 
 from llmobs_trace.catalog.asking import Times
@@ -197,6 +198,22 @@ def test_what_is_new_is_inserted_what_differs_updated_and_the_version_goes_up_on
     read = list(catalog.records(mirrored))
     assert [row.id for row in read] == ["b", "c/1", "d", "e"]
     assert inputs(read) == [[1.5, 3], "text", None, 5]
+
+
+@pytest.mark.parametrize("server_of", [*READINGS, "the receiver"])
+def test_a_record_that_has_no_tags_any_more_loses_those_it_had(tmp_path: Path, server_of: str) -> None:
+    tagged = [record("a", 1, None, None, "language:en", "hard"), record("b", 2, None, None, "hard")]
+    plain = [record("a", 1), record("b", 3)]
+    is_ours = server_of == "the receiver"
+    with Serving(tmp_path / "x.db") if is_ours else ScriptedDatadog(READINGS[server_of]) as server:
+        catalog = catalog_at(server.url)
+        project = catalog.project("p")
+        catalog.dataset(project.id, "d", tagged)
+        held = catalog.dataset(project.id, "d", plain)
+        assert held is not None
+        if server_of != "flat":  # where no tags are told of, nobody knows which there are
+            assert [each.tags for each in catalog.records(held)] == [(), ()]
+        assert inputs(catalog.records(held)) == [1, 3]
 
 
 def test_a_dataset_is_looked_for_without_being_made(datadog: ScriptedDatadog) -> None:
@@ -389,14 +406,99 @@ def test_nobody_there_is_told_with_the_address() -> None:
     assert caught.value.status is None
 
 
-def test_pages_that_go_round_in_a_circle_are_left() -> None:
+@pytest.mark.parametrize("cursors", ["the same", "always another"])
+def test_pages_that_go_round_in_a_circle_are_left(cursors: str) -> None:
+    numbers = count() if cursors == "always another" else repeat(7)
     with ScriptedDatadog() as server:
         catalog = catalog_at(server.url)
-        for name in "abcdefgh":
-            catalog.project(name)
-        server._page = lambda *_: (200, [], {"after": "again"})  # type: ignore[method-assign]
+        server._page = lambda *_: (200, [], {"after": f"after {next(numbers)}"})  # type: ignore[method-assign]
         with pytest.raises(CatalogError, match="pages go round in a circle"):
             catalog.project("z")
+
+
+def test_pages_without_an_end_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("llmobs_trace.catalog.asking._MOST_PAGES", 50)
+    numbers = count()
+
+    def endless(*_: object) -> tuple[int, Any, dict[str, Any]]:
+        return 200, [{"id": next(numbers)}], {"after": str(next(numbers))}
+
+    with ScriptedDatadog() as server:
+        server._page = endless  # type: ignore[method-assign]
+        with pytest.raises(CatalogError, match="its pages have no end: 50 were read"):
+            catalog_at(server.url).project("z")
+
+
+@pytest.mark.parametrize("known", READINGS)
+def test_a_proxy_that_sends_everything_twice_leaves_one_experiment_and_dataset_in_use(known: str) -> None:
+    with ScriptedDatadog(READINGS[known]) as server:
+        server.sends_twice = True
+        first = made(catalog_at(server.url))
+        again = made(catalog_at(server.url))
+        assert again.id == first.id
+        in_use = [one for one in server.datasets if one["records"]]
+        assert [one["id"] for one in in_use] == [first.dataset_id]
+
+
+def test_two_machines_that_make_a_dataset_at_once_use_the_same(reading: Reading) -> None:
+    with ScriptedDatadog(reading) as server:
+        project = catalog_at(server.url).project("p")
+        other: list[CatalogDataset | None] = []
+
+        def meanwhile(asked: Asked) -> None:
+            if asked.step == "make dataset" and not other:
+                other.append(None)
+                other[0] = catalog_at(server.url).dataset(project.id, "d", [record("a", 1)])
+
+        server.on_request = meanwhile
+        mine = catalog_at(server.url).dataset(project.id, "d", [record("a", 1), record("b", 2)])
+        assert mine is not None
+        assert other[0] is not None
+        assert mine.id == other[0].id
+        assert inputs(catalog_at(server.url).records(mine)) == [1, 2]
+
+
+def test_all_verbs_of_one_creation_lose_no_more_than_half_a_minute_together() -> None:
+    faults = [Fault(step, 429, headers={"X-RateLimit-Reset": "7"}) for step in OF_A_RUN]
+    with ScriptedDatadog(None, *faults) as server:
+        clock = Clock()
+        times = Times(now=clock.now, wait=clock.wait)
+        catalog = HttpCatalog(server.url, Secret(API_KEY), Secret(APP_KEY), times=times, in_all=True)
+        with pytest.raises(CatalogError, match="HTTP 429"):
+            made(catalog)
+        assert 21 < clock.seconds <= 30
+        assert server.experiments == []
+
+
+HOSTILE_NAMES = (
+    *(
+        "a/b?c#d&e=f%2F",
+        "quote\"'`",
+        "ünïcödé 東京 🧪",
+        "x" * 300,
+        " spaces ",
+        "tab\tand\nline",
+        "[filter]",
+        "{}",
+    ),
+    *("..", "Capitals", "capitals", "null", "0"),
+)
+
+
+def test_any_name_is_a_name_of_its_own(tmp_path: Path) -> None:
+    with Serving(tmp_path / "x.db") as serving, ScriptedDatadog(READINGS["flat"]) as scripted:
+        for server in (serving, scripted):
+            catalog = catalog_at(server.url)
+            ids = set()
+            for name in HOSTILE_NAMES:
+                project = catalog.project(name)
+                dataset = catalog.dataset(project.id, name, [record(name, name)])
+                assert dataset is not None
+                assert catalog.project(name) == project
+                assert catalog.dataset(project.id, name) == dataset
+                assert [each.id for each in catalog.records(dataset)] == [name]
+                ids.add((project.id, dataset.id))
+            assert len(ids) == len(HOSTILE_NAMES)
 
 
 # --- Records ------------------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ def test_a_record_is_read_in_each_shape(shape: str, as_list: bool) -> None:
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"data":null}', b'{"data":[]}', b'{"meta":1}'])
 def test_nothing_is_said_in_many_ways(body: bytes) -> None:
     assert resources.resources(body, NamedResource) == []
-    assert resources.cursor_in(body) is None
+    assert resources.page_in(body)[1] is None
 
 
 @pytest.mark.parametrize("body", [b"[1]", b'{"data":[1]}', b'{"data":["a"]}', b"<html>"])
@@ -52,9 +52,9 @@ def test_what_is_no_thing_can_t_be_read(body: bytes) -> None:
 
 
 def test_a_cursor_is_followed_where_there_is_one() -> None:
-    assert resources.cursor_in(b'{"data":[],"meta":{"after":"abc"}}') == "abc"
-    assert resources.cursor_in(b'{"data":[],"meta":{"after":null}}') is None
-    assert resources.cursor_in(b'{"data":[],"meta":{"after":""}}') is None
+    assert resources.page_in(b'{"data":[],"meta":{"after":"abc"}}')[1] == "abc"
+    assert resources.page_in(b'{"data":[],"meta":{"after":null}}')[1] is None
+    assert resources.page_in(b'{"data":[],"meta":{"after":""}}')[1] is None
 
 
 def test_of_several_the_oldest_counts_and_of_equals_the_last_of_the_list() -> None:

@@ -34,6 +34,7 @@ class Reading:
     does. `status`: of what was made. `as_list`: one thing comes in a list. `cursor_carries`: a cursor
     has its filters with it, or they must be sent again. `rewrites`: JSON comes back as another writer has it.
     `tells_version`: a change of records says the dataset's version. `sparse`: only what must be said is.
+    `sets_no_tags`: to set no tags takes them all away, or says nothing.
     """
 
     records: Literal["flat", "attributes", "both"] = "both"
@@ -47,6 +48,7 @@ class Reading:
     rewrites: bool = False
     tells_version: bool = True
     sparse: bool = False
+    sets_no_tags: bool = True
     page: int = 3
 
 
@@ -67,6 +69,7 @@ READINGS: dict[str, Reading] = {
         status=201,
         as_list=True,
         rewrites=True,
+        sets_no_tags=False,
     ),
     "sparse": Reading(
         records="attributes",
@@ -147,6 +150,8 @@ class ScriptedDatadog:
         self.experiments: list[dict[str, Any]] = []
         self.spans: list[dict[str, Any]] = []
         self.metrics: list[dict[str, Any]] = []
+        # A proxy on the way sends each change twice.
+        self.sends_twice = False
         # Called with each request before it is looked at, without the lock: a test waits or kills here.
         self.on_request: Callable[[Asked], None] = lambda asked: None
         # A proxy on the way lets no more through.
@@ -367,7 +372,7 @@ class ScriptedDatadog:
         for given in updated:
             one = _known(dataset["records"], given["id"], "record")
             one.update({name: value for name, value in given.items() if name != "tag_operations"})
-            one["tags"] = given.get("tag_operations", {}).get("set", one["tags"])
+            one["tags"] = self._tags(one["tags"], **given.get("tag_operations", {}))
             changed.append(one)
         dataset["records"] = [one for one in dataset["records"] if one["id"] not in deleted]
         if attributes.get("create_new_version", True):
@@ -378,6 +383,17 @@ class ScriptedDatadog:
         if self.reading.records == "both":
             answers = [{**one, "records": [one]} for one in answers]
         return self.reading.status, answers, None
+
+    def _tags(
+        self,
+        tags: list[str],
+        remove: list[str] | None = None,
+        add: list[str] | None = None,
+        set: list[str] | None = None,
+    ) -> list[str]:
+        if set or (set is not None and self.reading.sets_no_tags):
+            return set
+        return [tag for tag in tags if tag not in (remove or [])] + (add or [])
 
     def _record(self, dataset: dict[str, Any], one: dict[str, Any]) -> dict[str, Any]:
         values = {name: one[name] for name in ("input", "expected_output", "metadata")}
@@ -486,6 +502,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         keys = (self.headers.get("dd-api-key"), self.headers.get("dd-application-key"))
         asked = Asked(step, path, dict(parse_qsl(parts.query)), json.loads(body) if body else None, keys)
+        if self.datadog.sends_twice and self.command == "POST":
+            self.datadog.answer(asked)
         status, headers, answer, is_whole = self.datadog.answer(asked)
         if status is None:
             self.close_connection = True
