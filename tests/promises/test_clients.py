@@ -3,10 +3,11 @@
 The newest Python client is one of the tests' own packages. The others are found where these variables say,
 and their tests are skipped where they don't:
 
-    LLMOBS_TESTS_OLD_CLIENT   a directory with datadog-api-client 2.58, which has the module that the
-                              documentation names (pip install --no-deps --target)
-    LLMOBS_TESTS_NODE         a directory with the newest @datadog/datadog-api-client (npm install --prefix)
-    LLMOBS_TESTS_DDTRACE      a directory with ddtrace (pip install --target), whose experiments run here
+    LLMOBS_TESTS_OLD_CLIENT     a directory with datadog-api-client 2.58, which has the module that the
+                                documentation names (pip install --no-deps --target)
+    LLMOBS_TESTS_OLDEST_CLIENT  the same with 2.54, which has no events to read yet, and no status
+    LLMOBS_TESTS_NODE           a directory with the newest @datadog/datadog-api-client (npm install --prefix)
+    LLMOBS_TESTS_DDTRACE        a directory with ddtrace (pip install --target), whose experiments run here
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ import pytest
 from support.machine import Machine
 from support.serving import METRIC, SPAN, Serving
 
-from llmobs_trace.store import queries
+from llmobs_trace.store import made_experiments, queries
 from llmobs_trace.store.store import Store
 
 # Read before a test's own environment is made.
 _OLD_CLIENT = os.environ.get("LLMOBS_TESTS_OLD_CLIENT", "")
+_OLDEST_CLIENT = os.environ.get("LLMOBS_TESTS_OLDEST_CLIENT", "")
 _NODE = os.environ.get("LLMOBS_TESTS_NODE", "")
 _DDTRACE = os.environ.get("LLMOBS_TESTS_DDTRACE", "")
 _EXPERIMENT = "3fd6b5e0-8910-4b1c-a7d0-5b84de329012"
@@ -145,10 +147,13 @@ with ApiClient(configuration) as client:
     assert found.attributes.current_version == 2
     experiment = api.create_llm_obs_experiment(body("LLMObsExperimentRequest",
         m.LLMObsExperimentType.EXPERIMENTS, dict(name="e", project_id=project_id, dataset_id=dataset_id)))
-    api.update_llm_obs_experiment(experiment.data.id, body("LLMObsExperimentUpdateRequest",
-        m.LLMObsExperimentType.EXPERIMENTS, dict(status=m.LLMObsExperimentStatus.COMPLETED)))
+    has_status = hasattr(m, "LLMObsExperimentStatus")  # since 2.55
+    change = dict(status=m.LLMObsExperimentStatus.COMPLETED) if has_status else dict(description="completed")
+    api.update_llm_obs_experiment(experiment.data.id,
+        body("LLMObsExperimentUpdateRequest", m.LLMObsExperimentType.EXPERIMENTS, change))
     [seen] = api.list_llm_obs_experiments(filter_project_id=project_id).data
-    print(seen.attributes.status, seen.attributes.dataset_version)
+    said = seen.attributes.to_dict()
+    print(said["status"] if has_status else said["description"], int(said["dataset_version"]))
 """
 
 _OF_DDTRACE = """
@@ -174,15 +179,21 @@ def task(input_data, config=None):
 def exact(input_data, output_data, expected_output):
     return bool(output_data) and output_data["answer"] == expected_output
 
+def fussy(input_data, output_data, expected_output):
+    raise LookupError("no such answer")
+
 def answered(inputs, outputs, expected_outputs, evaluators_results):
     return sum(map(bool, outputs))
 
 experiment = LLMObs.experiment(
-    name="quiz", task=task, dataset=dataset, evaluators=[exact], summary_evaluators=[answered], runs=2)
+    name="quiz", task=task, dataset=dataset, evaluators=[exact, fussy],
+    summary_evaluators=[answered], runs=2)
 experiment.run(jobs=2)
+again = experiment.rerun_evaluators([exact], missing_task_strategy="skip")
 LLMObs.flush()
 pulled = LLMObs.pull_dataset(dataset_name="capitals", project_name="bot")
-print(experiment._id, len(pulled), pulled.version)
+read = LLMObs.pull_experiment(experiment._id).result["rows"]
+print(experiment._id, again._id, len(read), len(pulled), pulled.version)
 """
 
 _TYPESCRIPT = """
@@ -240,6 +251,53 @@ apiInstance
   .createLLMObsExperimentEvents(params)
   .then((data) => console.log("API called successfully. Returned data: " + JSON.stringify(data)))
   .catch((error) => {{ console.error(error); process.exit(1); }});
+"""
+
+# What it makes by name, and reads back.
+_TYPESCRIPT_CATALOG = """
+const assert = require("node:assert");
+const { client, v2 } = require("@datadog/datadog-api-client");
+const configuration = client.createConfiguration({
+  baseServer: new client.BaseServerConfiguration(process.argv[2], {}),
+});
+for (const name in configuration.unstableOperations) configuration.unstableOperations[name] = true;
+const Api = v2.LLMObservabilityApi ?? v2.AgentObservabilityApi;
+const api = new Api(configuration);
+const of = (type, attributes, more = {}) => ({ body: { data: { type, attributes, ...more } } });
+
+async function main() {
+  const project = await api.createLLMObsProject(of("projects", { name: "bot" }));
+  const projectId = project.data.id;
+  assert.deepEqual((await api.listLLMObsProjects({ filterName: "bot" })).data.map((p) => p.id), [projectId]);
+  const dataset = await api.createLLMObsDataset({ projectId, ...of("datasets", { name: "tickets" }) });
+  const of_dataset = { projectId, datasetId: dataset.data.id };
+  const records = ["a", "b", "c"].map((n) => ({ input: { q: n }, expectedOutput: { a: n } }));
+  await api.createLLMObsDatasetRecords({ ...of_dataset, ...of("records", { records }) });
+  const listed = (await api.listLLMObsDatasetRecords(of_dataset)).data;
+  assert.deepEqual(listed.map((record) => record.input.q).sort(), ["a", "b", "c"]);
+  const change = [{ id: listed[0].id, expectedOutput: { a: "x" } }];
+  await api.updateLLMObsDatasetRecords({ ...of_dataset, ...of("records", { records: change }) });
+  const batch = { insertRecords: [{ id: "own", input: { q: "d" } }], deleteRecords: [listed[1].id] };
+  const id = dataset.data.id;
+  await api.batchUpdateLLMObsDataset({ ...of_dataset, ...of("datasets", batch, { id }) });
+  const now = (await api.listLLMObsDatasetRecords(of_dataset)).data;
+  assert.deepEqual(now.map((record) => record.id).sort(), [listed[0].id, listed[2].id, "own"].sort());
+  assert.deepEqual(now.find((record) => record.id == listed[0].id).expectedOutput, { a: "x" });
+  const [found] = (await api.listLLMObsDatasets({ projectId, filterName: "tickets" })).data;
+  assert.equal(found.attributes.currentVersion, 3);
+  const wanted = { name: "e", projectId, datasetId: id, config: { model: "m" } };
+  const experimentId = (await api.createLLMObsExperiment(of("experiments", wanted))).data.id;
+  const span = { name: "row", spanId: "s", traceId: "t", projectId, datasetId: id, startNs: 1, duration: 2 };
+  const metric = { label: "exact", metricType: "boolean", booleanValue: true, spanId: "s", timestampMs: 1 };
+  const events = of("events", { spans: [{ ...span, status: "ok" }], metrics: [metric] });
+  await api.createLLMObsExperimentEvents({ experimentId, ...events });
+  await api.updateLLMObsExperiment({ experimentId, ...of("experiments", { status: "completed" }) });
+  const [seen] = (await api.listLLMObsExperiments({ filterProjectId: projectId })).data;
+  const read = (await api.listLLMObsExperimentEvents({ experimentId })).data.attributes;
+  const [score] = read.spans[0].evalMetrics;
+  console.log(seen.attributes.status, seen.attributes.datasetVersion, read.spans[0].name, score.label);
+}
+main().catch((error) => { console.error(error); process.exit(1); });
 """
 
 # As the documentation prints it, its line breaks lost, and one of its addresses left.
@@ -323,6 +381,13 @@ def test_the_python_client_that_the_documentation_shows_pushes_unchanged(server:
             id="documented",
             marks=with_old_client,
         ),
+        pytest.param(
+            "llm_observability_api",
+            "LLMObservabilityApi",
+            _OLDEST_CLIENT,
+            id="oldest",
+            marks=pytest.mark.skipif(not _OLDEST_CLIENT, reason="LLMOBS_TESTS_OLDEST_CLIENT is not set"),
+        ),
     ],
 )
 def test_the_official_python_client_finds_and_makes_everything_by_name(
@@ -336,24 +401,49 @@ def test_the_official_python_client_finds_and_makes_everything_by_name(
 @pytest.mark.skipif(not _DDTRACE, reason="LLMOBS_TESTS_DDTRACE names no directory")
 def test_an_experiment_of_ddtrace_s_sdk_shows_whole(server: Serving) -> None:
     said = run(sys.executable, "-c", _OF_DDTRACE, server.url, PYTHONPATH=_DDTRACE, PYTHONNOUSERSITE="1")
-    experiment_id, count, version = said.split()[-3:]
-    assert (count, version) == ("3", "1")
+    experiment_id, rerun_id, *counted = said.split()[-5:]
+    assert counted == ["6", "3", "1"]  # rows that it reads back, records and their version
     with Store(server.database, read_only=True) as store:
         experiment = queries.find_experiment(store, experiment_id)
         spans = list(queries.spans(store, experiment_id))
         metrics = list(queries.metrics(store, experiment_id))
+        made = {each.id: each for each in made_experiments.find_experiments(store)}
+        rescored = list(queries.metrics(store, rerun_id))
     assert (experiment.name, experiment.rows) == ("quiz", 6)
     assert sorted(span.name for span in spans) == ["ask"] * 4 + ["task"] * 6
     assert sum(span.status == "error" for span in spans) == 2
     rows = {span.span_id for span in spans if span.name == "task"}
     assert {span.parent_id for span in spans if span.name == "ask"} <= rows
-    assert sorted(metric.label for metric in metrics if metric.span_id in rows) == ["exact"] * 6
+    assert (
+        sorted(metric.label for metric in metrics if metric.span_id in rows) == ["exact"] * 6 + ["fussy"] * 6
+    )
     assert [metric.label for metric in metrics if not metric.span_id] == ["answered"] * 2
+    # What failed says so on the pages, and a rerun has the rows that it scored once more.
+    assert made[experiment_id].status == "failed"
+    shown = json.loads(server.get(f"/api/experiments/{experiment_id}").body)
+    assert [each["failed"] for each in shown["scores"] if each["label"] == "fussy"] == [6]
+    assert (made[rerun_id].parent_id, made[rerun_id].status) == (experiment_id, "completed")
+    assert {metric.label for metric in rescored if metric.span_id} == {"exact"}
+    again = json.loads(server.get(f"/api/experiments/{rerun_id}").body)["experiment"]
+    assert (again["rows"], again["dataset_ids"]) == (2, ["capitals"])
 
 
-@pytest.mark.skipif(
+with_node = pytest.mark.skipif(
     not _NODE or not shutil.which("node"), reason="LLMOBS_TESTS_NODE names no directory, or no node"
 )
+
+
+@with_node
+def test_the_official_typescript_client_finds_and_makes_everything_by_name(
+    server: Serving, tmp_path: Path
+) -> None:
+    program = tmp_path / "catalog.js"
+    program.write_text(_TYPESCRIPT_CATALOG)
+    said = run("node", str(program), server.url, NODE_PATH=str(Path(_NODE) / "node_modules"))
+    assert said.split() == ["completed", "3", "row", "exact"]
+
+
+@with_node
 def test_the_official_typescript_client_pushes_unchanged(server: Serving, tmp_path: Path) -> None:
     program = tmp_path / "example.js"
     program.write_text(_TYPESCRIPT.format(stack=json.dumps(_STACK)))

@@ -119,15 +119,17 @@ def _datadog(config: Config, seconds: float) -> list[Check]:
     checks.append(_keys(status, body))
     if checks[-1].ok:
         try:
-            checks += _what_events_go_to(config, lambda path: _within(seconds, lambda: ask(path)))
+            checks += _what_events_go_to(config, lambda path: _within(seconds, lambda: ask(path)), seconds)
         except Exception as error:
             said = "no answer in time" if isinstance(error, TimeoutError) else reason(error, config.base_url)
             checks.append(Check("experiment", None, said))
     return checks
 
 
-def _what_events_go_to(config: Config, ask: names.Ask) -> list[Check]:
-    found = names.look(config, ask) if config.mark else []
+def _what_events_go_to(
+    config: Config, ask: Callable[[str], tuple[int, bytes]], seconds: float
+) -> list[Check]:
+    found = names.look(config, seconds) if config.mark else []
     if mark_of(config.experiment_id) is None:
         path = f"{_EXPERIMENTS_PATH}?filter[id]={quote(config.experiment_id, safe='')}&page[limit]=1"
         found.append(_experiment(*ask(path), config.experiment_id))

@@ -5,7 +5,8 @@ Both become events of the documented endpoint, so that whatever looks at an expe
 
     ddtrace                                       here
     parent_id: "undefined"                        a root; else the tag parent_id
-    meta.span.kind                                the tag span_kind
+    meta.span.kind; meta["span.kind"] of a rerun  the tag span_kind
+    no dataset_id among the tags, in a rerun      that of the experiment
     meta.input, output: {"value": x}              x; an output's `{"messages": […]}`: the messages, or the one
     meta.expected_output                          an object, or {"value": …}
     meta.model_name, model_provider, metrics      tags of these names; metadata: tags metadata.<name>
@@ -30,6 +31,7 @@ from llmobs_trace.receiver.catalog.requests import refused
 from llmobs_trace.receiver.compact import NoJSON, compact
 from llmobs_trace.receiver.http import Reply
 from llmobs_trace.receiver.problems import Fault, problem
+from llmobs_trace.store import made_experiments
 from llmobs_trace.store.store import Store
 from llmobs_trace.wire import KIND_TAG, PARENT_TAG, Assessment, Int64, MetricType, Status
 
@@ -51,6 +53,7 @@ class _Kind(Struct, frozen=True):
 
 class _Meta(Struct, frozen=True):
     span: _Kind = _Kind()
+    rerun_kind: str | None = msgspec.field(default=None, name="span.kind")
     input: Raw = _NULL
     output: Raw = _NULL
     expected_output: Raw = _NULL
@@ -117,7 +120,9 @@ _list: Final = msgspec.json.Decoder(list[Raw]).decode
 def events(store: Store, asked: Asked) -> Reply:
     """Metrics of an experiment, and of a rerun its spans."""
     attributes = _read(_events, asked.body).data.attributes
-    spans = [_span(each) for each in attributes.spans or ()]
+    made = next(made_experiments.find_experiments(store, ids=[asked.ids[0]]), None)
+    dataset_id = "" if made is None else made.dataset_id or ""
+    spans = [_span(each, dataset_id) for each in attributes.spans or ()]
     store.add(asked.ids[0], spans, [_metric(each) for each in attributes.metrics or ()])
     return Reply(202)
 
@@ -151,9 +156,9 @@ def _read(decode: Any, body: bytes) -> Any:
         raise refused(Fault("", f"the body is none of ddtrace's: {error}", "type")) from None
 
 
-def _span(span: _Span) -> bytes:
+def _span(span: _Span, dataset_id: str = "") -> bytes:
     meta = span.meta
-    tags = [*span.tags, f"{KIND_TAG}:{meta.span.kind}"]
+    tags = [*span.tags, f"{KIND_TAG}:{meta.rerun_kind or meta.span.kind}"]
     if span.parent_id != _NO_PARENT:
         tags.append(f"{PARENT_TAG}:{span.parent_id}")
     tags += [f"{name}:{getattr(meta, name)}" for name in _MODEL if getattr(meta, name)]
@@ -171,7 +176,7 @@ def _span(span: _Span) -> bytes:
         shown["error"] = {name: text for name, text in msgspec.structs.asdict(meta.error).items() if text}
     return _encode(
         {
-            "dataset_id": _tag(span.tags, "dataset_id"),
+            "dataset_id": _tag(span.tags, "dataset_id") or dataset_id,
             "duration": span.duration,
             "meta": shown,
             "name": span.name,

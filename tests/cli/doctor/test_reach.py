@@ -141,8 +141,8 @@ def test_of_names_it_is_said_whether_they_are_there_or_would_be_made_and_nothing
     }
     assert {(each.method, each.body) for each in receiver.requests()} == {("GET", b"")}
     assert [each.path.partition("/v1/")[2] for each in receiver.requests()[1:]] == [
-        "projects?filter[name]=bot",
-        "id%20of%20bot/datasets?filter[name]=tickets",
+        "projects?filter%5Bname%5D=bot",
+        "id%20of%20bot/datasets?filter%5Bname%5D=tickets",
     ]
 
 
