@@ -155,9 +155,7 @@ def _judged(
         recorded.append(Recorded(lower, higher))
     has_numbers = bool(of_a.numbers or of_b.numbers)
     assessed = len(of_a.passed) + len(of_b.passed)
-    scored_rows = (
-        sum(len(each.numbers.keys() | each.passed.keys()) for each in (of_a, of_b)) if assessed else 0
-    )
+    scored_rows = sum(len(each.numbers.keys() | each.passed.keys()) for each in (of_a, of_b))
     kind = kind_of(types, has_numbers, assessed, scored_rows)
     is_told = told in ("higher", "lower") or any(each.lower or each.higher for each in recorded)
     if kind == "assessment" and not (is_told and has_numbers):
