@@ -72,9 +72,10 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             parts = publishing.publish(store, experiment, names, way, again=arguments.again)
             try:
                 last = _watched(parts, count, screen)
+                undelivered = publishing.left_of(store, experiment.id, last.reached)
             except CatalogError as error:
                 raise Refusal(str(error), NO) from error
-    return _report(last, experiment, screen)
+    return _report(last, undelivered, experiment, screen)
 
 
 def _watched(parts: Iterator[Part], count: int, screen: Screen) -> Part:
@@ -90,10 +91,9 @@ def _watched(parts: Iterator[Part], count: int, screen: Screen) -> Part:
     return last[0]
 
 
-def _report(last: Part, experiment: queries.Experiment, screen: Screen) -> int:
+def _report(last: Part, undelivered: int, experiment: queries.Experiment, screen: Screen) -> int:
     reached = last.reached
-    recorded = experiment.spans + experiment.metrics
-    undelivered = recorded - reached.delivered - reached.rejected
+    recorded = reached.delivered + reached.rejected + undelivered
     screen.line(
         f"{units.counted(recorded, 'event')} = {reached.delivered:,} delivered"
         f" + {reached.rejected:,} rejected + {undelivered:,} undelivered;"

@@ -40,7 +40,9 @@ def names_of(
     return Names(
         project=named("project", None if made is None else made.project_name, directory_name()),
         dataset=named("dataset", None if made is None else made.dataset_name, name),
-        experiment=named("experiment", None if made is None else made.name, name),
+        experiment=named(
+            "experiment", made.name if made is not None and experiment.name is None else None, name
+        ),
         made=made,
     )
 

@@ -24,7 +24,13 @@ from llmobs_trace.publish.dataset_rows import rows_of
 from llmobs_trace.publish.naming import Names, mark_of
 from llmobs_trace.publish.other_ids import OtherIds
 from llmobs_trace.store import publications
-from llmobs_trace.store.paged_events import PagedMetric, PagedSpan, metric_pages, span_pages
+from llmobs_trace.store.paged_events import (
+    PagedMetric,
+    PagedSpan,
+    count_beyond,
+    metric_pages,
+    span_pages,
+)
 from llmobs_trace.store.publications import Publication
 from llmobs_trace.store.queries import Experiment
 from llmobs_trace.store.store import Store
@@ -117,9 +123,12 @@ def publish(
 def left(store: Store, experiment: Experiment, where: str, *, again: bool = False) -> int:
     """How many events are to be sent."""
     known = None if again else publications.publication(store, experiment.id, where)
-    if known is None:
-        return experiment.spans + experiment.metrics
-    return experiment.spans + experiment.metrics - known.delivered - known.rejected
+    return left_of(store, experiment.id, known or Publication(run=""))
+
+
+def left_of(store: Store, experiment_id: str, reached: Publication) -> int:
+    """How many events came after those that were sent. Of marks by hand that is the latest alone."""
+    return count_beyond(store, experiment_id, reached.spans, reached.metrics)
 
 
 def _made(store: Store, experiment: Experiment, names: Names, catalog: Catalog) -> CatalogExperiment:

@@ -13,6 +13,7 @@ rehearsal  which request is to fail, and how
 endpoint   a whole request of the endpoint → its answer
 questions  what `llmobs-trace doctor` asks → its answer
 pages      a request of the viewer → its answer
+page_writes  whether a page of ours asks for a change
 pricing    what model calls cost of the experiments that somebody looks at
 expiry     what somebody deleted long ago, removed for good
 budget     how much of all bodies is held at once

@@ -16,7 +16,7 @@ from llmobs_trace.errors import StoreError
 from llmobs_trace.receiver.http import Head, Reply
 from llmobs_trace.receiver.problems import problem
 from llmobs_trace.store.store import Store
-from llmobs_trace.viewer import Apart, respond
+from llmobs_trace.viewer import Apart, respond, writes
 
 METHODS: Final = ("GET", "HEAD")
 
@@ -57,6 +57,15 @@ def page(reading: Callable[[], Store], head: Head, apart: Apart) -> Reply:
             body = gzip.compress(body, _LEVEL, mtime=0)
             headers += (("Content-Encoding", "gzip"),)
     return Reply(found.status, body, found.content_type, headers)
+
+
+def change(store: Store, head: Head, body: bytes) -> Reply:
+    """Answer a POST that may change something; on the writer's thread."""
+    try:
+        done = writes.write(store, head.path, body)
+    except StoreError as error:
+        return problem(503, str(error))
+    return Reply(done.status, done.body, done.content_type, done.headers)
 
 
 def asked_about(head: Head) -> list[str]:

@@ -25,6 +25,7 @@ from llmobs_trace.receiver.catalog import routes
 from llmobs_trace.receiver.catalog.routes import Found
 from llmobs_trace.receiver.http import Head, Reply
 from llmobs_trace.receiver.limits import Limits
+from llmobs_trace.receiver.page_writes import TOKEN_PATH, PageWrites
 from llmobs_trace.receiver.pricing import Pricing
 from llmobs_trace.receiver.problems import in_a_line, problem
 from llmobs_trace.receiver.rehearsal import Rehearsal
@@ -32,6 +33,7 @@ from llmobs_trace.receiver.routes import is_of_the_api, posted_to
 from llmobs_trace.store.made_experiments import made_ids
 from llmobs_trace.store.store import Store
 from llmobs_trace.viewer import Apart
+from llmobs_trace.viewer.writes import is_write
 
 _WRITERS: Final = 1
 _READERS: Final = 3
@@ -72,6 +74,7 @@ class StoreService:
         self._tell = tell
         self._store = Store(database)
         self._apart = Apart(database)
+        self._page_writes = PageWrites()
         self._of_thread = threading.local()
         self._readers: list[Store] = []  # all that threads have opened; guarded by the interpreter's own lock
         self._to_write = ThreadPoolExecutor(_WRITERS, "llmobs-trace-writer")
@@ -97,6 +100,8 @@ class StoreService:
             return catalog.refuse(head, found, self._access)
         if is_of_the_api(head.path):
             return problem(404, f"there is nothing at {head.path[:200]}")
+        if head.method == "POST" and is_write(head.path):
+            return self._page_writes.refuse(head, self._access)
         if head.method not in pages.METHODS:
             return problem(
                 405, f"{head.method} is not answered here", headers=(("Allow", ", ".join(pages.METHODS)),)
@@ -108,7 +113,9 @@ class StoreService:
             experiment_id = posted_to(head.method, head.path)
             if experiment_id is None:
                 found = routes.find(head.method, head.path)
-                return await (self._page(head) if found is None else self._catalog(head, found, body))
+                if found is not None:
+                    return await self._catalog(head, found, body)
+                return await (self._change(head, body) if head.method == "POST" else self._page(head))
             return await self._events(head, experiment_id, body)
         except Exception:
             _log.exception("llmobs-trace serve: %s %s", head.method, head.path[:200])
@@ -169,9 +176,16 @@ class StoreService:
         return answer
 
     async def _page(self, head: Head) -> Reply:
+        if head.path == TOKEN_PATH:
+            token = self._page_writes.token(head)
+            return structs.replace(token, headers=token.headers + pages.SECURITY)
         answer = await _on(self._to_read, lambda: pages.page(self._reading, head, self._apart))
         for experiment_id in pages.asked_about(head):
             self._pricing.begin(experiment_id)
+        return structs.replace(answer, headers=answer.headers + pages.SECURITY)
+
+    async def _change(self, head: Head, body: bytearray) -> Reply:
+        answer = await _on(self._to_write, lambda: pages.change(self._store, head, bytes(body)))
         return structs.replace(answer, headers=answer.headers + pages.SECURITY)
 
     def _reading(self) -> Store:

@@ -28,6 +28,7 @@
     publications  where else an experiment was sent
     made_experiments  experiments by name, and how far each is
     by_hand     what a person calls an experiment, and writes of it
+    marks       what a person says of a row: the latest counts
     removal     deleting experiments, so that it can be undone or for good
     queries     what the command line asks of it
     paged_events  an experiment's events as they came, page by page

@@ -124,3 +124,13 @@ def metrics_of(store: Store, experiment_id: str, span_ids: Iterable[str]) -> dic
             metric = PagedMetric(*columns)
             found.setdefault(metric.span_id, []).append(metric)
     return found
+
+
+def count_beyond(store: Store, experiment_id: str, span: int, metric: int) -> int:
+    """How many spans and metrics come after these places."""
+    ((count,),) = store.select(
+        f"SELECT (SELECT count(*) FROM span WHERE experiment = {_KEY} AND key > ?)"
+        f" + (SELECT count(*) FROM metric WHERE experiment = {_KEY} AND key > ?)",
+        (experiment_id, span, experiment_id, metric),
+    )
+    return int(count)

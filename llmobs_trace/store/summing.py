@@ -69,13 +69,28 @@ _ADD: Final = (
 
 def add(connection: sqlite3.Connection, experiment: int, metrics: Iterable[MetricColumns]) -> None:
     """Add what the metrics say to the sums of their labels."""
+    _add(connection, experiment, metrics, 1)
+
+
+def take_away(connection: sqlite3.Connection, experiment: int, metrics: Iterable[MetricColumns]) -> None:
+    """Take what the metrics say out of the sums of their labels, but for the extremes."""
+    _add(connection, experiment, metrics, -1)
+    connection.execute(
+        "DELETE FROM label WHERE experiment = ? AND scored = 0 AND failed = 0 AND not_applicable = 0",
+        (experiment,),
+    )
+
+
+def _add(
+    connection: sqlite3.Connection, experiment: int, metrics: Iterable[MetricColumns], sign: int
+) -> None:
     sums: dict[tuple[str, str], _Sums] = {}
     for metric in metrics:
         sums.setdefault((metric.label, metric.metric_type), _Sums()).add(metric)
     connection.executemany(
         _ADD,
         [
-            (experiment, *of, each.lowest, each.highest, *(getattr(each, count) for count in _COUNTS))
+            (experiment, *of, each.lowest, each.highest, *(sign * getattr(each, count) for count in _COUNTS))
             for of, each in sums.items()
         ],
     )

@@ -9,6 +9,7 @@ experiment       one experiment, summed up by latency, spending, score_counts an
 rows             the list of its rows, which row_query finds; neighbours of one
 traces           one row: its trace, its spans in the order of the tree
 spans            one span, whole; its tags
+writes           what a page changes: names, notes, deleting, marks
 metrics          what was measured of rows and spans
 compared         how two experiments and more compare
 side_by_side     their rows; flips where one says something else, regressions which are worse, and what of

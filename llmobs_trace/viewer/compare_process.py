@@ -87,14 +87,15 @@ class Apart:
             work(store)
 
     def comparison(
-        self, a: Experiment, b: Experiment, directions: Mapping[str, str], priced: int = 0
+        self, a: Experiment, b: Experiment, directions: Mapping[str, str], changes: _State = ()
     ) -> Known:
         """What is known of the two; where that isn't current, ask again. Raises `Failed`.
 
-        `directions` are those of `Options`; `priced` is how many costs of the two were worked out.
+        `directions` are those of `Options`; `changes` tell of more than that events were added: costs that
+        were worked out, marks by hand that others took the place of.
         """
         said = msgspec.json.encode(directions, order="sorted").decode()
-        asked, state = (a.id, b.id, said), (*_state(a), *_state(b), priced)
+        asked, state = (a.id, b.id, said), (*_state(a), *_state(b), *changes)
         with self._lock:
             if self._running is not None and self._running.process.poll() is not None:
                 self._keep(self._running)

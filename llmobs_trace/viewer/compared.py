@@ -84,9 +84,9 @@ def _compared(
 ) -> tuple[Comparison | Raw | None, bool]:
     if apart is not None and sum(each.rows + each.metrics for each in (a, b)) > FEW:
         try:
-            query = "SELECT total(priced) FROM experiment WHERE id IN (?, ?)"
-            ((priced,),) = store.select(query, (a.id, b.id))
-            known = apart.comparison(a, b, directions, int(priced))
+            query = "SELECT total(priced), total(replaced) FROM experiment WHERE id IN (?, ?)"
+            (changes,) = store.select(query, (a.id, b.id))
+            known = apart.comparison(a, b, directions, changes)
         except Failed as error:
             raise CannotAnswer(500, str(error)) from None
         return known.comparison, known.is_current

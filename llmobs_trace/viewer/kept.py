@@ -22,7 +22,8 @@ def state_of(store: Store, experiments: Sequence[int]) -> State:
         counts
         for key in experiments
         for counts in store.select(
-            "SELECT key, id, created_ns, rows, spans, metrics, priced FROM experiment WHERE key = ?", (key,)
+            "SELECT key, id, created_ns, rows, spans, metrics, priced, replaced FROM experiment WHERE key = ?",
+            (key,),
         )
     )
 

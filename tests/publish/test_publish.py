@@ -19,7 +19,7 @@ from llmobs_trace.catalog.local_catalog import LocalCatalog
 from llmobs_trace.cli import main
 from llmobs_trace.publish.fingerprints import Fingerprint
 from llmobs_trace.publish.reconciling import reconcile
-from llmobs_trace.store import datasets, made_experiments, queries, records
+from llmobs_trace.store import by_hand, datasets, made_experiments, marks, queries, records
 from llmobs_trace.store.store import Store
 
 DONE, NO, MISUSE, CANNOT_TELL = 0, 1, 2, 3
@@ -154,6 +154,24 @@ def test_published_again_nothing_is_twice_and_what_came_since_follows(
         assert told.out.rpartition(" ")[2] == first.out.rpartition(" ")[2]
     spans, metrics = datadog.stored()
     assert (len(spans), len(metrics)) == (6, 4)
+
+
+def test_what_a_person_says_is_sent_too_and_what_they_say_later_follows(
+    run: RunCommand, database: Path, datadog: Serving
+) -> None:
+    with Store(database) as store:
+        marks.verdict(store, "e-new", "r1", True)
+        marks.verdict(store, "e-new", "r1", False)
+        by_hand.rename(store, "e-new", "by hand")
+    assert run("publish", "e-new").out.startswith("10 events = 10 delivered + 0 rejected + 0 undelivered")
+    assert published(datadog).name == "by hand"
+    with Store(database) as store:
+        marks.note(store, "e-new", "r1", "no source")
+    assert run("publish", "e-new").out.startswith("11 events = 11 delivered + 0 rejected + 0 undelivered")
+    _, metrics = datadog.stored()
+    said = [each.get("reasoning") for each in metrics if each["label"] == "human"]
+    assert said == [None, "no source"]
+    assert run("reconcile", "e-new").code == DONE
 
 
 def test_killed_at_any_moment_the_same_command_goes_on_and_all_of_it_arrives_once(tmp_path: Path) -> None:
