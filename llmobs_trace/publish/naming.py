@@ -33,6 +33,7 @@ def names_of(
     made = next(made_experiments.find_experiments(store, ids=[experiment.id]), None)
     chosen = find_options(environ, "project_name", "dataset_name", "experiment_name")
     name = experiment.name or experiment.id
+    recorded_name = None if made is None else made.name
 
     def named(what: str, recorded: str | None, last: str) -> str:
         return given.get(what) or chosen.get(f"{what}_name") or recorded or last
@@ -40,9 +41,7 @@ def names_of(
     return Names(
         project=named("project", None if made is None else made.project_name, directory_name()),
         dataset=named("dataset", None if made is None else made.dataset_name, name),
-        experiment=named(
-            "experiment", made.name if made is not None and experiment.name is None else None, name
-        ),
+        experiment=named("experiment", experiment.name or recorded_name, name),
         made=made,
     )
 

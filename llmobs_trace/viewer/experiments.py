@@ -34,6 +34,7 @@ class Listed(Struct, frozen=True):
     repeats: int
     status: str | None
     left: int
+    note: str | None
 
 
 class Revision(Struct, frozen=True):

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from llmobs_trace.store.store import Store
 
 _Found = TypeVar("_Found")
 # What is the same as long as an experiment is.
 State = tuple[object, ...]
+_COUNTS: Final = "key, id, created_ns, rows, spans, metrics, priced, replaced"
 
 
 def state_of(store: Store, experiments: Sequence[int]) -> State:
@@ -21,10 +22,7 @@ def state_of(store: Store, experiments: Sequence[int]) -> State:
     return tuple(
         counts
         for key in experiments
-        for counts in store.select(
-            "SELECT key, id, created_ns, rows, spans, metrics, priced, replaced FROM experiment WHERE key = ?",
-            (key,),
-        )
+        for counts in store.select(f"SELECT {_COUNTS} FROM experiment WHERE key = ?", (key,))
     )
 
 

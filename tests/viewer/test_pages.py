@@ -39,7 +39,9 @@ def test_the_list_has_every_experiment_the_latest_first(page: Page, server: str)
     ]
     row = page.get_by_role("row").filter(has_text="answers, new prompt")
     # rows, spans, errors, metrics, failed
-    expect(row.get_by_role("cell")).to_have_text(["", re.compile("2025"), "d", "12", "35", "2", "32", "1"])
+    expect(row.get_by_role("cell")).to_have_text(
+        ["", re.compile("2025"), "d", "12", "35", "2", "32", "1", "Edit"]
+    )
     expect(page).to_have_title("Experiments · llmobs-trace")
 
 
@@ -210,7 +212,7 @@ def test_previous_and_next_go_through_all_rows_and_ask_for_no_more_than_they_nee
     page.goto(page.url.replace("t502", "t1199"))
     expect(page.get_by_text("row 1,200 of 1,200")).to_be_visible()
     expect(page.locator("main a[rel=next]")).to_have_count(0)
-    page.keyboard.press("p")
+    page.keyboard.press("k")
     expect(page.locator("main h1")).to_have_text("row-1198")
     assert sizes
     assert max(sizes.values()) < 5_000
@@ -223,18 +225,18 @@ def test_next_keeps_the_span_that_is_looked_at_and_finds_it_again_behind_rows_th
     selected = page.get_by_role("treeitem", selected=True)
     page.get_by_role("treeitem", name="search").nth(1).click()
     expect(page).to_have_url(re.compile("#r0-2$"))
-    page.keyboard.press("n")
+    page.keyboard.press("j")
     expect(page.locator("main h1")).to_have_text("row-0001")
     expect(selected).to_have_attribute("id", "span-r1-2")
     page.reload()
     expect(selected).to_have_attribute("id", "span-r1-2")
     page.get_by_role("treeitem", name="check").click()
     for number, span_id in ((2, "r2"), (3, "r3-3"), (4, "r4-3")):
-        page.keyboard.press("n")
+        page.keyboard.press("j")
         expect(page.locator("main h1")).to_have_text(f"row-{number:04}")
         expect(selected).to_have_attribute("id", f"span-{span_id}")
     page.get_by_role("treeitem", name="answer").click()
-    page.keyboard.press("n")
+    page.keyboard.press("j")
     expect(selected).to_have_attribute("id", "span-r5")
     assert "at=" not in page.url
 
@@ -255,7 +257,7 @@ def test_esc_leads_to_the_page_of_the_list_that_the_row_is_on_and_to_the_row(
     page.keyboard.press("Enter")
     expect(page.locator("main h1")).to_have_text("row-0801")
     for number in ("0800", "0799"):
-        page.keyboard.press("n")
+        page.keyboard.press("j")
         expect(page.locator("main h1")).to_have_text(f"row-{number}")
     page.keyboard.press("Escape")
     expect(page).to_have_url(re.compile("offset=400$"))

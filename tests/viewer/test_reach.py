@@ -145,7 +145,7 @@ def test_the_tree_is_moved_through_with_the_arrows(page: Page, server: str) -> N
     expect(page.get_by_role("treeitem")).to_have_count(1)
     page.keyboard.press("ArrowRight")
     expect(page.get_by_role("treeitem")).to_have_count(3)
-    page.keyboard.press("j")
+    page.keyboard.press("ArrowDown")
     expect(page.get_by_role("treeitem", selected=True)).to_contain_text("look up")
     assert page.evaluate("document.activeElement.getAttribute('role')") == "treeitem"
 

@@ -177,6 +177,7 @@ keys.listen(actions, isLoading);
 addEventListener("went", (event) => moved(event.detail));
 addEventListener("popstate", () => moved({ back: true }));
 addEventListener("redraw", draw);
+addEventListener("changed", () => show({ keep: true }));
 addEventListener("resize", () => requestAnimationFrame(draw)); // more or fewer cards stand beside one another
 draw();
 await show();

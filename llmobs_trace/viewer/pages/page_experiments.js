@@ -1,8 +1,10 @@
 // All experiments of the store, the latest first; several can be chosen for a comparison.
 
 import { sawExperiments } from "./above.js";
+import { ask } from "./ask.js";
 import { h } from "./dom.js";
 import { ago, iso, moment, number, shortId } from "./format.js";
+import { done, tell } from "./notice.js";
 import { change, changed, current, href } from "./router.js";
 import { cell, column, pager, search, table, whole, wholeRow } from "./table.js";
 
@@ -12,7 +14,7 @@ export async function load(route, source) {
   const offset = whole(route, "offset");
   const answer = await source.experiments({ q: route.params.get("q"), limit: LIMIT, offset: offset || null });
   sawExperiments(route.params);
-  return { ...answer, offset };
+  return { ...answer, offset, source };
 }
 
 export function title() {
@@ -23,7 +25,7 @@ export function path() {
   return [["Experiments", href(["experiments"])]];
 }
 
-export function view(route, { experiments, offset, total }) {
+export function view(route, { experiments, offset, total, source }) {
   const chosen = picked(route);
   const asked = route.params.get("q");
   const shown = experiments.slice(0, LIMIT);
@@ -41,12 +43,12 @@ export function view(route, { experiments, offset, total }) {
     ),
     shown.length === 0
       ? h("div", { key: "empty", class: "empty" }, asked ? nothingFound(route, asked) : nothingYet())
-      : listing(route, shown, chosen),
+      : listing(route, shown, chosen, source),
     shown.length === 0 ? null : pager(route, { offset, limit: LIMIT, total, noun: "experiment" }),
   ];
 }
 
-function listing(route, experiments, chosen) {
+function listing(route, experiments, chosen, source) {
   const counted = { className: "number" };
   return table({
     name: "Experiments, the latest first",
@@ -65,12 +67,13 @@ function listing(route, experiments, chosen) {
       column(route, "Errors", counted),
       column(route, "Metrics", counted),
       column(route, "Failed", counted),
+      h("th", { scope: "col", role: "columnheader", class: "pick" }, h("span", { class: "unseen" }, "Edit")),
     ],
-    body: experiments.map((each) => listed(each, chosen)),
+    body: experiments.map((each) => listed(each, chosen, source)),
   });
 }
 
-function listed(each, chosen) {
+function listed(each, chosen, source) {
   return h(
     "tr",
     { key: each.id, role: "row", on: wholeRow, class: chosen.includes(each.id) ? "chosen" : null },
@@ -93,6 +96,7 @@ function listed(each, chosen) {
         h("span", { class: "name", dir: "auto" }, each.name ?? each.id),
         each.name ? [" ", h("code", { class: "quiet" }, shortId(each.id))] : null,
       ),
+      each.note === null ? null : h("p", { class: "quiet", dir: "auto" }, each.note.slice(0, 300)),
     ),
     cell(
       null,
@@ -106,7 +110,45 @@ function listed(each, chosen) {
     count("Errors", each.errors, "error"),
     count("Metrics", each.metrics),
     count("Failed", each.failed_metrics, "failed"),
+    cell(
+      null,
+      { class: "pick" },
+      h(
+        "button",
+        {
+          type: "button",
+          class: "quiet",
+          "aria-label": `Edit ${each.name ?? each.id}`,
+          title: "Name, note, delete",
+          on: { click: () => edit(each, source) },
+        },
+        "Edit",
+      ),
+    ),
   );
+}
+
+/** What it is called and what is written of it; or it is deleted, which can be undone. */
+async function edit({ id, name, note }, source) {
+  const answer = await ask(
+    name ?? id,
+    [
+      { name: "name", label: "Name", value: name ?? "" },
+      { name: "note", label: "Note", value: note ?? "", rows: 4 },
+    ],
+    { hint: "Without a name it has the one that its program says.", other: { name: "delete", label: "Delete" } },
+  );
+  if (answer === null) return;
+  const { values } = answer;
+  if (answer.how === "delete") {
+    if (await done(() => source.remove(id)))
+      tell(`Deleted ${name ?? id}. It is kept for 30 days.`, () => source.restore(id));
+    return;
+  }
+  await done(async () => {
+    if (values.name !== (name ?? "")) await source.rename(id, values.name);
+    if (values.note !== (note ?? "")) await source.note(id, values.note);
+  });
 }
 
 function count(name, value, kind = null) {

@@ -4,6 +4,7 @@ import { aboveTrace, passedOn } from "./above.js";
 import { copyButton } from "./copy.js";
 import { h } from "./dom.js";
 import { counted, duration, iso, moment, number, shortId } from "./format.js";
+import { markKeys, marks } from "./marks.js";
 import { OWN, narrowed, narrowing } from "./narrowed.js";
 import { neighbours } from "./neighbours.js";
 import { rowName } from "./repeats.js";
@@ -134,6 +135,7 @@ export function view(route, data) {
       ),
       h("div", { class: "actions" }, beside(route, data, selected)),
     ),
+    row(route, data) === null ? null : marks(row(route, data)),
     h(
       "div",
       { key: "trace", class: "trace" },
@@ -154,6 +156,13 @@ export function view(route, data) {
       selected === undefined ? null : detail(route, data, wholeSpan(route, data, selected)),
     ),
   ];
+}
+
+/** The row that can be marked; null where the trace is of none, or the page is a file. */
+function row(route, { spans, source }) {
+  const [root] = spans;
+  const isRow = root && (root.parent_id ?? null) === null && (root.kind || "experiment") === "experiment";
+  return source.live && isRow ? { source, experimentId: route.id, span: root } : null;
 }
 
 /** The row's span and its metrics, as they came. */
@@ -209,7 +218,7 @@ function axis(duration_ns) {
   );
 }
 
-export function keys() {
+export function keys(route, data) {
   const at = () => document.querySelector('[role="treeitem"][aria-selected="true"]');
   const pass = (key) => () => {
     const item = at();
@@ -217,13 +226,10 @@ export function keys() {
     item.focus();
     item.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
   };
-  return Object.fromEntries(
-    ["ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight", "j", "k"].map((key) => [
-      key,
-      (event) =>
-        event.target.closest?.(".scrolls, details, button, a, .longtext") && key.startsWith("Arrow")
-          ? false
-          : pass(key)(),
-    ]),
-  );
+  const click = (rel) => () => document.querySelector(`main a[rel=${rel}]`)?.click();
+  const arrows = ["ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight"].map((key) => [
+    key,
+    (event) => (event.target.closest?.(".scrolls, details, button, a, .longtext") ? false : pass(key)()),
+  ]);
+  return { ...Object.fromEntries(arrows), j: click("next"), k: click("prev"), ...markKeys(() => row(route, data)) };
 }

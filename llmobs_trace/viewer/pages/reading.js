@@ -8,9 +8,10 @@ import { isFlip, said, traceOf } from "./compared_rows.js";
 import { directions } from "./direction.js";
 import { h } from "./dom.js";
 import { duration, number, shortId } from "./format.js";
+import { markKeys, marks } from "./marks.js";
 import { status } from "./metric.js";
 import { rowName } from "./repeats.js";
-import { go, changed, current } from "./router.js";
+import { go, change, changed, current } from "./router.js";
 import { costText, hasSpent, tokens } from "./spent.js";
 import { turnOf, turned } from "./turn.js";
 import { value } from "./value.js";
@@ -68,6 +69,8 @@ export function keys(route, data) {
     k: click("main a[rel=prev]"),
     r: () => toRegression(data),
     d: click("main .differences"),
+    ...markKeys(() => marked(route, data)),
+    ...Object.fromEntries(data.letters.map((letter, index) => [String(index + 1), () => change({ whose: letter })])),
   };
 }
 
@@ -90,6 +93,7 @@ export function view(route, data) {
           "div",
           { key: `row-${focusAbove(row)}`, class: "reading" },
           asking(row, letters, shown),
+          marksOf(route, data),
           answers(route, data),
           scores(row, letters, shown, data, experiments),
         ),
@@ -176,6 +180,52 @@ function answers(route, { read: row, letters, shown, experiments, source }) {
     ),
     isMarked ? h("div", { key: "marked", class: "compared" }, wholeAnswers(row, letters, experiments, source)) : null,
   ];
+}
+
+/** The letter of whose answer is meant: the last that has the row, unless another is chosen. */
+function whose(route, { read: row, letters }) {
+  const there = letters.filter((letter) => row?.[letter]);
+  const chosen = route.params.get("whose");
+  return there.includes(chosen) ? chosen : (there.at(-1) ?? null);
+}
+
+/** The row that is marked, with what was said of it. */
+function marked(route, data) {
+  const letter = whose(route, data);
+  if (letter === null || !data.source.live) return null;
+  const index = data.letters.indexOf(letter);
+  const span = { ...data.shown[index], span_id: data.read[letter].span_id };
+  return { source: data.source, experimentId: data.ids[index], span };
+}
+
+function marksOf(route, data) {
+  const row = marked(route, data);
+  if (row === null) return null;
+  const chosen = whose(route, data);
+  return h(
+    "div",
+    { key: "marked", class: "marked" },
+    h(
+      "fieldset",
+      { class: "whose" },
+      h("legend", {}, "Your verdict on"),
+      data.letters.map((letter, index) =>
+        h(
+          "button",
+          {
+            type: "button",
+            class: letter === chosen ? "on" : null,
+            disabled: !data.read[letter],
+            "aria-pressed": String(letter === chosen),
+            "aria-keyshortcuts": String(index + 1),
+            on: { click: () => change({ whose: letter }) },
+          },
+          letter.toUpperCase(),
+        ),
+      ),
+    ),
+    marks(row, ` on ${chosen.toUpperCase()}`),
+  );
 }
 
 function sideHead(route, letter, row, experiment) {

@@ -2,6 +2,7 @@
 
 import { h, node } from "./dom.js";
 import { LISTED } from "./keys.js";
+import { notice } from "./notice.js";
 import { href } from "./router.js";
 import * as theme from "./theme.js";
 
@@ -69,6 +70,7 @@ export function shell({ path, error, connection, loading, data, route }, page) {
       error === null ? null : failure(error, data),
       page,
     ),
+    notice(),
   ];
 }
 

@@ -17,6 +17,11 @@ export function http() {
     compareRows: (ids, params) => get(["compare", "rows"], { ...lettered(ids), ...params }),
     compareRow: (ids, params) => get(["compare", "row"], { ...lettered(ids), ...params }),
     revision: async () => (await get(["revision"])).revision,
+    rename: (id, name) => change(["experiments", id, "name"], { name }),
+    note: (id, note) => change(["experiments", id, "note"], { note }),
+    remove: (id) => change(["experiments", id, "delete"], {}),
+    restore: (id) => change(["experiments", id, "restore"], {}),
+    mark: (id, spanId, said) => change(["experiments", id, "marks", spanId], said),
   };
 }
 
@@ -39,9 +44,28 @@ async function get(segments, params = {}) {
     : new Error(said(answer, body));
 }
 
+let token = null;
+
+/** Have the server change something. Its token is asked for once, and again where it is another server by now. */
+async function change(segments, body, isAgain = false) {
+  token ??= (await get(["token"])).token;
+  const answer = await fetch(`/api/${segments.map(encodeURIComponent).join("/")}`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-LLMObs-Trace-Token": token },
+    body: JSON.stringify(body),
+  });
+  const text = await answer.text();
+  if (answer.ok) return;
+  if (answer.status === 403 && !isAgain) {
+    token = null;
+    await change(segments, body, true);
+  } else throw new Error(said(answer, text));
+}
+
 function said(answer, body) {
   try {
-    return String(JSON.parse(body).error);
+    const { error, errors } = JSON.parse(body);
+    return String(error ?? errors[0].detail);
   } catch {
     return `the server answered ${answer.status}`;
   }

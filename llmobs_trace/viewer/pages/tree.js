@@ -121,9 +121,7 @@ function move(event, { visible, folded, selected, choose, fold }) {
   const span = visible[here];
   const to = {
     ArrowDown: () => visible[here + 1],
-    j: () => visible[here + 1],
     ArrowUp: () => visible[here - 1],
-    k: () => visible[here - 1],
     Home: () => visible[0],
     End: () => visible[visible.length - 1],
     ArrowRight: () =>

@@ -8,8 +8,8 @@ const KEPT = 20;
 /** What is known of it so far; the page is drawn again when there is more. `wholes` outlives the page's reloads. */
 export function wholeSpan(route, { source, wholes }, span) {
   if (!span.is_cut) return span;
-  // What was measured of it may be more by the next time.
-  const key = `${span.span_id} ${span.metrics.length}`;
+  // What was measured of it may be another by the next time.
+  const key = `${span.span_id} ${JSON.stringify(span.metrics)}`;
   if (!wholes.has(key)) {
     const keep = (found) => {
       wholes.set(key, found);
