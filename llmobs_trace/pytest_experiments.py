@@ -35,7 +35,7 @@ from llmobs_trace.experiment.routing import routed
 from llmobs_trace.experiment.rows import Row
 from llmobs_trace.experiment.score import Judged, Score
 from llmobs_trace.experiment.states import State
-from llmobs_trace.experiment.steps import Code, Ended, Kept, Manifest, Steps, TaskError
+from llmobs_trace.experiment.steps import Code, Ended, Evaluated, Kept, Manifest, Steps, TaskError
 from llmobs_trace.experiment.work import Options, Work
 from llmobs_trace.wire import as_id
 
@@ -237,7 +237,9 @@ class _RowRun:
             for evaluator in mark.evaluators:
                 if raised is None or evaluator.asks_for_errors:
                     evaluation.evaluate(evaluator)
-                    yield evaluator.label, state.evaluated[evaluator.label].metrics
+            evaluation.end()
+        for label, evaluated in state.evaluated.items():
+            yield label, evaluated.metrics
 
 
 def _plain(one: Kept) -> dict[str, Any]:
@@ -278,7 +280,8 @@ def verdict(came: Sequence[Mapping[str, Any]], units: int) -> gate.GateVerdict:
         error = None if told["error"] is None else TaskError(*told["error"])
         counts.task(Ended(told["row"], 1, 1, 0, 0, "", [], error=error))
         for evaluator, metrics in told["evaluated"].items():
-            counts.evaluator(evaluator, [msgspec.convert(each, Kept) for each in metrics], told["row"])
+            keeps = [msgspec.convert(each, Kept) for each in metrics]
+            counts.evaluator(Evaluated(told["row"], 1, evaluator, keeps, []))
     first = came[0] if came else {"labels": [], "gates": {}}
     gates = {name: Bound(*bound) for name, bound in first["gates"].items()}
     scores = counts.scores(units, [PASSED, *first["labels"]])

@@ -28,6 +28,9 @@ _VALUE_FIELDS: dict[MetricType, str] = {
     "json": "json_value",
 }
 
+# A label and a value of so many bytes leave room for all else in the smallest event that can be configured.
+_SHORT_BYTES = 1024
+
 _NOT_APPLICABLE = b'"%b:true"' % NOT_APPLICABLE_TAG.encode()
 
 
@@ -101,6 +104,28 @@ def metric_record(
         fields = fit(fields, room)
     stamp_ms = stamps.now_ms() if timestamp_ms is None else _stamp_ms(timestamp_ms)
     return scope.metric_head + stamps.stamped(fixed + _join(fields), stamp_ms) + b"}}\n"
+
+
+def value_record(
+    recorder: Recorder, scope: Scope, span_id: str, label: str, kind: MetricType, encoded: bytes
+) -> bytes | None:
+    """The same of a label and a value, JSON of that type, with nothing beside them, as most evaluators give
+    it: in a fifth of the time.
+    """
+    name = encode_text(label)
+    if recorder.redactor is not None or len(name) + len(encoded) > _SHORT_BYTES or not label.strip():
+        value = _decode(encoded)
+        return metric_record(
+            recorder, scope, span_id, label, value, kind, None, None, None, None, None, None, None
+        )
+    metric = b'{"span_id":"%b","label":%b,"metric_type":"%b","%b":%b' % (
+        span_id.encode(),
+        name,
+        kind.encode(),
+        _VALUE_FIELDS[kind].encode(),
+        encoded,
+    )
+    return scope.metric_head + stamps.stamped(metric, stamps.now_ms()) + b"}}\n"
 
 
 def _fields(
@@ -190,6 +215,9 @@ def _known(argument: str, given: object, allowed: tuple[str, ...]) -> Any:
 
 
 _decode = msgspec.json.Decoder().decode
+# What most values are, and how they begin as JSON: a float that is not finite does not begin so.
+_PLAIN_TYPES: dict[type, MetricType] = {bool: "boolean", float: "score", str: "categorical"}
+_BEGINS: dict[MetricType, bytes] = {"boolean": b"tf", "score": b"-0123456789", "categorical": b'"'}
 # How other libraries' values say that there is none.
 _MISSING = (b"null", b'"<NA>"', b'"NaT"')
 
@@ -199,6 +227,9 @@ def typed(value: object, metric_type: MetricType | None) -> tuple[MetricType, by
     if value is None:
         return metric_type or "score", None, None
     encoded = encode(value)
+    plain = _PLAIN_TYPES.get(type(value))
+    if plain is not None and metric_type in (None, plain) and encoded[:1] in _BEGINS[plain]:
+        return plain, encoded, None
     if encoded in _MISSING and not derives(type(value), str):
         return metric_type or "score", None, f"the value is missing: {encoded.decode()}"
     number = _number(value, encoded)

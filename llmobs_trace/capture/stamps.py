@@ -31,10 +31,12 @@ def stamped(body: bytes, stamp_ms: int) -> bytes:
     """The metric with `stamp_ms`, or the next millisecond after it that no equal one has."""
     metric = hash(body)
     with _lock:
-        runs = _taken.setdefault(metric, [])
-        stamp_ms = _take(runs, stamp_ms)
-        if len(runs) > 2 * _RUNS:
-            del runs[:_RUNS]
+        first = [stamp_ms, stamp_ms + 1]
+        runs = _taken.setdefault(metric, first)
+        if runs is not first:
+            stamp_ms = _take(runs, stamp_ms)
+            if len(runs) > 2 * _RUNS:
+                del runs[:_RUNS]
         if len(_taken) > max(_forget_above, _METRICS):
             _forget_some()
     return b'%b,"timestamp_ms":%d' % (body, stamp_ms)

@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.capture.row_root import MadeSpan
@@ -15,8 +16,7 @@ from llmobs_trace.experiment.parameters import Callee
 from llmobs_trace.experiment.rows import Row
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """Which attempt at which row it is, and the ids that were made for it."""
 
     row_id: str
@@ -26,11 +26,10 @@ class Place:
     span_id: str
     last_span_id: str  # stands for the last attempt's, which nobody knows yet
     name: str
-    tags: Mapping[str, object] = field(default_factory=dict)
+    tags: Mapping[str, object] | None = None
 
 
-@dataclass
-class Outcome:
+class Outcome(Struct):
     """What came of an attempt. `record` is the root span's, b"" where nothing is recorded; `as_attempt` is
     the same as a task below the row, which it is if another attempt follows; `children` are the records of
     what ran below it, where these come home with it.
@@ -42,7 +41,7 @@ class Outcome:
     duration_ns: int = 0
     record: bytes = b""
     as_attempt: bytes = b""
-    children: list[bytes] = field(default_factory=list)
+    children: list[bytes] = []
 
 
 def root(recorder: Recorder, scope: Scope, place: Place, row: Row) -> MadeSpan:

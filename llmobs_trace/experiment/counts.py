@@ -5,12 +5,16 @@ failed + missing + those it does not apply to. Used under the run's lock.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import fsum, isfinite
 from typing import Any, NamedTuple
 
-from llmobs_trace.experiment.steps import Ended, Kept
+from llmobs_trace.experiment.steps import Ended, Evaluated, Kept
+
+
+# The error of a label that more than one evaluator gave for a row.
+TWICE = "two evaluators gave this label for one row"
 
 
 @dataclass(frozen=True)
@@ -107,17 +111,20 @@ class Counts:
             self.raised += 1
             self._error(f"{ended.error.type}: {ended.error.message}", ended.row)
 
-    def evaluator(self, evaluator: str, metrics: Iterable[Kept], row: str) -> None:
+    def evaluator(self, evaluated: Evaluated) -> None:
         """An evaluator came to its end on a row."""
-        metrics = list(metrics)
-        in_order = all(kept.error is None for kept in metrics)
+        evaluator, in_order = evaluated.evaluator, evaluated.ended_in_order
         self._in_order[evaluator] += in_order
-        for kept in metrics:
-            label = self._labels.setdefault(kept.label, _Label(evaluator))
+        for kept in evaluated.metrics:
+            label = self._labels.get(kept.label)
+            if label is None:
+                label = self._labels[kept.label] = _Label(evaluator)
+            if kept.error == TWICE and label.evaluator != evaluator:
+                continue  # of the two errors one counts: it is one row
             label.given += in_order
             if kept.error is not None:
                 label.failed += 1
-                self._error(f"{kept.label}: {kept.error}", row)
+                self._error(f"{kept.label}: {kept.error}", evaluated.row)
             elif kept.not_applicable:
                 label.not_applicable += 1
             else:

@@ -12,13 +12,14 @@ import msgspec
 from llmobs_trace.experiment import attempt, remote
 from llmobs_trace.experiment.attempt import Outcome, Place
 from llmobs_trace.experiment.calling import Caller, CancelledWithin, is_awaitable
+from llmobs_trace.experiment.counts import TWICE
 from llmobs_trace.experiment.evaluators import Evaluator, kept, metric_records, with_direction
 from llmobs_trace.experiment.limits import AttemptTimeout
 from llmobs_trace.experiment.made_ids import UnitIds
 from llmobs_trace.experiment.retrying import Retries, end_for, pause_before_another
 from llmobs_trace.experiment.routing import Following, Live
 from llmobs_trace.experiment.rows import Row
-from llmobs_trace.experiment.score import Judged, clashing, failed, judged
+from llmobs_trace.experiment.score import Judged, failed, judged
 from llmobs_trace.experiment.states import MOST_DEATHS, State
 from llmobs_trace.experiment.steps import Ended, Evaluated, Kept
 from llmobs_trace.experiment.throttle import Throttle
@@ -116,18 +117,54 @@ class Evaluation:
             if pause is None:
                 break
             throttle.sleep(pause)
-        metrics = self._unambiguous(label, with_direction(metrics, options.lower_is_better))
-        records = [msgspec.Raw(record.rstrip(b"\n"))] if record else []
+        records = [msgspec.Raw(record[:-1])] if record else []
+        self._keep(label, with_direction(metrics, options.lower_is_better), records)
+
+    def _keep(self, label: str, metrics: list[Judged], records: list[msgspec.Raw]) -> None:
+        """Put what an evaluator said on disk."""
+        work = self._work
         if work.router is not None:
-            made = metric_records(work.recorder, work.scope, self._ended.span_id, metrics)
-            records += [msgspec.Raw(record.rstrip(b"\n")) for record in made]
+            for made in metric_records(work.recorder, work.scope, self._ended.span_id, metrics):
+                records.append(msgspec.Raw(made[:-1]))
         keeps: list[Kept] = [kept(one) for one in metrics]
         evaluated = Evaluated(self._ended.row, self._repeat, label, keeps, records)
         work.steps.write(evaluated)
         self._state.evaluated[label] = evaluated
+
+    def end(self) -> None:
+        """After the last evaluator: what they said goes into the journal, and counts. Of two that gave one
+        label neither does; which these are is known only now.
+        """
+        work, state = self._work, self._state
+        labels = [one.label for each in state.evaluated.values() for one in each.metrics]
+        if len(set(labels)) < len(labels):
+            twice = {label for label in labels if labels.count(label) > 1}
+            for evaluated in [*state.evaluated.values()]:
+                if any(one.label in twice and one.error != TWICE for one in evaluated.metrics):
+                    self._keep_instead(evaluated, twice)
+        for evaluated in state.evaluated.values():
+            work.send(evaluated.records)
         with work.lock:
-            work.counts.evaluator(label, keeps, self._ended.row)
-        work.send(records)
+            state.count(work.counts)
+
+    def _keep_instead(self, evaluated: Evaluated, twice: set[str]) -> None:
+        """The same without the labels that others gave too: these are errors."""
+        work, count = self._work, len(evaluated.metrics)
+        keeps: list[Kept] = []
+        records = evaluated.records[:-count]  # a span of its own
+        for number, one in enumerate(evaluated.metrics):
+            if one.label not in twice:
+                keeps.append(one)
+                records += evaluated.records[-count:][number : number + 1]
+                continue
+            error = Judged(one.label, error=TWICE)
+            keeps.append(kept(error))
+            if work.router is not None:
+                made = metric_records(work.recorder, work.scope, self._ended.span_id, [error])
+                records += [msgspec.Raw(record[:-1]) for record in made]
+        instead = Evaluated(evaluated.row, evaluated.repeat, evaluated.evaluator, keeps, records, True)
+        work.steps.write(instead)
+        self._state.evaluated[evaluated.evaluator] = instead
 
     def _asked(self, evaluator: Evaluator) -> tuple[list[Judged], BaseException | None, bytes]:
         """What an evaluator says; its exception where it raised; and the record of its span, where it
@@ -169,7 +206,7 @@ class Evaluation:
         """The same on the executor."""
         work, pool = self._work, self._steps.pool
         assert pool is not None
-        known, capture = self._known_to(evaluator), remote.Capture.of(work.recorder)
+        known, capture = dict(self._known_to(evaluator)), remote.Capture.of(work.recorder)
         known["error"] = remote.sendable(known["error"])
         job = remote.Job(
             evaluator.callee,
@@ -208,24 +245,10 @@ class Evaluation:
 
     def _known_to(self, evaluator: Evaluator) -> dict[str, Any]:
         if not evaluator.asks_for_spans:
-            return dict(self._known)
+            return self._known
         from llmobs_trace.recorded import RecordedSpans
 
         spans = RecordedSpans()
         for record in (*self._children, *map(bytes, self._ended.records)):
             spans.append_record(record)
         return {**self._known, "spans": spans}
-
-    def _unambiguous(self, label: str, metrics: list[Judged]) -> list[Judged]:
-        """The metrics, as errors where another evaluator of this row gave the same label."""
-        others = self._state.evaluated
-        if not others:
-            return metrics
-        said = [(name, [Judged(each.label) for each in done.metrics]) for name, done in others.items()]
-        clash = clashing([*said, (label, metrics)])
-        return [
-            Judged(one.label, error="two evaluators gave this label for one row")
-            if one.label in clash
-            else one
-            for one in metrics
-        ]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from llmobs_trace.capture.metric import metric_record
+from llmobs_trace.capture.metric import metric_record, value_record
 from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.encode import encode
 from llmobs_trace.errors import ConfigurationError
@@ -167,25 +167,38 @@ def metric_records(
     made: list[bytes] = []
     for one in metrics:
         score = one.score
-        record = metric_record(
-            recorder,
-            scope,
-            span_id,
-            one.label,
-            score.value,
-            one.metric_type,
-            score.assessment if one.applies else None,
-            score.reasoning,
-            {**(tags or {}), **(score.tags or {})},
-            score.metadata,
-            one.error,
-            timestamp_ms,
-            score.lower_is_better,
-            not_applicable=not one.applies,
-        )
+        if one.encoded is not None and tags is None and timestamp_ms is None and _is_value_alone(score):
+            record = value_record(recorder, scope, span_id, one.label, one.metric_type, one.encoded)
+        else:
+            record = metric_record(
+                recorder,
+                scope,
+                span_id,
+                one.label,
+                score.value,
+                one.metric_type,
+                score.assessment if one.applies else None,
+                score.reasoning,
+                {**(tags or {}), **(score.tags or {})},
+                score.metadata,
+                one.error,
+                timestamp_ms,
+                score.lower_is_better,
+                not_applicable=not one.applies,
+            )
         if record is not None:
             made.append(record)
     return made
+
+
+def _is_value_alone(score: Score) -> bool:
+    return (
+        score.assessment is None
+        and score.reasoning is None
+        and score.metadata is None
+        and score.tags is None
+        and score.lower_is_better is None
+    )
 
 
 def kept(one: Judged) -> Kept:
@@ -211,7 +224,7 @@ def with_direction(metrics: list[Judged], lower_is_better: bool | None) -> list[
     return [
         one
         if one.score.lower_is_better is not None
-        else replace(one, score=replace(one.score, lower_is_better=lower_is_better))
+        else msgspec.structs.replace(one, score=replace(one.score, lower_is_better=lower_is_better))
         for one in metrics
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 
@@ -11,12 +12,12 @@ class UnitIds:
     __slots__ = ("_whose", "trace_id")
 
     def __init__(self, experiment_id: str, row_id: str, repeat: int) -> None:
-        self._whose = b"%b%b%b" % (_part(experiment_id), _part(row_id), _part(repeat))
+        self._whose = b"%b%b%b" % (_known_part(experiment_id), _part(row_id), _known_part(repeat))
         self.trace_id = blake2b(self._whose, digest_size=16).hexdigest()
 
     def span_id(self, what: int | str) -> str:
         """16 hex digits: of an attempt, by its number, or of an evaluator, by its name."""
-        return blake2b(self._whose + _part(what), digest_size=8).hexdigest()
+        return blake2b(self._whose + _known_part(what), digest_size=8).hexdigest()
 
 
 def trace_id(experiment_id: str, row_id: str, repeat: int) -> str:
@@ -32,3 +33,7 @@ def span_id(experiment_id: str, row_id: str, repeat: int, what: int | str) -> st
 def _part(part: int | str) -> bytes:
     text = f"{type(part).__name__}:{part}".encode("utf-8", "surrogatepass")
     return b"%d:%b" % (len(text), text)
+
+
+# Of all but rows: these come again with each of them.
+_known_part = lru_cache(maxsize=1024, typed=True)(_part)

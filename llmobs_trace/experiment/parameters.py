@@ -90,6 +90,8 @@ class Callee:
 
     def __call__(self, known: Mapping[str, Any]) -> Any:
         """What the function returns, given what is known by meaning; a coroutine where it is async."""
+        if not self.by_name and self.positional != "context":
+            return self.function(known.get(self.positional or ""))
         named = {parameter: known.get(meaning) for parameter, meaning in self.by_name.items()}
         if self.positional is None:
             return self.function(**named)

@@ -56,7 +56,7 @@ class Rerun:
         """The steps of the new run that come from the other one."""
         taken: dict[tuple[str, int], str] = {}
         wanted = set(target.selected)
-        for step in self.source.read():
+        for step in self.source.read_what_holds():
             if isinstance(step, Ended) and step.row in wanted and self.keeps(step):
                 old = step.span_id
                 step.span_id = made_ids.span_id(target.experiment_id, step.row, step.repeat, step.attempt)

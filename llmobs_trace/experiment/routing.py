@@ -16,6 +16,7 @@ from llmobs_trace.wire import ATTEMPT_TAG
 
 _TRACE = b'"trace_id":"'
 _TAGS_END = b'],"span_id":"'
+_ATTEMPT = ATTEMPT_TAG.encode()
 # A span's record ends with its ids, its start and its duration: so many bytes at most.
 _TAIL_BYTES = 150
 _IDS_BYTES = 60
@@ -26,7 +27,7 @@ class Live:
     the recorder's place, `copies` gets them as well; `watched` is the span whose children are looked for.
     """
 
-    __slots__ = ("collected", "copies", "found", "tag", "watched")
+    __slots__ = ("attempt", "collected", "copies", "found", "watched")
 
     def __init__(
         self,
@@ -35,10 +36,10 @@ class Live:
         copies: list[bytes] | None = None,
         watched: str | None = None,
     ) -> None:
-        self.tag = b',"%b:%d"' % (ATTEMPT_TAG.encode(), attempt)
+        self.attempt = attempt
         self.collected = collected
         self.copies = copies
-        self.watched = None if watched is None else b'"parent_id:%b"' % watched.encode()
+        self.watched = watched
         self.found = False
 
 
@@ -66,11 +67,11 @@ class Router:
 
     def _of(self, live: Live, record: bytes, place: int) -> None:
         if live.watched is not None:
-            live.found = live.found or live.watched in record
+            live.found = live.found or b'"parent_id:%b"' % live.watched.encode() in record
         else:
             end = record.rfind(_TAGS_END, max(place - _IDS_BYTES, 0), place)
             if end >= 0:
-                record = record[:end] + live.tag + record[end:]
+                record = b'%b,"%b:%d"%b' % (record[:end], _ATTEMPT, live.attempt, record[end:])
         if live.copies is not None:
             live.copies.append(record)
         if live.collected is not None:

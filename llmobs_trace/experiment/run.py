@@ -136,14 +136,13 @@ class Run:
             if ended.error is not None:
                 error = RecordedError(ended.error)
         work.send(ended.records)
-        evaluation = None
-        for evaluator in self._evaluators:
-            if evaluator.label in state.evaluated:
-                work.send(state.evaluated[evaluator.label].records)
-            elif error is None or evaluator.asks_for_errors:
-                if evaluation is None:
-                    evaluation = self._evaluations.of(row, repeat, ids, ended, output, error, children, state)
-                evaluation.evaluate(evaluator)
+        evaluation = self._evaluations.of(row, repeat, ids, ended, output, error, children, state)
+        try:
+            for evaluator in self._evaluators:
+                if evaluator.label not in state.evaluated and (error is None or evaluator.asks_for_errors):
+                    evaluation.evaluate(evaluator)
+        finally:
+            evaluation.end()
         work.steps.write_later(Sent(unit[0], repeat, self._is_durable))
         self._look_at_failures(error)
 

@@ -13,9 +13,11 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec import Struct, structs
 
 from llmobs_trace.capture.metric import typed
 from llmobs_trace.errors import ConfigurationError
@@ -54,14 +56,20 @@ class Score:
             raise ConfigurationError(f"assessment: given {self.assessment!r}; expected 'pass' or 'fail'")
 
 
-@dataclass(frozen=True)
-class Judged:
-    """One metric of a row before it is encoded: a score, an error, or that the evaluator does not apply."""
+_NO_SCORE = Score(None)
+
+
+class Judged(Struct, frozen=True):
+    """One metric of a row before it is recorded: a score, an error, or that the evaluator does not apply.
+
+    `encoded` is the score's value as JSON, where that was looked at already.
+    """
 
     label: str
-    score: Score = Score(None)
+    score: Score = _NO_SCORE
     metric_type: MetricType = "score"
     error: str | None = None
+    encoded: bytes | None = None
 
     @property
     def applies(self) -> bool:
@@ -70,6 +78,8 @@ class Judged:
 
 def judged(returned: object, label: str, *, passes: Passes | None = None) -> list[Judged]:
     """The metrics that come of what an evaluator returned. Never raises."""
+    if type(returned) in _BARE and passes is None:
+        return [_judged_score(_bare(returned), label)]
     try:
         metrics = [_assessed(one, passes) for one in _each(returned, label)]
     except Exception as error:  # a generator of the user's, or a property
@@ -92,15 +102,17 @@ def failed(label: str, error: BaseException, **metadata: Any) -> Judged:
     return Judged(label, Score(None, metadata=told), error=f"{type(error).__name__}: {error}")
 
 
-def clashing(of_evaluators: Iterable[tuple[str, list[Judged]]]) -> set[str]:
-    """The labels that more than one evaluator gave for one row: then none of them counts."""
-    seen: dict[str, str] = {}
-    clash: set[str] = set()
-    for evaluator, metrics in of_evaluators:
-        for one in metrics:
-            if seen.setdefault(one.label, evaluator) != evaluator:
-                clash.add(one.label)
-    return clash
+# What most evaluators return.
+_BARE = frozenset({bool, float, int, str})
+
+
+def _bare(value: object) -> Score:
+    """A score that is a value alone. Its other fields are the class's: to set each as a frozen dataclass does
+    takes as long as all else that is done with it.
+    """
+    score = object.__new__(Score)
+    score.__dict__["value"] = value
+    return score
 
 
 def _each(returned: object, label: str) -> Iterator[Judged]:
@@ -162,14 +174,14 @@ def _judged_score(score: Score, label: str) -> Judged:
     label = score.label or label
     if score.value is None:
         return Judged(label, score)
-    kind, _, problem = typed(score.value, None)
+    kind, encoded, problem = typed(score.value, None)
     if problem is not None:
         return Judged(label, replace(score, value=None), kind, problem)
-    return Judged(label, score, kind)
+    return Judged(label, score, kind, None, encoded)
 
 
 def _assessed(one: Judged, passes: Passes | None) -> Judged:
     if passes is None or one.error is not None or one.score.value is None or one.score.assessment is not None:
         return one
     does = passes(one.score.value) if callable(passes) else one.score.value >= passes
-    return replace(one, score=replace(one.score, assessment="pass" if does else "fail"))
+    return structs.replace(one, score=replace(one.score, assessment="pass" if does else "fail"))

@@ -228,6 +228,9 @@ class Session:
         if run.work.stop is None:
             progress.whole |= suspects
             run.units(self._units(progress, selected), self._options.jobs, line.tick)
+        with run.work.lock:
+            for state in progress.unfinished.values():  # those that nobody came to
+                state.count(run.work.counts)
         run.close()
 
     def _units(

@@ -34,7 +34,7 @@ def _silent(steps: Steps, labels: Mapping[str, set[str]]) -> dict[Unit, list[str
     found: dict[Unit, list[str]] = {}
     if not labels:
         return found
-    for step in steps.read():
+    for step in steps.read_what_holds():
         if isinstance(step, Evaluated) and step.evaluator in labels and step.ended_in_order:
             given = {kept.label for kept in step.metrics}
             if lacking := sorted(labels[step.evaluator] - given):

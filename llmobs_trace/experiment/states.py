@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from msgspec import Struct
+
 from llmobs_trace.experiment.counts import Counts
 from llmobs_trace.experiment.steps import (
     Begin,
@@ -26,17 +28,20 @@ Unit: TypeAlias = tuple[str, int]  # a row's id and a repeat, from 1
 MOST_DEATHS = 3
 
 
-@dataclass
-class State:
-    """How far one row and repeat have come. Of whole ones nothing else is kept in memory."""
+class State(Struct):
+    """How far one row and repeat have come. Of whole ones nothing else is kept in memory.
+
+    `is_counted`: what its evaluators said is among the counts.
+    """
 
     begun: int = 0  # the number of the last attempt
     is_open: bool = False  # that attempt has not come to an end
     deaths: int = 0
-    tried: list[Tried] = field(default_factory=list)
+    tried: list[Tried] = []
     ended: Ended | None = None
-    evaluated: dict[str, Evaluated] = field(default_factory=dict)
+    evaluated: dict[str, Evaluated] = {}
     is_sent: bool = False
+    is_counted: bool = False
 
     def is_whole(self, evaluators: Iterable[str], failed_too: Iterable[str]) -> bool:
         """Whether nothing is left to be done: of a row that failed only the evaluators that ask for
@@ -46,6 +51,13 @@ class State:
             return False
         wanted = failed_too if self.ended.error is not None else evaluators
         return all(name in self.evaluated for name in wanted)
+
+    def count(self, counts: Counts) -> None:
+        """Have what its evaluators said among the counts, once."""
+        if not self.is_counted:
+            self.is_counted = True
+            for evaluated in self.evaluated.values():
+                counts.evaluator(evaluated)
 
 
 @dataclass
@@ -61,7 +73,9 @@ class Progress:
 def read(
     steps: Iterable[Step], to: str, counts: Counts, evaluators: Iterable[str], failed_too: Iterable[str]
 ) -> Progress:
-    """Go through all steps. `to` is where events go now: what was sent elsewhere is to be sent again."""
+    """Go through all steps. `to` is where events go now: what was sent elsewhere is to be sent again. What
+    evaluators said is counted of whole rows; of the others when they end, since what comes may change it.
+    """
     evaluators, failed_too = list(evaluators), list(failed_too)
     states: dict[Unit, State] = {}
     progress = Progress()
@@ -70,6 +84,7 @@ def read(
     def settle(unit: Unit, state: State) -> None:
         """Keep nothing of what is whole but that it is."""
         if state.is_whole(evaluators, failed_too):
+            state.count(counts)
             del states[unit]
             progress.whole.add(unit)
 
@@ -100,7 +115,6 @@ def read(
                 counts.task(step)
             elif isinstance(step, Evaluated):
                 state.evaluated[step.evaluator] = step
-                counts.evaluator(step.evaluator, step.metrics, step.row)
             elif isinstance(step, Sent):
                 state.is_sent = step.durably and sent_to == to
                 settle(unit, state)

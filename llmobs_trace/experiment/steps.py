@@ -152,19 +152,25 @@ class Kept(msgspec.Struct, omit_defaults=True):
     not_applicable: bool = False
 
 
-class Evaluated(msgspec.Struct, tag_field="step", tag="evaluated"):
-    """An evaluator came to its end: `metrics` says what it gave."""
+class Evaluated(msgspec.Struct, tag_field="step", tag="evaluated", omit_defaults=True):
+    """An evaluator came to its end: `metrics` says what it gave. `instead` of an earlier step of the same row
+    and evaluator, whose records went nowhere.
+    """
 
     row: str
     repeat: int
     evaluator: str
     metrics: list[Kept]
     records: list[msgspec.Raw]
+    instead: bool = False
 
     @property
     def ended_in_order(self) -> bool:
         """Without any error: then the labels that it did not give do not apply."""
-        return all(kept.error is None for kept in self.metrics)
+        for kept in self.metrics:  # one, mostly: a generator would take five times as long
+            if kept.error is not None:
+                return False
+        return True
 
 
 class Sent(msgspec.Struct, tag_field="step", tag="sent"):
@@ -347,6 +353,18 @@ class Steps:
             return
         if unread:
             _log.warning("%d lines of %s can't be read: these steps are taken again", unread, self.path)
+
+    def read_what_holds(self) -> Iterator[Step]:
+        """The same without those in whose place another one came."""
+        evaluated = (step for step in self.read() if isinstance(step, Evaluated) and step.instead)
+        instead = {(step.row, step.repeat, step.evaluator) for step in evaluated}
+        for step in self.read():
+            if (
+                not isinstance(step, Evaluated)
+                or step.instead
+                or (step.row, step.repeat, step.evaluator) not in instead
+            ):
+                yield step
 
     def keep_output(self, encoded: bytes) -> tuple[msgspec.Raw, str | None]:
         """An output as a line holds it: itself, or the name of the file that does."""

@@ -45,7 +45,7 @@ def of_steps(steps: Steps) -> Iterator[Fingerprint]:
     """What a run that went there itself recorded in its steps: rows, attempts and scores. What was recorded
     within a row is in the journal alone.
     """
-    for step in steps.read():
+    for step in steps.read_what_holds():
         if isinstance(step, Tried):
             yield from _of_records([step.record])
         elif isinstance(step, (Ended, Evaluated, Summarised)):

@@ -12,14 +12,14 @@ import pytest
 from llmobs_trace.experiment.counts import Counts, RunningMean
 from llmobs_trace.experiment.progress import ProgressLine
 from llmobs_trace.experiment.progress_text import Pace, interval, progress_text
-from llmobs_trace.experiment.steps import Kept
+from llmobs_trace.experiment.steps import Evaluated, Kept
 
 
 def test_the_line_says_how_far_it_is_how_fast_and_how_good() -> None:
     counts = Counts()
     for number in range(37):
-        counts.evaluator("exact_match", [Kept("exact_match", number < 32)], "row")
-        counts.evaluator("f1", [Kept("f1", 0.5)], "row")
+        counts.evaluator(Evaluated("row", 1, "exact_match", [Kept("exact_match", number < 32)], []))
+        counts.evaluator(Evaluated("row", 1, "f1", [Kept("f1", 0.5)], []))
     said = progress_text(
         "capitals",
         37,

@@ -231,17 +231,28 @@ os._exit(0)
     assert result == [["completed", 1, [None, "AttemptTimeout", None, None]]] * 2
 
 
-def test_two_evaluators_that_give_one_label_are_both_errors(machine: Machine) -> None:
-    result = told(
-        machine,
-        """
-def first(output): return Score(1, label="same")
-def second(output): return Score(2, label="same")
-result = Experiment("e", dataset=[(1, 1)], task=lambda n: n, evaluators=[first, second]).run(progress=False)
-print(json.dumps([list(row.errors) for row in result.rows]))
-""",
-    )
-    assert result == [["same"]]
+def test_of_two_evaluators_that_give_one_label_neither_counts_also_after_a_kill_between(
+    machine: Machine,
+) -> None:
+    body = """
+def first(output): return [Score(1, label="same"), Score(2, label="own")]
+def second(output):
+    if not os.path.exists("died"):
+        open("died", "w"); os.kill(os.getpid(), signal.SIGKILL)
+    return Score(2, label="same") if output else True
+rows = [(n, n) for n in range(3)]
+result = Experiment("e", dataset=rows, task=lambda n: n, evaluators=[first, second]).run(jobs=1, progress=False)
+print(json.dumps({
+    "rows": [[list(row.errors), sorted(row.scores)] for row in result.rows],
+    "scores": {label: [s.scored, s.failed, s.missing, s.not_applicable] for label, s in result.scores.items()},
+}))
+"""
+    machine.run(PROGRAM + body, code=-9)
+    result = told(machine, body)
+    assert result["rows"][1:] == [[["same"], ["own"]]] * 2
+    assert result["scores"] == {"same": [1, 2, 0, 0], "own": [3, 0, 0, 0], "second": [1, 0, 2, 0]}
+    stored = Counter((one["label"], "error" in one) for one in machine.stored_metrics())
+    assert stored == {("same", False): 1, ("same", True): 4, ("own", False): 3, ("second", False): 1}
 
 
 def test_failures_end_a_run_where_that_was_asked_for(machine: Machine) -> None:

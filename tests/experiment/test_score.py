@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from llmobs_trace import Score
 from llmobs_trace.experiment.counts import Counts
 from llmobs_trace.experiment.score import Judged, judged
-from llmobs_trace.experiment.steps import Kept
+from llmobs_trace.experiment.steps import Evaluated, Kept
 
 SAID = [
     (True, "boolean", True),
@@ -109,7 +109,7 @@ def test_a_mean_does_not_depend_on_the_order_in_which_rows_end(values: list[floa
     def mean(numbers: list[float]) -> float | None:
         counts = Counts()
         for number in numbers:
-            counts.evaluator("score", [Kept("score", number)], "row")
+            counts.evaluator(Evaluated("row", 1, "score", [Kept("score", number)], []))
         return counts.scores(len(numbers), ["score"])["score"].mean
 
     shuffled = order.sample(values, len(values))
