@@ -62,7 +62,7 @@ class MadeSpan:
             details.expected = captured(recorder, "expected_output", expected_output)
             details.row_id = row_id
             if tags:
-                written = written_tags(dict(tags)) if recorder.redactor is None else b""
+                written = _written(tags) if recorder.redactor is None else b""
                 details.written_tags = written
                 details.tags = None if written else dict(tags)
         self.duration_ns = 0
@@ -120,6 +120,19 @@ class MadeSpan:
             active.leave(span)
         if span.parent_id is not None:  # an evaluator's: of a row metrics may come later
             slot.forget_scope(span.span_id)
+
+
+_last_written: tuple[Mapping[str, object], bytes] = ({}, b"")
+
+
+def _written(tags: Mapping[str, object]) -> bytes:
+    """Tags as they are recorded. The last ones are remembered: most rows of a run have the same object."""
+    global _last_written
+    known, written = _last_written
+    if known is not tags:
+        written = written_tags(dict(tags))
+        _last_written = tags, written
+    return written
 
 
 _kept: tuple[Recorder, Recorder] | None = None

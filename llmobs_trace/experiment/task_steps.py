@@ -59,6 +59,7 @@ class TaskSteps:
         self._asks_for_row = "row" in task.by_name.values()
         self._pool = pool
         self._tags = plain_tags(tags)
+        self._tags_of: dict[int, dict[str, object]] = {}  # by repeat: the same object for all of its rows
         self._decode = decode
         self._collects = collects
         self._suspects = threading.Lock()  # held by a row that was in flight when a worker died
@@ -163,11 +164,13 @@ class TaskSteps:
     def _place(
         self, ids: UnitIds, row_id: str, repeat: int, number: int, retries: int, waited: float
     ) -> Place:
-        tags = {**self._tags, ITERATION_TAG: repeat}
+        tags = self._tags_of.get(repeat)
+        if tags is None:
+            tags = self._tags_of[repeat] = {**self._tags, ITERATION_TAG: repeat}
         if retries:
-            tags["retries"] = retries
+            tags = {**tags, "retries": retries}
         if waited:
-            tags["waited_ms"] = round(waited * 1000)
+            tags = {**tags, "waited_ms": round(waited * 1000)}
         return Place(
             row_id,
             repeat,
@@ -190,7 +193,7 @@ class TaskSteps:
             if bytes(record) != b"null"
         ]
         if outcome.record:
-            records.append(msgspec.Raw(outcome.record.rstrip(b"\n")))
+            records.append(msgspec.Raw(outcome.record[:-1]))
         encoded = b"null"
         if outcome.error is None and outcome.output is not None:
             encoded = encode(outcome.output)
