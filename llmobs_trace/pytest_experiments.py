@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -22,8 +23,9 @@ import pytest
 
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.row_root import MadeSpan
+from llmobs_trace.capture.user_tags import plain_tags
 from llmobs_trace.errors import ConfigurationError
-from llmobs_trace.experiment import gate, made_ids
+from llmobs_trace.experiment import describing, gate, made_ids, shared
 from llmobs_trace.experiment.calling import Caller
 from llmobs_trace.experiment.counts import Counts
 from llmobs_trace.experiment.dataset import Dataset
@@ -35,9 +37,10 @@ from llmobs_trace.experiment.routing import routed
 from llmobs_trace.experiment.rows import Row
 from llmobs_trace.experiment.score import Judged, Score
 from llmobs_trace.experiment.states import State
-from llmobs_trace.experiment.steps import Code, Ended, Evaluated, Kept, Manifest, Steps, TaskError
+from llmobs_trace.experiment.steps import Code, Ended, Evaluated, Kept, Manifest, Step, Steps, TaskError
+from llmobs_trace.experiment.whereabouts import there
 from llmobs_trace.experiment.work import Options, Work
-from llmobs_trace.wire import as_id
+from llmobs_trace.wire import ITERATION_TAG
 
 PASSED = "passed"
 PROPERTY = "llmobs_trace"
@@ -70,7 +73,9 @@ class RowUnderTest:
 
 @dataclass
 class Mark:
-    """What `@pytest.mark.experiment(…)` says of one test function."""
+    """What `@pytest.mark.experiment(…)` says of one test function. `experiment_id` is what all processes of
+    the session call its experiment before it is entered.
+    """
 
     name: str
     dataset: Dataset
@@ -79,16 +84,49 @@ class Mark:
     repeats: int
     experiment_id: str
     config: Any
+    project: str | None
+    function: Callable[..., Any]
+    entered: shared.Entered | None = None
+    refused: Exception | None = None  # why it can't be entered
+    place: ExitStack | None = None  # where its events go while its rows run
+
+    def open(self, selected: Sequence[str]) -> Manifest:
+        """Have its events go where they should, and its catalog know it: before its first row that runs."""
+        if self.refused is not None:
+            raise self.refused
+        try:
+            if self.place is None:
+                self.place = ExitStack()
+                self.place.enter_context(there(self.project, self.dataset.name or self.name))
+            if self.entered is None:
+                known = _manifest(self, selected)
+                self.entered = shared.enter(known, project=self.project, dataset=self.dataset)
+        except Exception as error:
+            self.refused = error
+            raise
+        return self.entered.manifest
+
+    def leave(self) -> None:
+        """After its last row in a row: what other tests record goes where it went before."""
+        place, self.place = self.place, None
+        if place is not None:
+            place.close()
+
+    def close(self) -> None:
+        """At the end of the session: whoever says how it ended may have it."""
+        self.leave()
+        if self.entered is not None and self.entered.steps is not None:
+            self.entered.steps.close()
 
 
 def mark_of(definition: Any, name: str, repeats: int | None, session_id: str) -> Mark:
     """The mark's arguments, checked."""
     mark = definition.get_closest_marker("experiment")
-    known = {"dataset", "evaluators", "gate", "name", "config", "repeats"}
+    known = {"dataset", "evaluators", "gate", "name", "config", "project", "repeats"}
     if mark.args or set(mark.kwargs) - known or "dataset" not in mark.kwargs:
         raise ConfigurationError(
-            "pytest.mark.experiment takes dataset=, and evaluators=, gate=, repeats=, config=, name=; given "
-            f"{', '.join(mark.kwargs) or 'none of them'}"
+            "pytest.mark.experiment takes dataset=, and evaluators=, gate=, repeats=, config=, name=, "
+            f"project=; given {', '.join(mark.kwargs) or 'none of them'}"
         )
     given = mark.kwargs
     dataset = given["dataset"] if isinstance(given["dataset"], Dataset) else Dataset(given["dataset"])
@@ -100,6 +138,8 @@ def mark_of(definition: Any, name: str, repeats: int | None, session_id: str) ->
         repeats or given.get("repeats", 1),
         str(uuid.uuid5(uuid.NAMESPACE_OID, f"{session_id} {definition.nodeid}")),
         given.get("config"),
+        given.get("project"),
+        definition.obj,
     )
 
 
@@ -117,9 +157,15 @@ def rows_under_test(mark: Mark) -> Iterator[tuple[RowUnderTest, str]]:
             yield RowUnderTest(row, repeat), f"{row.id}{suffix}"
 
 
-def recording(function: Callable[..., Any], mark: Mark, row: RowUnderTest, properties: list[Any]) -> Any:
-    """The test's function, which records the row that it runs."""
-    run = _RowRun(mark, row, properties)
+def recording(
+    function: Callable[..., Any],
+    mark: Mark,
+    row: RowUnderTest,
+    selected: Sequence[str],
+    properties: list[Any],
+) -> Any:
+    """The test's function, which records the row that it runs; `selected` are the ids of all that do."""
+    run = _RowRun(mark, row, selected, properties)
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)
@@ -140,17 +186,18 @@ def recording(function: Callable[..., Any], mark: Mark, row: RowUnderTest, prope
 class _RowRun:
     """One row's root span about its test, and its metrics after that."""
 
-    def __init__(self, mark: Mark, row: RowUnderTest, properties: list[Any]) -> None:
+    def __init__(self, mark: Mark, row: RowUnderTest, selected: Sequence[str], properties: list[Any]) -> None:
         self._mark = mark
         self._row = row
+        self._selected = selected
         self._properties = properties
         self._stack = ExitStack()
 
     def __enter__(self) -> Any:
         mark, row = self._mark, self._row
+        known = mark.open(self._selected)
         recorder = self._recorder = slot.current or slot.get()
-        dataset_id = as_id(mark.dataset.name or mark.name)
-        self._scope = recorder.scope_for(mark.experiment_id, None, dataset_id)
+        self._scope = recorder.scope_for(known.experiment_id, known.project_id or None, known.dataset_id)
         self._span_id = made_ids.span_id(mark.experiment_id, row.id, row.repeat, 1)
         if not recorder.enabled:
             return None
@@ -163,7 +210,7 @@ class _RowRun:
             row_id=row.id,
             input=row.input,
             expected_output=row.expected_output,
-            tags={"experiment_name": mark.name, "run_iteration": row.repeat},
+            tags={**plain_tags(describing.row_tags(known)), ITERATION_TAG: row.repeat},
         )
         return self._span._enter(1)
 
@@ -191,7 +238,11 @@ class _RowRun:
         told: dict[str, Any] = {
             "experiment": mark.experiment_id,
             "name": mark.name,
+            "project": mark.project,
             "row": self._row.id,
+            "repeat": self._row.repeat,
+            "span_id": self._span_id,
+            "ended_ns": time.time_ns(),
             "evaluated": {},
             "labels": [each.label for each in mark.evaluators],
             "gates": {name: [bound.limit, bound.is_least] for name, bound in mark.gates.items()},
@@ -221,7 +272,8 @@ class _RowRun:
             [],
             error=None if raised is None else TaskError(type(raised).__name__, str(raised)),
         )
-        steps = Steps(Path(os.devnull), _manifest(mark))  # nothing of a test is gone on with
+        assert mark.entered is not None
+        steps = Steps(Path(os.devnull), mark.entered.manifest)  # nothing of a test is gone on with
         work = Work(
             steps, self._recorder, self._scope, mark.config, Options(jobs=1), Counts(), lambda text: None
         )
@@ -248,24 +300,22 @@ def _plain(one: Kept) -> dict[str, Any]:
     return plain
 
 
-def _manifest(mark: Mark) -> Manifest:
-    return Manifest(
-        library="",
-        run=mark.experiment_id,
-        experiment_id=mark.experiment_id,
-        project_id="",
-        dataset_id="",
-        name=mark.name,
-        dataset_name=mark.dataset.name or mark.name,
-        fingerprint="",
-        selected=[],
-        repeats=mark.repeats,
-        config=msgspec.Raw(b"null"),
-        task=Code(mark.name, fingerprint_of(_plain)),
-        evaluators=[],
-        host="",
-        made_ns=0,
+def _manifest(mark: Mark, selected: Sequence[str]) -> Manifest:
+    recorder = slot.current or slot.get()
+    known = describing.opened(
+        mark.name,
+        mark.dataset.name or mark.name,
+        recorder.scope,
+        config=mark.config,
+        description=None,
+        tags={},
+        version=None,
     )
+    known.run = known.experiment_id = mark.experiment_id
+    known.fingerprint, known.selected, known.repeats = mark.dataset.fingerprint, [*selected], mark.repeats
+    known.task = Code(mark.name, fingerprint_of(mark.function))
+    known.evaluators = [each.code for each in mark.evaluators]
+    return known
 
 
 # --- What all rows came to ----------------------------------------------------------------------------------
@@ -275,29 +325,57 @@ def verdict(came: Sequence[Mapping[str, Any]], units: int) -> gate.GateVerdict:
     """What the gate says of the rows that were selected, from what their reports say. Raises
     `ConfigurationError` for a name that it does not know.
     """
-    counts = Counts()
-    for told in came:
-        error = None if told["error"] is None else TaskError(*told["error"])
-        counts.task(Ended(told["row"], 1, 1, 0, 0, "", [], error=error))
-        for evaluator, metrics in told["evaluated"].items():
-            keeps = [msgspec.convert(each, Kept) for each in metrics]
-            counts.evaluator(Evaluated(told["row"], 1, evaluator, keeps, []))
+    counts = _counted(came)
     first = came[0] if came else {"labels": [], "gates": {}}
     gates = {name: Bound(*bound) for name, bound in first["gates"].items()}
     scores = counts.scores(units, [PASSED, *first["labels"]])
     return gate.judge(gates, scores, units=units, failed=counts.raised, left=units - counts.ended)
 
 
+def _steps(came: Sequence[Mapping[str, Any]]) -> Iterator[Step]:
+    """The same as the steps of a run would say it."""
+    for told in came:
+        error = None if told["error"] is None else TaskError(*told["error"])
+        row, repeat = told["row"], told["repeat"]
+        yield Ended(row, repeat, 1, told["ended_ns"], 0, told["span_id"], [], error=error)
+        for evaluator, metrics in told["evaluated"].items():
+            keeps = [msgspec.convert(each, Kept) for each in metrics]
+            yield Evaluated(row, repeat, evaluator, keeps, [])
+
+
+def _counted(came: Sequence[Mapping[str, Any]]) -> Counts:
+    counts = Counts()
+    for step in _steps(came):
+        if isinstance(step, Ended):
+            counts.task(step)
+        elif isinstance(step, Evaluated):
+            counts.evaluator(step)
+    return counts
+
+
+def end(came: Sequence[Mapping[str, Any]], *, is_interrupted: bool) -> None:
+    """Say what became of the experiment that these rows are of, once all processes are done with it."""
+    told, status = came[0], "interrupted" if is_interrupted else "completed"
+    shared.end(
+        told["experiment"],
+        told["project"],
+        status,  # type: ignore[arg-type]
+        len(came),
+        _counted(came),
+        lambda: _steps(came),
+    )
+
+
 class GateItem(pytest.Item):
     """The gate as a test of its own, after its rows."""
 
     came: Sequence[Mapping[str, Any]]
-    units: int
+    count: Callable[[], int]  # of the rows that were selected: known when all plugins have had their say
 
     def runtest(self) -> None:
         if not self.came:
             pytest.skip("cannot tell: no row ran")
-        judged = verdict(self.came, self.units)
+        judged = verdict(self.came, self.count())
         if judged.outcome == "fail":
             pytest.fail(str(judged), pytrace=False)
         if judged.outcome == "cannot tell":

@@ -8,6 +8,7 @@ calls `configure` itself has what it asked for from there on.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -104,8 +105,8 @@ def llmobs_spans() -> Iterator[RecordedSpans]:
 # --- The mark -----------------------------------------------------------------------------------------------
 
 _MARK = (
-    "experiment(dataset, evaluators=(), gate={}, repeats=1, config=None, name=None): run the test for each "
-    "row of a dataset, record and score it, and judge all rows by a gate"
+    "experiment(dataset, evaluators=(), gate={}, repeats=1, config=None, name=None, project=None): run the "
+    "test for each row of a dataset, record and score it, and judge all rows by a gate"
 )
 # Under this name a test's report carries what came of its row.
 PROPERTY = "llmobs_trace"
@@ -166,7 +167,7 @@ class _Experiments:
                 continue
             judge = GateItem.from_parent(row.parent, name=f"{getattr(row, 'originalname', mark.name)}[gate]")
             judge.came = self.came.setdefault(mark.experiment_id, [])
-            judge.units = sum(self._mark_at(item) is mark for item in items)
+            judge.count = functools.partial(self._count, mark, row.session)
             items.insert(items.index(row) + 1, judge)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -176,8 +177,23 @@ class _Experiments:
             from llmobs_trace.pytest_experiments import recording
 
             row = item.callspec.params["row"]  # type: ignore[attr-defined]
-            item.obj = recording(item.obj, mark, row, item.user_properties)  # type: ignore[attr-defined]
+            selected = dict.fromkeys(
+                each.callspec.params["row"].id  # type: ignore[attr-defined]
+                for each in item.session.items
+                if self._mark_at(each) is mark
+            )
+            properties = item.user_properties
+            item.obj = recording(item.obj, mark, row, [*selected], properties)  # type: ignore[attr-defined]
         return (yield)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        mark = self._mark_at(item)
+        if mark is not None and (nextitem is None or self._mark_at(nextitem) is not mark):
+            mark.leave()
+
+    def _count(self, mark: Mark, session: pytest.Session) -> int:
+        return sum(self._mark_at(item) is mark for item in session.items)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
@@ -190,11 +206,16 @@ class _Experiments:
             from llmobs_trace.process.life import flush
 
             flush()
-        elif self.came and not self._is_worker:
-            # Under pytest-xdist the workers had the tests.
-            from llmobs_trace.pytest_experiments import verdict
+            for mark in self._marks.values():
+                mark.close()
+        if self._is_worker or not any(self.came.values()):
+            return
+        from llmobs_trace.pytest_experiments import end, verdict
 
-            for came in filter(None, self.came.values()):
+        for came in filter(None, self.came.values()):
+            end(came, is_interrupted=session.exitstatus == pytest.ExitCode.INTERRUPTED)
+            # Under pytest-xdist the workers had the tests.
+            if not self._marks:
                 judged = verdict(came, len(came))
                 self._verdicts += [f"{came[0]['name']}: {line}" for line in judged.lines]
                 if judged.outcome == "fail" and session.exitstatus == 0:

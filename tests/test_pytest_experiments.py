@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from typing import Any
 
 import pytest
+from support.delivery import API_KEY, APP_KEY
 from support.machine import ROOT, Machine
+from support.scripted_datadog import ScriptedDatadog
 
 pytest_plugins = ["pytester"]
 
@@ -18,9 +22,16 @@ def answer(question):
     with experiment_span("model", kind="llm"): pass
     return {"France": "Paris", "Italy": "Milan", "Peru": "Lima"}[question]
 GATE = {"exact_match": at_least(LIMIT)}
-@pytest.mark.experiment(dataset=Dataset(ROWS), evaluators=[exact_match], gate=GATE)
+CAPITALS = Dataset(ROWS, name="capitals")
+@pytest.mark.experiment(dataset=CAPITALS, evaluators=[exact_match], gate=GATE, project="tests-of-it")
 def test_capitals(row):
     return answer(row.input)
+"""
+
+
+ELSEWHERE = """
+def test_elsewhere():
+    with experiment_span("elsewhere"): pass
 """
 
 
@@ -47,6 +58,11 @@ def outcomes(project: pytest.Pytester, tests: str, *words: str) -> tuple[int, di
     return ended.ret, found, "\n".join(lines)
 
 
+def experiments(project: pytest.Pytester) -> list[Any]:
+    listed = json.loads(Machine(project.path).command("experiments", "--format", "json").out)
+    return [each for each in listed if each["spans"]]
+
+
 def test_each_row_is_a_test_that_is_recorded_and_scored_and_the_gate_is_one_more(
     project: pytest.Pytester,
 ) -> None:
@@ -69,6 +85,15 @@ def test_each_row_is_a_test_that_is_recorded_and_scored_and_the_gate_is_one_more
         ("exact_match", True),
         *[("passed", True)] * 3,
     ]
+    [listed] = experiments(project)
+    assert (listed["name"], listed["rows"], listed["left"]) == ("test_capitals", 3, 0)
+    assert (listed["project"], listed["dataset"], listed["status"]) == (
+        "tests-of-it",
+        "capitals",
+        "completed",
+    )
+    assert {"project_name:tests-of-it", "dataset_name:capitals"} <= set(roots[0]["tags"])
+    assert not [*project.path.glob("state/llmobs-trace/loops/*")]
 
 
 def test_a_gate_that_does_not_hold_fails_and_says_why(project: pytest.Pytester) -> None:
@@ -136,8 +161,41 @@ def test_workers_of_xdist_make_one_experiment_and_the_controller_judges_its_gate
     code, _, told = outcomes(project, TESTS.replace("LIMIT", "0.9"), "-n", "2", "-p", "xdist")
     assert code == 1
     assert "test_capitals: exact_match >= 0.9: fail (scored 3 · mean 0.667)" in told
-    listed = json.loads(Machine(project.path).command("experiments", "--format", "json").out)
-    assert [each["rows"] for each in listed if each["spans"]] == [3]
+    [listed] = experiments(project)
+    assert (listed["rows"], listed["left"], listed["status"]) == (3, 0, "completed")
+
+
+def test_it_is_made_by_name_at_datadog_once_and_knows_which_scores_do_not_apply(
+    project: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("xdist")
+    tests = TESTS.replace("LIMIT", "0").replace("[exact_match]", "[exact_match, sometimes]")
+    tests = tests.replace(
+        "CAPITALS =",
+        "def sometimes(output): return [Score(1, label='long')] if len(output) > 4 else []\nCAPITALS =",
+    )
+    for name, value in (("DD_API_KEY", API_KEY), ("DD_APP_KEY", APP_KEY)):
+        monkeypatch.setenv(name, value)
+    with ScriptedDatadog() as datadog:
+        monkeypatch.setenv("LLMOBS_TRACE_BASE_URL", datadog.url)
+        code, _, _ = outcomes(project, tests + ELSEWHERE, "-n", "2", "-p", "xdist", "--dist", "load")
+    assert code == 0
+    [made], [dataset] = datadog.experiments, datadog.datasets
+    assert (made["name"], made["status"], dataset["name"]) == ("test_capitals", "completed", "capitals")
+    assert set(datadog.records()) == {"france", "italy", "peru"}
+    roots = [span for span in datadog.spans if span["name"] == "test_capitals"]
+    assert {span["experiment"] for span in roots} == {made["id"]}
+    assert len({span["span_id"] for span in roots}) == 3
+    # What another test records is none of it.
+    assert "elsewhere" not in {span["name"] for span in datadog.spans}
+    said = Counter((one["label"], "error" in one) for one in datadog.metrics)
+    assert said == {
+        ("passed", False): 3,
+        ("exact_match", False): 3,
+        ("long", False): 2,
+        ("long", True): 1,
+        ("sometimes", True): 3,  # its own name, where it gave nothing and where it gave another
+    }
 
 
 def test_async_tests_are_rows_too(project: pytest.Pytester) -> None:

@@ -59,8 +59,7 @@ def _forget_some() -> None:
     global _forget_above
     now = now_ms()
     for old in list(_taken)[: len(_taken) // 2]:
-        # One without a run is of a metric that failed (no memory) before its time was taken.
-        if not _taken[old] or _taken[old][-1] <= now:
+        if _taken[old][-1] <= now:
             del _taken[old]
     _forget_above = 2 * len(_taken)
 

@@ -5,7 +5,7 @@
   ``rerun`` is what another run leaves to it
 - where it is known by name: ``describing`` says what a run is, ``entering`` finds or makes its ``project``,
   dataset and experiment, ``passing_on`` says there how far it is; ``open_experiment`` does the same
-  for a loop of the user's own
+  for a loop of the user's own, ``shared`` for one that several processes run
 - one call of `run`: ``session`` goes on with the ``steps`` of a run that was begun, kept by ``appending``, if
   ``taking_up`` says so, from where ``states`` finds it, and ends by ``stop_signals`` in order;
   ``fingerprints`` and ``made_ids`` are the same in each process, ``git`` says which commit it was,

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 from llmobs_trace.experiment.steps import Ended, Evaluated, Kept
 
-
 # The error of a label that more than one evaluator gave for a row.
 TWICE = "two evaluators gave this label for one row"
 

@@ -257,7 +257,7 @@ class Session:
         experiment = self._experiment
         stop = run.work.stop
         if recorder.enabled and (stop is None or not stop.at_once):
-            for record in silent_labels.records(recorder, scope, steps, run.work.counts):
+            for record in silent_labels.records(recorder, scope, steps.read_what_holds, run.work.counts):
                 recorder.append(record)
         if stop is not None:
             self._deliver()

@@ -167,10 +167,8 @@ class Evaluated(msgspec.Struct, tag_field="step", tag="evaluated", omit_defaults
     @property
     def ended_in_order(self) -> bool:
         """Without any error: then the labels that it did not give do not apply."""
-        for kept in self.metrics:  # one, mostly: a generator would take five times as long
-            if kept.error is not None:
-                return False
-        return True
+        # One, mostly: `all` over a generator would take five times as long.
+        return not [kept for kept in self.metrics if kept.error is not None]
 
 
 class Sent(msgspec.Struct, tag_field="step", tag="sent"):

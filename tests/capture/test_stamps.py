@@ -68,6 +68,7 @@ def test_threads_get_none_twice() -> None:
 
 def test_a_metric_that_failed_before_its_time_was_taken_keeps_no_other_from_its_own(monkeypatch):
     monkeypatch.setattr(stamps, "_METRICS", 4)
+    stamps.stamped(b"failed", 1)
     with monkeypatch.context() as patched:
         patched.setattr(stamps, "bisect_right", lambda *given: 1 / 0)
         with pytest.raises(ZeroDivisionError):

@@ -241,10 +241,12 @@ def second(output):
         open("died", "w"); os.kill(os.getpid(), signal.SIGKILL)
     return Score(2, label="same") if output else True
 rows = [(n, n) for n in range(3)]
-result = Experiment("e", dataset=rows, task=lambda n: n, evaluators=[first, second]).run(jobs=1, progress=False)
+experiment = Experiment("e", dataset=rows, task=lambda n: n, evaluators=[first, second])
+result = experiment.run(jobs=1, progress=False)
 print(json.dumps({
     "rows": [[list(row.errors), sorted(row.scores)] for row in result.rows],
-    "scores": {label: [s.scored, s.failed, s.missing, s.not_applicable] for label, s in result.scores.items()},
+    "scores": {label: [s.scored, s.failed, s.missing, s.not_applicable]
+               for label, s in result.scores.items()},
 }))
 """
     machine.run(PROGRAM + body, code=-9)
