@@ -7,8 +7,8 @@
 The model answers in a tenth of a second. `used` is how much of what the limit allowed was served from the
 first request to the last answer, what its bucket holds at the beginning included. `ms` are the latencies that
 the runner shows of its rows: the model's alone, if waiting is not taken for it. Of mlflow it is the limiter
-alone that runs, over as many threads: its store on SQLite takes some three rows a second of 64 threads, so that
-its whole evaluation never meets the limit.
+alone that runs, over as many threads: its store on SQLite takes some three rows a second of 64 threads, so
+that its whole evaluation never meets the limit.
 """
 
 from __future__ import annotations
