@@ -147,7 +147,7 @@ TAGS: dict[str, OwnTag] = {
     ITERATION_TAG: OwnTag(
         "span",
         "on a row's root, which repeat of its row it is, from 1",
-        ("experiment/task_steps.py",),
+        ("experiment/task_steps.py", "pytest_experiments.py"),
         ("store/columns.py",),
     ),
     ATTEMPT_TAG: OwnTag(

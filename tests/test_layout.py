@@ -354,8 +354,11 @@ def test_the_package_is_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
 
 
-# What nobody imports: `python -m` and pytest begin with them.
-ENTRIES = {f"llmobs_trace.{name}" for name in ("__main__", "pytest_plugin", "pytest_experiments")}
+# What nobody imports: `python -m` and pytest begin with them, or with what imports them.
+ENTRIES = {
+    f"llmobs_trace.{name}"
+    for name in ("__main__", "pytest_plugin", "pytest_experiments", "experiment.shared")
+}
 
 
 def test_a_tool_that_packs_a_program_finds_every_module_by_the_imports_that_are_written() -> None:

@@ -17,19 +17,12 @@ from llmobs_trace.experiment.throttle import Stopping
 from llmobs_trace.experiment.work import Stop, Work
 
 T = TypeVar("T")
-_PLAIN = frozenset({str, bool, float, int, dict, list, type(None)})
 # How long the loop may take to end before its thread is left behind.
 _LOOP_SECONDS = 5.0
 
 
 class CancelledWithin(RuntimeError):
     """A coroutine ended by a cancellation that was not the run's."""
-
-
-def is_awaitable(value: object) -> bool:
-    """As `inspect.isawaitable`, but for generators of old, in a tenth of its time."""
-    kind = type(value)
-    return kind not in _PLAIN and hasattr(kind, "__await__")
 
 
 class Caller:

@@ -340,7 +340,7 @@ def _existing(path: str | os.PathLike[str]) -> Path:
     file = Path(path)
     if not file.is_file():
         raise ConfigurationError(f"{file}: no such file")
-    return file
+    return file.absolute()  # the program may change its directory before the rows are read again
 
 
 # --- What can be read only once -----------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from llmobs_trace.experiment import attempt, remote
-from llmobs_trace.experiment.attempt import Outcome, Place
-from llmobs_trace.experiment.calling import Caller, CancelledWithin, is_awaitable
+from llmobs_trace.experiment.attempt import Outcome, Place, is_awaitable
+from llmobs_trace.experiment.calling import Caller, CancelledWithin
 from llmobs_trace.experiment.counts import TWICE
 from llmobs_trace.experiment.evaluators import Evaluator, kept, metric_records, with_direction
 from llmobs_trace.experiment.limits import AttemptTimeout
@@ -22,7 +22,8 @@ from llmobs_trace.experiment.rows import Row
 from llmobs_trace.experiment.score import Judged, failed, judged
 from llmobs_trace.experiment.states import MOST_DEATHS, State
 from llmobs_trace.experiment.steps import Ended, Evaluated, Kept
-from llmobs_trace.experiment.throttle import Throttle
+from llmobs_trace.experiment.task_steps import Undecoded
+from llmobs_trace.experiment.throttle import Stopping, Throttle
 from llmobs_trace.experiment.work import Work
 
 NOTHING = nullcontext()
@@ -105,6 +106,8 @@ class Evaluation:
             succeeded = False
             try:
                 metrics, error, record = self._asked(evaluator)
+                if not work.is_this_process:  # a child that the evaluator forked came back in its place
+                    raise Stopping
                 succeeded = error is None
             finally:
                 throttle.leave(succeeded=succeeded)
@@ -136,6 +139,8 @@ class Evaluation:
         label neither does; which these are is known only now.
         """
         work, state = self._work, self._state
+        if not work.is_this_process:
+            return
         labels = [one.label for each in state.evaluated.values() for one in each.metrics]
         if len(set(labels)) < len(labels):
             twice = {label for label in labels if labels.count(label) > 1}
@@ -170,6 +175,9 @@ class Evaluation:
         """What an evaluator says; its exception where it raised; and the record of its span, where it
         recorded anything itself.
         """
+        output = self._known["output"]
+        if isinstance(output, Undecoded):
+            return [failed(evaluator.label, output.error, decode=True)], output.error, b""
         is_remote = evaluator.options.remote and self._steps.pool is not None
         outcome, record = self._remote(evaluator) if is_remote else self._here(evaluator)
         if is_awaitable(outcome.output):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmobs_trace.errors import ConfigurationError, did_you_mean
+from llmobs_trace.experiment.rows import Row
 
 # What a parameter means, by its name. Whose word it is, where it is not ours, stands behind it.
 MEANINGS: dict[str, str] = {
@@ -91,12 +92,37 @@ class Callee:
     def __call__(self, known: Mapping[str, Any]) -> Any:
         """What the function returns, given what is known by meaning; a coroutine where it is async."""
         if not self.by_name and self.positional != "context":
-            return self.function(known.get(self.positional or ""))
-        named = {parameter: known.get(meaning) for parameter, meaning in self.by_name.items()}
+            return self.function(_own(known.get(self.positional or "")))
+        named = {parameter: _own(known.get(meaning)) for parameter, meaning in self.by_name.items()}
         if self.positional is None:
             return self.function(**named)
-        first = Context(**known) if self.positional == "context" else known.get(self.positional)
+        if self.positional == "context":
+            first: Any = Context(**{meaning: _own(value) for meaning, value in known.items()})
+        else:
+            first = _own(known.get(self.positional))
         return self.function(first, **named)
+
+
+def _own(value: Any) -> Any:
+    """A value that the function may change without anybody else seeing it: the next attempt or repeat,
+    another evaluator, whoever reads the dataset again. Containers are copied, what is in them is not.
+    """
+    kind = type(value)
+    if kind is dict or kind is list:
+        try:
+            return _copied(value)
+        except RecursionError:  # one that holds itself
+            return value
+    if kind is Row:
+        return value.copied(_own(value.input), _own(value.expected_output), _own(value.metadata))
+    return value
+
+
+def _copied(value: Any) -> Any:
+    kind = type(value)
+    if kind is dict:
+        return {key: _copied(item) for key, item in value.items()}
+    return [_copied(item) for item in value] if kind is list else value
 
 
 def task(function: object) -> Callee:

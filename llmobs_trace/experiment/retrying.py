@@ -47,10 +47,18 @@ def pause_before_another(
         return 0.0  # the throttle has all of them wait
     if (status_of(error) or 0) >= 500:
         throttle.struggled()
-    if retries.used < retries.most and is_transient(error, work.options.retry_on):
+    if retries.used < retries.most and _passes(work, error):
         retries.used += 1
         return backoff(retries.used - 1)
     return None
+
+
+def _passes(work: Work, error: BaseException) -> bool:
+    try:
+        return is_transient(error, work.options.retry_on)
+    except Exception as fault:  # the user's `retry_on`
+        work.say(f"retry_on raised {type(fault).__name__} for {type(error).__name__}: it is not tried again")
+        return is_transient(error)
 
 
 def end_for(work: Work, why: str) -> None:

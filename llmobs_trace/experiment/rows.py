@@ -30,8 +30,8 @@ class Row:
     >>> Row("What is the capital of France?", expected_output="Paris", metadata={"continent": "Europe"}).input
     'What is the capital of France?'
 
-    - `input`: any value; the task gets it as it is
-    - `expected_output`: any value; evaluators get it, the task never does
+    - `input`: any value; the task gets it, lists and dicts as a copy that it may change
+    - `expected_output`: any value; evaluators get it in the same way, the task never does
     - `metadata`: a mapping that evaluators and tasks may ask for
     - `id`: the row's name; by default made from the input
     - `tags`: texts such as `"language:en"`, for whoever looks at the results
@@ -60,6 +60,10 @@ class Row:
     def with_id(self, row_id: str) -> Row:
         """The row under the id that was made for it."""
         return self._with(id=row_id)
+
+    def copied(self, input: Any, expected_output: Any, metadata: Any) -> Row:
+        """The same row with copies of its values."""
+        return self._with(input=input, expected_output=expected_output, metadata=metadata)
 
     def _with(self, **changed: Any) -> Row:
         """A copy. What was looked at when the row was made is not looked at again: that takes as long as the

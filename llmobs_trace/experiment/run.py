@@ -100,7 +100,7 @@ class Run:
     def _worker(self, source: _Shared) -> None:
         work = self.work
         try:
-            while work.stop is None:
+            while work.stop is None and work.is_this_process:
                 found = source.take()
                 if found is None:
                     return

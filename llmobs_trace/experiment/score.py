@@ -19,6 +19,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from llmobs_trace.capture.message import message_of
 from llmobs_trace.capture.metric import typed
 from llmobs_trace.errors import ConfigurationError
 from llmobs_trace.wire import ASSESSMENTS, Assessment, MetricType
@@ -82,7 +83,7 @@ def judged(returned: object, label: str, *, passes: Passes | None = None) -> lis
         return [_judged_score(_bare(returned), label)]
     try:
         metrics = [_assessed(one, passes) for one in _each(returned, label)]
-    except Exception as error:  # a generator of the user's, or a property
+    except BaseException as error:  # a generator of the user's, or a property
         return [failed(label, error)]
     if not metrics:
         return [Judged(label)]
@@ -98,8 +99,10 @@ def judged(returned: object, label: str, *, passes: Passes | None = None) -> lis
 def failed(label: str, error: BaseException, **metadata: Any) -> Judged:
     """What becomes of an evaluator that raised: a metric with an error, and where that came from."""
     stack = "".join(traceback.format_exception(error))
-    told = {"error_type": type(error).__name__, "stack": stack, **getattr(error, "metadata", {}), **metadata}
-    return Judged(label, Score(None, metadata=told), error=f"{type(error).__name__}: {error}")
+    own = getattr(error, "metadata", None)
+    own = own if isinstance(own, Mapping) else {}
+    told = {"error_type": type(error).__name__, "stack": stack, **own, **metadata}
+    return Judged(label, Score(None, metadata=told), error=f"{type(error).__name__}: {message_of(error)}")
 
 
 # What most evaluators return.

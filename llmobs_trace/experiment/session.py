@@ -231,6 +231,12 @@ class Session:
         with run.work.lock:
             for state in progress.unfinished.values():  # those that nobody came to
                 state.count(run.work.counts)
+        counts, units = run.work.counts, len(selected) * self._experiment.repeats
+        if run.work.stop is None and counts.ended < units:
+            gone = (
+                f"{units - counts.ended:,} of {units:,} rows are no longer in the dataset, which has changed"
+            )
+            run.work.end(Stop("interrupted", gone, 3))
         run.close()
 
     def _units(

@@ -373,15 +373,13 @@ class Steps:
         if not place.exists():
             directories.make(place.parent)
             put(place, encoded)
-        return msgspec.Raw(), name
+        return msgspec.Raw(b"null"), name
 
     def output_of(self, ended: Ended) -> Any:
         """The output as it was kept: plain JSON."""
-        if bytes(ended.output):
-            return msgspec.json.decode(ended.output)
         if ended.blob is not None:
             return msgspec.json.decode((self.directory / "blobs" / ended.blob).read_bytes())
-        return None
+        return msgspec.json.decode(ended.output) if bytes(ended.output) else None
 
     def finished(self) -> Finished | None:
         """The last line, where it says that the run is whole."""

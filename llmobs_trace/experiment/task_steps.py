@@ -11,12 +11,14 @@ from contextlib import nullcontext
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
+from llmobs_trace.capture.message import message_of
 from llmobs_trace.capture.user_tags import plain_tags
 from llmobs_trace.encode import encode
 from llmobs_trace.experiment import attempt, remote
 from llmobs_trace.experiment.attempt import Outcome, Place
-from llmobs_trace.experiment.calling import Caller, CancelledWithin, is_awaitable
+from llmobs_trace.experiment.calling import Caller, CancelledWithin
 from llmobs_trace.experiment.limits import AttemptTimeout
 from llmobs_trace.experiment.made_ids import UnitIds
 from llmobs_trace.experiment.parameters import Callee
@@ -25,7 +27,7 @@ from llmobs_trace.experiment.routing import Live
 from llmobs_trace.experiment.rows import Row
 from llmobs_trace.experiment.states import MOST_DEATHS, State
 from llmobs_trace.experiment.steps import Begin, Ended, TaskError, Tried
-from llmobs_trace.experiment.throttle import Throttle
+from llmobs_trace.experiment.throttle import Stopping, Throttle
 from llmobs_trace.experiment.work import Work
 from llmobs_trace.wire import ITERATION_TAG
 
@@ -34,6 +36,12 @@ NOTHING = nullcontext()
 
 class ProcessDied(RuntimeError):
     """The process died each time while a row ran: the row is not tried again."""
+
+
+class Undecoded(Struct):
+    """In the place of an output: why evaluators can't have it."""
+
+    error: Exception
 
 
 class TaskSteps:
@@ -88,6 +96,8 @@ class TaskSteps:
                 work.steps.write(Begin(row_id, repeat, number, time.time_ns()))
                 with self._suspects if deaths else NOTHING:
                     outcome = self._attempt(row, place)
+                if not work.is_this_process:  # a child that the task forked came back in its place
+                    raise Stopping
                 succeeded = outcome.error is None
             finally:
                 throttle.leave(succeeded=succeeded)
@@ -128,9 +138,6 @@ class TaskSteps:
                 )
             except (AttemptTimeout, CancelledWithin) as error:
                 return self._without_running(place, row, error, time.monotonic() - started)
-        if is_awaitable(outcome.output):
-            outcome.output = None
-            outcome.error = TypeError(f"{self._task.name} returned an awaitable: declare it with `async def`")
         outcome.children = live.copies or []
         return outcome
 
@@ -211,7 +218,7 @@ class TaskSteps:
             records,
             line,
             blob,
-            None if error is None else TaskError(_type_name(error), str(error)),
+            None if error is None else TaskError(_type_name(error), message_of(error)),
             len(tried),
             round(waited * 1000),
         )
@@ -224,7 +231,13 @@ class TaskSteps:
         return ended, output, error, outcome.children
 
     def as_evaluators_see(self, recorded: Any) -> Any:
-        return recorded if self._decode is None or recorded is None else self._decode(recorded)
+        """`Undecoded` where the user's `decode` raises: the row has its output, and evaluators have none."""
+        if self._decode is None or recorded is None:
+            return recorded
+        try:
+            return self._decode(recorded)
+        except Exception as error:
+            return Undecoded(error)
 
     def _compare_forms(self, output: Any, encoded: bytes) -> None:
         """At the first row: say where evaluators would get something else after a resume."""

@@ -4,6 +4,7 @@ calling thread, and the run's own.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
@@ -90,10 +91,16 @@ class Work:
         self.say = say
         self.lock = threading.RLock()  # guards all that changes below, the counts and the throttles
         self.changed = threading.Condition(self.lock)  # for those that wait for a throttle
+        self._pid = os.getpid()
         self.stop: Stop | None = None
         self.in_flight = 0
         # None where nothing is recorded; set while the run is at work.
         self.router: Router | None = None
+
+    @property
+    def is_this_process(self) -> bool:
+        """False in a child that a task forked: the run is its parent's."""
+        return os.getpid() == self._pid
 
     def stops(self) -> bool:
         """Whether the run ends before its rows do."""
