@@ -11,7 +11,7 @@ import msgspec
 from llmobs_trace.cli.command_line.arguments import EXPERIMENT, add_database, add_format, examples
 from llmobs_trace.cli.command_line.exits import CANNOT_TELL, DONE, MISUSE, NO, Refusal
 from llmobs_trace.cli.command_line.stores import reading
-from llmobs_trace.cli.compare import markdown, table
+from llmobs_trace.cli.compare import flipped, markdown, table
 from llmobs_trace.cli.terminal.screen import Screen
 from llmobs_trace.compare import OPTION_OF, Comparison, Options, UnknownLabel, compare
 from llmobs_trace.compare.direction import Told
@@ -100,13 +100,14 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             )
         except UnknownLabel as error:
             raise Refusal(str(error), MISUSE) from None
+        flips = flipped.flipped(store, comparison) if arguments.format == "table" else {}
     if arguments.format == "json":
         screen.data(msgspec.json.format(msgspec.json.encode(comparison), indent=2) + b"\n")
     elif arguments.format == "markdown":
         for line in markdown.lines(comparison):
             screen.data(line.encode("utf-8", "backslashreplace") + b"\n")
     else:
-        screen.lines(table.lines(comparison, screen))
+        screen.lines(table.lines(comparison, screen, flips))
     if not comparison.rows.paired:
         screen.say("llmobs-trace compare: the two have no row in common; rows are paired by their row ids")
     return _code(comparison, arguments)

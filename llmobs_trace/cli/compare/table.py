@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from llmobs_trace.cli.compare import words
+from llmobs_trace.cli.compare import flipped, words
 from llmobs_trace.cli.terminal import table
 from llmobs_trace.cli.terminal.screen import Screen
 from llmobs_trace.cli.terminal.table import Cell, Column
@@ -23,21 +23,31 @@ _STYLES: Final = {
 _CUT: Final = 6  # columns that a label may lose before a column goes
 
 
-def lines(comparison: Comparison, screen: Screen) -> Iterator[str]:
+def lines(
+    comparison: Comparison, screen: Screen, flips: dict[str, list[flipped.Way]] | None = None
+) -> Iterator[str]:
     """What was compared, a line for each metric, and what can't be seen from the numbers."""
     for side, experiment in (("A", comparison.a), ("B", comparison.b)):
         name = f"  {harmless(experiment.name)}" if experiment.name else ""
-        yield f"{side}  {screen.style(harmless(experiment.id), 'bold')}{name}"
-    yield screen.style(words.rows(comparison), "dim")
+        text = f"{side}  {harmless(experiment.id)}{name}"
+        yield from (screen.style(part, "bold") for part in screen.fitted(text))
+    yield from _dim(words.rows(comparison), screen)
     yield ""
     yield from _table(comparison, screen)
     yield ""
     for metric in comparison.metrics:
-        yield f"{harmless(metric.label)}: {harmless(remark(metric))}"
+        yield from screen.fitted(f"{harmless(metric.label)}: {harmless(remark(metric))}")
     for line in words.advice(comparison.metrics):
-        yield screen.style(line, "dim")
+        yield from _dim(line, screen)
+    if flips:
+        yield ""
+        yield from flipped.lines(flips, comparison, screen)
     yield ""
     yield f"verdict: {screen.style(comparison.verdict, _STYLES[comparison.verdict])}"
+
+
+def _dim(text: str, screen: Screen) -> Iterator[str]:
+    return (screen.style(part, "dim") for part in screen.fitted(text))
 
 
 def remark(metric: MetricResult) -> str:
@@ -60,7 +70,7 @@ def verdict(metric: MetricResult) -> str:
 
 
 def _table(comparison: Comparison, screen: Screen) -> Iterator[str]:
-    """All columns where they fit; a narrow terminal does without the interval and some of the counts."""
+    """All columns where they fit; a narrow terminal does without some of them, and says without which."""
     columns = (
         Column("B is"),
         Column("metric", cuts=True),
@@ -81,14 +91,26 @@ def _table(comparison: Comparison, screen: Screen) -> Iterator[str]:
     shown = list(range(len(columns)))
     if not any(metric.not_applicable_a or metric.not_applicable_b for metric in comparison.metrics):
         del shown[-1]
-    for droppable in (7, 6, 8):
-        taken = sum(widths[index] + 2 for index in shown)
-        if screen.columns is None or taken <= screen.columns + _CUT:
+    left_out: list[int] = []
+    for droppable in (7, 6, 8, 11, 10, 9):
+        if screen.columns is None or _taken(widths, shown) <= screen.columns + _CUT:
             break
-        shown.remove(droppable)
+        if droppable in shown:
+            shown.remove(droppable)
+            left_out.append(droppable)
+    if screen.columns is not None and _taken(widths, shown) > screen.columns + _CUT:
+        # Then one below the other, where there is room for all.
+        shown, left_out = sorted([*shown, *left_out]), []
     yield from table.lines(
         [columns[index] for index in shown], [[row[index] for index in shown] for row in cells], screen
     )
+    if left_out:
+        titles_left_out = ", ".join(columns[index].title for index in sorted(left_out))
+        yield from _dim(f"no room here for: {titles_left_out}; --format json has them", screen)
+
+
+def _taken(widths: Sequence[int], shown: Sequence[int]) -> int:
+    return sum(widths[index] + 2 for index in shown)
 
 
 def _cells(metric: MetricResult) -> list[Cell | str]:

@@ -2,7 +2,8 @@
 
 A column is as wide as its widest cell, but one that may be cut no wider than `_ALIGNED`: a longer cell takes
 its own line out of the columns, since one long name must not widen every line. Where the lines would be wider
-than the terminal, the columns that may be cut give way, the widest first.
+than the terminal, the columns that may be cut give way, the widest first; where that is not enough, the cells
+of a line stand below one another, each beside its title.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], scree
         for index, column in enumerate(columns)
     ]
     _narrow(widths, columns, screen.columns)
+    if screen.columns is not None and _wide(widths) > screen.columns:
+        yield from _below_one_another(columns, cells, screen)
+        return
     for row in [titles, *cells]:
         shown = []
         spare = _spare(widths, screen.columns)
@@ -54,6 +58,26 @@ def lines(columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]], scree
         yield _GAP.join(shown)
 
 
+def _below_one_another(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], screen: Screen
+) -> Iterator[str]:
+    most = max(width(column.title) for column in columns)
+    for number, row in enumerate(rows):
+        if number:
+            yield ""
+        for column, cell in zip(columns, row, strict=True):
+            if cell.text == "-":
+                continue
+            title = screen.style(pad(column.title, most), "dim")
+            room = max(_LEAST, (screen.columns or 0) - most - len(_GAP))
+            for place, part in enumerate(screen.fitted(cell.text, room)):
+                yield f"{' ' * most if place else title}{_GAP}{screen.style(part, cell.style)}"
+
+
+def _wide(widths: Sequence[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+
 def _aligned(columns: int, column: Column) -> int:
     return min(columns, _ALIGNED) if column.cuts else columns
 
@@ -62,13 +86,13 @@ def _spare(widths: Sequence[int], available: int | None) -> int:
     """How many columns are left at the end of a line, which a long cell may take."""
     if available is None:
         return sys.maxsize
-    return max(0, available - sum(widths) - len(_GAP) * (len(widths) - 1))
+    return max(0, available - _wide(widths))
 
 
 def _narrow(widths: list[int], columns: Sequence[Column], available: int | None) -> None:
     if available is None:
         return
-    while sum(widths) + len(_GAP) * (len(widths) - 1) > available:
+    while _wide(widths) > available:
         wide = [index for index, column in enumerate(columns) if column.cuts and widths[index] > _LEAST]
         if not wide:
             return

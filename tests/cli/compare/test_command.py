@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import argparse
+import io
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from support.commands import RunCommand
 from support.events import START_NS, metric, span
 
+from llmobs_trace.cli.compare import command
+from llmobs_trace.cli.terminal.screen import Screen
+from llmobs_trace.cli.terminal.text import width
 from llmobs_trace.store.store import Store
 
 ROWS = 40
@@ -291,6 +297,60 @@ def test_on_a_narrow_terminal_the_table_does_without_some_counts(
     assert "win/loss/tie" in shown[wide]
     assert "win/loss/tie" not in shown[narrow]
     assert "failed A/B" in shown[narrow]
+
+
+@pytest.mark.parametrize("columns", [80, 60, 40])
+def test_lines_fit_a_narrow_terminal_and_no_column_is_missing_unsaid(
+    terminal: Callable[..., tuple[Screen, io.StringIO]], database: Path, columns: int
+) -> None:
+    rows = [f"行の名前その{n}" for n in range(3)]
+    with Store(database) as store:
+        for name, said in (("left", "とても良い" * 9), ("right", "悪い" * 12)):
+            store.add(
+                name,
+                [span(f"r{n}", trace_id=f"t{n}", row=row) for n, row in enumerate(rows)],
+                [
+                    *(metric(f"r{n}", "評価の名前" * 6, said) for n in range(3)),
+                    *(metric(f"r{n}", "exact", name == "left") for n in range(3)),
+                ],
+                name="比較" * 40,
+            )
+    screen, out = terminal(columns, NO_COLOR="1")
+    parser = argparse.ArgumentParser()
+    command.add_arguments(parser)
+    command.run(parser.parse_args(["left", "right", "--database", str(database)]), screen)
+    shown = out.getvalue()
+    assert max(map(width, shown.splitlines())) <= columns
+    for title in (
+        "better",
+        "difference",
+        "95% interval",
+        "win/loss/tie",
+        "scored",
+        "failed A/B",
+        "missing A/B",
+    ):
+        assert title in shown.replace("\n", " ")
+    assert "exact  true → false  3 rows" in shown
+    assert all(row in shown.replace("\n", "").replace(" ", "") for row in rows)
+
+
+def test_rows_that_flipped_are_named_with_how_to_read_one(run: RunCommand, database: Path) -> None:
+    spans = [span(f"r{n}", trace_id=f"t{n}", row=f"row-{n}") for n in range(9)]
+    with Store(database) as store:
+        for name in ("left", "right"):
+            said = [metric(f"r{n}", "exact", name == "left" or n > 6) for n in range(9)]
+            said += [
+                metric(f"r{n}", "tone", "warm" if name == "left" or n != 4 else "cold") for n in range(9)
+            ]
+            store.add(name, spans, [*said, metric("r0", "f1", 0.5 if name == "left" else 0.25)])
+    lines = run("compare", "left", "right", on=database).out.splitlines()
+    at = lines.index("rows that flipped, A → B")
+    assert lines[at + 1 : at + 3] == [
+        "  exact  true → false  7 rows: row-0, row-1, row-2, row-3, row-4 and 2 more",
+        "  tone  warm → cold  1 row: row-4",
+    ]
+    assert lines[at + 3].startswith("one of them whole: llmobs-trace show right --row row-0 --full")
 
 
 def test_what_rows_cost_is_shown_and_decides_where_it_is_asked_to(run: RunCommand, database: Path) -> None:
