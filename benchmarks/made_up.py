@@ -65,7 +65,7 @@ class MadeUp:
                 spent.append(f"cost_usd:{self._random.lognormvariate(-7, 1):.9f}")
             tags += spent
         if parent is None:
-            tags.append("model_calls:1")
+            tags += ["model_calls:1", f"language:{('en', 'zh', 'de')[row % 3]}"]
         failed = self._random.random() < 0.01
         question = self.text(15)
         given: object = {"question": question}

@@ -191,7 +191,7 @@ def _look(port: int, done: threading.Event, looked: list[float]) -> None:
         for path in (
             "/api/revision",
             "/api/experiments",
-            f"/api/experiments/{EXPERIMENT}/rows?sort=duration",
+            f"/api/experiments/{EXPERIMENT}/rows?sort=latency",
         ):
             began = time.perf_counter()
             connection.request("GET", path)
@@ -250,6 +250,18 @@ def _verdicts(port: int) -> tuple[float, float]:
     return seconds, slowest
 
 
+# One of each kind, each of which about half of all rows meet, or as many as there are.
+CONDITIONS = (
+    *("f1>0.5", "exact=true", "latency>0.3", "tag.language=zh", "exact!=pass", "helpful=missing", "f1!=n/a"),
+    *(
+        "cost_usd<=0.001",
+        "error=any",
+        "error!=TimeoutError",
+        "kind=llm",
+        "name=look_up",
+        "row_id!=row-000001",
+    ),
+)
 VERDICTS = "the verdicts of a comparison, once: worked out beside the pages"
 MEANWHILE = "the slowest first 100 rows meanwhile"
 _BOTH = urlencode({"a": EXPERIMENT, "b": OTHER})
@@ -261,7 +273,7 @@ def questions() -> dict[str, str]:
     experiment = f"/api/experiments/{quote(EXPERIMENT, safe='')}"
 
     def rows(**query: object) -> str:
-        return f"{experiment}/rows?{urlencode(query)}"
+        return f"{experiment}/rows?{urlencode(query, doseq=True)}"
 
     return {
         "whether anything changed": "/api/revision",
@@ -269,16 +281,20 @@ def questions() -> dict[str, str]:
         "one experiment: scores, histograms, latency": experiment,
         "its first 100 rows": rows(),
         "the last 100": rows(order="desc"),
-        "the slowest first": rows(sort="duration", order="desc"),
-        "the lowest score first": rows(sort="score:f1"),
+        "the slowest first": rows(sort="latency", order="desc"),
+        "the lowest score first": rows(sort="f1"),
         "the dearest first": rows(sort="cost_usd", order="desc"),
         "the cheapest first": rows(sort="cost_usd"),
-        "those that raised": rows(status="error"),
-        "those whose score failed": rows(failed=1, label="f1"),
-        "those scored between 0.5 and 0.6": rows(label="f1", min=0.5, below=0.6),
-        "a word in nearly every span": rows(q=words[0]),
-        "a rare word": rows(q=words[3000]),
-        "two words, the lowest score first": rows(q=f"{words[20]} {words[90]}", sort="score:f1"),
+        "those that raised": rows(where="status=error"),
+        "those whose score failed": rows(where="f1=failed"),
+        "those scored between 0.5 and 0.6": rows(where=["f1>=0.5", "f1<0.6"]),
+        **{f"{condition}": rows(where=condition) for condition in CONDITIONS},
+        "five conditions, by a tag": rows(where=[*CONDITIONS[:4], f"text={words[20]}"], sort="tag.language"),
+        "what each language scores": f"{experiment}/groups?by=tag.language",
+        "and where a score is high": f"{experiment}/groups?by=tag.language&where=f1%3E0.5",
+        "a word in nearly every span": rows(where=f"text={words[0]}"),
+        "a rare word": rows(where=f"text={words[3000]}"),
+        "two words, the lowest score first": rows(where=f"text={words[20]} {words[90]}", sort="f1"),
         "two compared: the first 100 rows": f"/api/compare/rows?{_BOTH}",
         "two compared: answers that changed": f"/api/compare/rows?{_BOTH}&changed=1",
         "two compared: by what the score differs": f"/api/compare/rows?{_BOTH}&sort=score:f1",

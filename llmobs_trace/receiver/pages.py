@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import parse_qsl
 
 from llmobs_trace import viewer
 from llmobs_trace.errors import StoreError
@@ -40,7 +39,7 @@ SECURITY: Final = (
 def page(reading: Callable[[], Store], head: Head, apart: Apart) -> Reply:
     """Answer a GET or HEAD; a HEAD's body is left to whoever sends the answer."""
     try:
-        query = dict(parse_qsl(head.query, keep_blank_values=True, max_num_fields=100))
+        query = viewer.query_of(head.query)
     except ValueError:
         return problem(400, "the query has too many parameters")
     try:
@@ -71,7 +70,7 @@ def change(store: Store, head: Head, body: bytes) -> Reply:
 def asked_about(head: Head) -> list[str]:
     """The experiments that a page is about."""
     try:
-        return viewer.asked_about(head.path, dict(parse_qsl(head.query, max_num_fields=100)))
+        return viewer.asked_about(head.path, viewer.query_of(head.query))
     except ValueError:
         return []
 

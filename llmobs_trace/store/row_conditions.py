@@ -257,6 +257,11 @@ def tag_keys(store: Store, experiment: int, most: int = 1000) -> list[str]:
     return [key for (key,) in store.select(_TAG_KEYS, (experiment, experiment, most))]
 
 
+def kinds(store: Store, experiment: int, most: int = 1000) -> list[str]:
+    """The kinds that spans of rows have."""
+    return [kind for (kind,) in store.select(f"{_KINDS} LIMIT ?", (experiment, experiment, most))]
+
+
 # --- Orders -------------------------------------------------------------------------------------------------
 
 
@@ -309,3 +314,11 @@ def measured(store: Store, experiment: int, label: str) -> str:
     if sums.numbers + sums.booleans:
         return "avg(coalesce(m.score_value, m.boolean_value))"
     return "min(m.categorical_value)" if sums.categories else "avg(m.assessment = 'pass')"
+
+
+def share(store: Store, experiment: int, label: str) -> tuple[str | None, bool]:
+    """What metrics `m` of a label have a mean of, and whether that is a share; None: of nothing."""
+    sums = _sums(store, experiment, label)
+    if sums.numbers + sums.booleans:
+        return "coalesce(m.score_value, m.boolean_value)", not sums.numbers
+    return ("(m.assessment = 'pass')", True) if sums.assessed else (None, False)

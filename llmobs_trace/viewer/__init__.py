@@ -6,7 +6,8 @@ response         what goes out
 assets           the files of pages/
 experiments      the list of experiments
 experiment       one experiment, summed up by latency, spending, score_counts and histograms
-rows             the list of its rows, which row_query finds; neighbours of one
+rows             the list of its rows, as row_query reads what is wanted; neighbours of one
+facets           what they can be narrowed down by; groups of them
 traces           one row: its trace, its spans in the order of the tree
 spans            one span, whole; its tags
 writes           what a page changes: names, notes, deleting, marks
@@ -20,7 +21,8 @@ compare_process  what takes long of it, in a process of its own
 from __future__ import annotations
 
 from llmobs_trace.viewer.compare_process import Apart
+from llmobs_trace.viewer.parameters import query_of
 from llmobs_trace.viewer.response import Response
 from llmobs_trace.viewer.routes import asked_about, respond
 
-__all__ = ["Apart", "Response", "asked_about", "respond"]
+__all__ = ["Apart", "Response", "asked_about", "query_of", "respond"]

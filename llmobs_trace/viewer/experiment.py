@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from llmobs_trace.store.store import Store
 from llmobs_trace.viewer.experiments import Listed, find, listed, revision_of
+from llmobs_trace.viewer.facets import Facets, facets
 from llmobs_trace.viewer.latency import Latency, latency
 from llmobs_trace.viewer.score_counts import ShownScore, scores
 from llmobs_trace.viewer.spending import Spent, spent
@@ -46,6 +47,7 @@ class Summary(Struct, frozen=True):
     labels: list[str]
     other_metrics: int
     elsewhere: Elsewhere
+    facets: Facets
 
 
 def summary(store: Store, experiment_id: str, query: Mapping[str, str]) -> Summary:
@@ -64,6 +66,7 @@ def summary(store: Store, experiment_id: str, query: Mapping[str, str]) -> Summa
         labels=[score.label for score in shown],
         other_metrics=others,
         elsewhere=_elsewhere(store, key),
+        facets=facets(store, key),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
+from llmobs_trace.store import row_conditions
 from llmobs_trace.store.lookup import marks
 from llmobs_trace.store.store import Store
 from llmobs_trace.viewer import row_query
@@ -39,21 +40,23 @@ def neighbours(store: Store, experiment_id: str, query: Mapping[str, str]) -> Ne
     trace_id = parameters.text("trace")
     if trace_id is None:
         raise CannotAnswer(400, "name the trace whose neighbours are asked for: trace=<id>")
-    wanted = row_query.wanted(store, experiment, parameters)
+    wanted = row_query.wanted(parameters)
     own = store.select(
         "SELECT key FROM span WHERE experiment = ? AND trace_id = ? AND in_row = key ORDER BY start_ns, key",
         (experiment, trace_id),
     )
     row = next((key for (key,) in own), None)
-    columns = row_query.plain_columns(parameters)
+    columns = row_conditions.plain_columns(wanted.sort)
     if row is None:
         total, position, previous, following = found.rows, None, None, None
-    elif wanted is None and columns is not None:
+    elif not wanted.conditions and columns is not None:
         # From an index, without going through the list: it may have a million rows.
         total = found.rows
-        position, previous, following = _by_index(store, experiment, row, columns, parameters)
+        position, previous, following = _by_index(
+            store, experiment, row, columns, is_descending=wanted.sort.is_descending
+        )
     else:
-        asked = row_query.keys(experiment, wanted, row_query.order(store, experiment, parameters))
+        asked = row_conditions.chosen(store, experiment, *wanted)
         keys = [key for (key,) in store.select(asked.sql, asked.parameters)]
         total = len(keys)
         position, previous, following = _in_list(keys, row)
@@ -82,7 +85,7 @@ def _in_list(keys: Sequence[int], row: int) -> _Found:
 
 
 def _by_index(
-    store: Store, experiment: int, row: int, columns: Sequence[str], parameters: Parameters
+    store: Store, experiment: int, row: int, columns: Sequence[str], *, is_descending: bool
 ) -> _Found:
     names = ", ".join(columns)
     ((*values,),) = store.select(f"SELECT {names} FROM span r WHERE r.key = ?", (row,))
@@ -95,7 +98,6 @@ def _by_index(
         return next((key for (key,) in store.select(query, given)), None)
 
     before, after = nearest("<", "DESC"), nearest(">", "ASC")
-    is_descending = row_query.is_descending(parameters)
     sign = ">" if is_descending else "<"
     ((position,),) = store.select(f"SELECT count(*) {of} {sign} ({marks(values)})", given)
     return (position, after, before) if is_descending else (position, before, after)

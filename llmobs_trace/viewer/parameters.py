@@ -6,11 +6,29 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import parse_qsl
 
 from llmobs_trace.viewer.response import CannotAnswer
 
 MAX_TEXT: Final = 1000
 _WHOLE: Final = re.compile(r"[0-9]{1,12}")
+
+
+# The one that an address may repeat.
+_REPEATED: Final = "where"
+_MOST: Final = 100
+
+
+def query_of(text: str) -> dict[str, str]:
+    """An address's parameters; of one that is repeated the last, but of conditions all, one a line.
+
+    Raises `ValueError` for more than anybody asks.
+    """
+    given = parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST)
+    found = dict(given)
+    if _REPEATED in found:
+        found[_REPEATED] = "\n".join(value for name, value in given if name == _REPEATED)
+    return found
 
 
 class Parameters:
@@ -31,6 +49,10 @@ class Parameters:
         except UnicodeEncodeError:
             raise CannotAnswer(400, f"{name} is no Unicode text") from None
         return given
+
+    def lines(self, name: str) -> list[str]:
+        """What was given of a parameter that may be repeated."""
+        return [line for line in self._query.get(name, "").split("\n") if line]
 
     def whole(self, name: str, default: int, *, most: int = 10**12) -> int:
         given = self._query.get(name)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from llmobs_trace.store import row_conditions, row_tags
 from llmobs_trace.store.lookup import marks
 from llmobs_trace.store.preview import SHOWN_CHARACTERS, previewed
 from llmobs_trace.store.queries import STATED
@@ -50,6 +51,7 @@ class ListedRow(Struct, frozen=True):
     cost_usd: float | None
     cost_from: str | None  # `stated`, or the price data that it was worked out with
     models: list[str]
+    tags: list[str]  # those that conditions find it by
 
 
 class RowPage(Struct, frozen=True):
@@ -63,12 +65,11 @@ class RowPage(Struct, frozen=True):
 def listing(store: Store, experiment_id: str, query: Mapping[str, str]) -> RowPage:
     parameters = Parameters(query)
     experiment, found = find(store, experiment_id)
-    wanted = row_query.wanted(store, experiment, parameters)
-    order = row_query.order(store, experiment, parameters)
+    wanted = row_query.wanted(parameters)
     limit = parameters.whole("limit", 100, most=MOST)
     offset = parameters.whole("offset", 0)
-    asked = row_query.keys(experiment, wanted, order)
-    if wanted is None:
+    asked = row_conditions.chosen(store, experiment, *wanted)
+    if not wanted.conditions:
         total = found.rows
         page = [
             key
@@ -158,4 +159,5 @@ def _row(columns: tuple[Any, ...], measured: list[Shown], errors: int, models: l
         cost_usd=cost_usd,
         cost_from=None if cost_usd is None else priced_with or STATED,
         models=models,
+        tags=[f"{key}:{value}" for key, value in row_tags.kept(preview.tags)],
     )

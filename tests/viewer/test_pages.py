@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -100,19 +101,19 @@ def test_rows_are_sorted_by_their_heads_and_say_so(page: Page, server: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("query", "rows"),
+    ("where", "rows"),
     [
-        ("status=error", ["row-003"]),
-        ("failed=1", ["row-005"]),
-        ("missing=likeness", ["row-003", "row-007"]),
-        ("label=style&value=plain", ["row-001", "row-005", "row-007", "row-009", "row-011"]),
-        ("label=likeness&min=0.5&below=0.6", ["row-001", "row-002"]),
-        ("q=24", ["row-012"]),
-        ("q=known", ["row-003"]),
+        (["status=error"], ["row-003"]),
+        (["likeness=failed"], ["row-005"]),
+        (["likeness=missing"], ["row-003", "row-007"]),
+        (["style=plain", "latency<40ms"], ["row-001", "row-005", "row-007", "row-009"]),
+        (["likeness>=0.5", "likeness<0.6"], ["row-001", "row-002"]),
+        (["text=24"], ["row-012"]),
+        (["text=known", "error=LookupError"], ["row-003"]),
     ],
 )
-def test_a_filter_is_an_address(page: Page, server: str, query: str, rows: list[str]) -> None:
-    page.goto(f"{server}/experiments/after?{query}")
+def test_conditions_are_an_address(page: Page, server: str, where: list[str], rows: list[str]) -> None:
+    page.goto(f"{server}/experiments/after?{urlencode({'where': where}, doseq=True)}")
     expect(page.locator("table.rows tbody a.open")).to_have_text(rows)
     expect(page.locator(".found")).to_have_text(f"{len(rows)} of {ROWS}")
     page.get_by_role("link", name="Clear all").click()
@@ -125,9 +126,14 @@ def test_a_bar_of_a_histogram_leads_to_its_rows(page: Page, server: str) -> None
     expect(bar).to_have_text(re.compile(r"^0\.78\d* to 0\.8: 1 row$"))
     bar.click()
     expect(page.locator("table.rows tbody a.open")).to_have_text(["row-012"])
+    page.get_by_role("list", name="Rows by style").get_by_role("link", name="chatty").click()
+    expect(page.locator("table.rows tbody a.open")).to_have_text(["row-012"])
     page.get_by_role("list", name="Rows by style").get_by_role("link", name="plain").click()
-    expect(page.locator("table.rows tbody tr")).to_have_count(5)
-    page.get_by_role("link", name="style is plain. Take this filter away").click()
+    expect(page.get_by_text("No row is like that.")).to_be_visible()
+    chips = [re.compile(f"^{asked} ") for asked in ("likeness>=0.78", "likeness<=0.8", "style=plain")]
+    expect(page.locator(".chip")).to_have_text(chips)
+    for _ in range(3):
+        page.get_by_role("link", name="Take this condition away").first.click()
     expect(page.locator("table.rows tbody tr")).to_have_count(ROWS)
 
 
@@ -137,20 +143,38 @@ def test_numbers_that_are_all_the_same_are_no_histogram(page: Page, server: str)
     expect(card).to_have_text(re.compile("^Latency1.2 s medianof one row$"))
 
 
-def test_filters_are_chosen_and_typed(page: Page, server: str) -> None:
+def condition(page: Page, field: str, comparison: str, value: str) -> None:
+    """Add a condition by its form."""
+    page.get_by_text("Add a condition").click()
+    page.get_by_label("Field").select_option(field)
+    page.get_by_label("Comparison").select_option(comparison)
+    page.get_by_label("Value", exact=True).fill(value)
+    page.get_by_role("button", name="Add", exact=True).click()
+
+
+def test_conditions_are_chosen_and_typed(page: Page, server: str) -> None:
     page.goto(f"{server}/experiments/after")
-    page.get_by_label("Status").first.select_option("The row itself failed")
-    expect(page.locator("table.rows tbody a.open")).to_have_text(["row-003"])
-    expect(page).to_have_url(re.compile(r"\?status=error$"))
-    page.get_by_label("Status").first.select_option("Any status")
-    page.get_by_label("Evaluation").select_option("A failed evaluator")
-    expect(page.locator("table.rows tbody a.open")).to_have_text(["row-005"])
-    page.get_by_label("Evaluation").select_option("Missing likeness")
-    expect(page.locator("table.rows tbody a.open")).to_have_text(["row-003", "row-007"])
-    page.get_by_label("Value").select_option("style: plain (5)")
-    expect(page.locator("table.rows tbody tr")).to_have_count(5)
+    shown = page.locator("table.rows tbody a.open")
+    condition(page, "likeness", "is not", "missing")
+    expect(shown).to_have_count(10)
+    condition(page, "style", "is", "plain")
+    expect(shown).to_have_text(["row-001", "row-005", "row-009", "row-011"])
+    condition(page, "latency", "is below", "quick")
+    # The form says what would do, and stays.
+    value = page.get_by_label("Value", exact=True)
+    assert "compared with a time" in value.evaluate("element => element.validationMessage")
+    value.fill("40ms")
+    value.press("Enter")
+    expect(shown).to_have_text(["row-001", "row-005", "row-009"])
+    expect(page).to_have_url(
+        re.compile(r"\?where=likeness%21%3Dmissing&where=style%3Dplain&where=latency%3C40ms$")
+    )
+    page.get_by_role("link", name="latency<40ms. Take this condition away").click()
+    expect(shown).to_have_count(4)
     page.get_by_placeholder(re.compile("^Search")).fill("zzz")
     expect(page.get_by_text("No row is like that.")).to_be_visible()
+    page.get_by_placeholder(re.compile("^Search")).fill("")
+    expect(shown).to_have_count(4)
 
 
 def test_errors_finds_the_rows_in_which_any_span_failed(
@@ -163,20 +187,19 @@ def test_errors_finds_the_rows_in_which_any_span_failed(
         spans.append(span("r5", trace_id="t5", row="row-5", error={"type": "ValueError"}))
         store.add("e", spans, [])
     page.goto(f"{serve(tmp_path / 'x.db').url}/experiments/e")
-    page.get_by_label("Status").first.select_option("Errors")
+    condition(page, "error", "is", "any")
     rows = page.locator("table.rows tbody tr")
     expect(rows.locator("a.open")).to_have_text(["row-1", "row-5"])
     expect(rows.first.locator('[data-column="Status"]')).to_have_text("✓ ok1 error inside")
-    expect(page).to_have_url(re.compile(r"\?error=any$"))
+    expect(page).to_have_url(re.compile(r"\?where=error%3Dany$"))
     page.get_by_role("link", name="Clear all").click()
     expect(rows).to_have_count(6)
-    expect(page.get_by_label("Status").first).to_have_value("")
     page.get_by_role("link", name="2 spans with errors").click()
     expect(rows).to_have_count(2)
     # An address may ask for one kind of error, as a condition on the command line does.
-    page.goto(page.url.replace("error=any", "error=Timeout"))
+    page.goto(page.url.replace("any", "Timeout"))
     expect(rows.locator("a.open")).to_have_text(["row-1"])
-    expect(page.get_by_label("Status").first.locator("option:checked")).to_have_text("Timeout")
+    expect(page.get_by_role("link", name="error=Timeout. Take this condition away")).to_be_visible()
 
 
 @pytest.fixture
@@ -409,7 +432,7 @@ def test_the_event_is_there_as_it_was_on_the_wire(page: Page, server: str) -> No
 
 
 def test_a_trace_goes_on_to_the_next_row_of_what_was_looked_through(page: Page, server: str) -> None:
-    page.goto(f"{server}/experiments/after?missing=likeness")
+    page.goto(f"{server}/experiments/after?where=likeness%3Dmissing")
     page.locator("table.rows tbody tr").first.get_by_role("cell").last.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("row-003")
     expect(page.get_by_text("row 1 of 2")).to_be_visible()

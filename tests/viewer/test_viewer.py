@@ -287,10 +287,10 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.mark.parametrize(
     "query",
     [
-        *({"sort": sort} for sort in ("start", "duration", "row_id", "status", "score:f1")),
+        *({"sort": sort} for sort in ("start", "latency", "row_id", "status", "f1")),
         {"error": "any"},
-        {"missing": "f1", "sort": "duration"},
-        {"label": "f1", "min": "0.5", "sort": "score:f1"},
+        {"where": "f1=missing", "sort": "latency"},
+        {"where": "f1>=0.5\nlatency>0", "sort": "-f1"},
     ],
     ids=str,
 )
@@ -374,16 +374,14 @@ def test_what_is_not_there_is_said(store: Store, path: str, query: dict[str, str
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ({"sort": "nope"}, "expected one of: start, duration, row_id, status, score:<label>"),
-        ({"order": "up"}, "expected one of: asc, desc"),
-        ({"status": "fine"}, "expected one of: ok, error"),
+        ({"sort": "text"}, "give a field"),
+        ({"where": "latency>1s\nf1>high"}, "condition 'f1>high': > takes a number"),
+        ({"where": "status=fine"}, "status=ok, status=error"),
         ({"limit": "-1"}, "expected a whole number"),
         ({"offset": "1e3"}, "expected a whole number"),
-        ({"min": "1"}, "name it with label="),
-        ({"label": "x", "max": "nan"}, "expected a number"),
-        ({"failed": "yes"}, "expected one of: 0, 1"),
-        ({"q": "x" * 1001}, "at most 1000"),
-        ({"q": "\ud800"}, "no Unicode text"),
+        ({"order": "up"}, "expected one of: asc, desc"),
+        ({"where": "text=" + "x" * 1001}, "at most 1,000"),
+        ({"where": "text=\ud800"}, "no Unicode text"),
     ],
 )
 def test_a_parameter_that_will_not_do_is_refused_with_what_would(
@@ -404,15 +402,10 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 _names = [
     "q",
+    "where",
+    "by",
     "sort",
     "order",
-    "status",
-    "failed",
-    "missing",
-    "label",
-    "min",
-    "max",
-    "value",
     "limit",
     "offset",
 ]
@@ -420,7 +413,7 @@ _names = [
 
 @given(
     path=st.sampled_from(
-        ["experiments", "experiments/e", "experiments/e/rows", "experiments/e/traces/t1", "compare/rows"]
+        ["experiments", "experiments/e", "experiments/e/rows", "experiments/e/groups", "compare/rows"]
     )
     | st.text(),
     query=st.dictionaries(
@@ -442,7 +435,8 @@ def test_spans_that_the_index_lacks_are_found_by_reading_them(
 ) -> None:
     def totals() -> list[int]:
         return [
-            answer(store, "/api/experiments/e/rows", q=q)["total"] for q in ("capital", "of", "peru", "x")
+            answer(store, "/api/experiments/e/rows", where=f"text={q}")["total"]
+            for q in ("capital", "of", "peru", "x")
         ]
 
     store.add("e", [span("a", input="The capital of France")], [])
@@ -474,7 +468,7 @@ def test_a_store_that_was_made_without_an_index_gets_one(
         with Store(tmp_path / name) as store:
             assert index(store) == [("search",)]
             store.add("e", [span("b", input="capital")], [])
-            assert answer(store, "/api/experiments/e/rows", q="capital")["total"] == len(spans) + 1
+            assert answer(store, "/api/experiments/e/rows", where="text=capital")["total"] == len(spans) + 1
 
 
 # --- Histograms ---------------------------------------------------------------------------------------------

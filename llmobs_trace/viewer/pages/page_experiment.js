@@ -3,20 +3,28 @@
 import { aboveExperiment } from "./above.js";
 import { h } from "./dom.js";
 import { counted, dollars, duration, iso, moment, number, shortId } from "./format.js";
+import { groupsTable } from "./groups.js";
 import { histogram } from "./histogram.js";
-import { changed, href } from "./router.js";
-import { FALLBACK, FILTERS, ROWS_AT_ONCE, filters } from "./row_filters.js";
+import { bins, isChosen, rangeHref } from "./ranges.js";
+import { changed, go, href } from "./router.js";
+import { FALLBACK, ROWS_AT_ONCE, filters } from "./row_filters.js";
 import { columnsOf, rowsTable } from "./row_table.js";
 import { scoreCards } from "./scores.js";
 import { pager, sorting, whole } from "./table.js";
+import { conditionsOf } from "./where.js";
 
 export async function load(route, source) {
   const [order, direction] = sorting(route, FALLBACK);
   const offset = whole(route, "offset");
-  const params = { sort: order, order: direction, limit: ROWS_AT_ONCE, offset: offset || null };
-  for (const name of FILTERS) params[name] = route.params.get(name);
-  const [summary, found] = await Promise.all([source.experiment(route.id), source.rows(route.id, params)]);
-  return { ...summary, ...found, offset, live: source.live };
+  const where = conditionsOf(route);
+  const params = { where, sort: order, order: direction, limit: ROWS_AT_ONCE, offset: offset || null };
+  const by = route.params.get("by");
+  const [summary, found, groups] = await Promise.all([
+    source.experiment(route.id),
+    source.rows(route.id, params),
+    by && source.groups(route.id, { by, where }),
+  ]);
+  return { ...summary, ...found, groups, offset, live: source.live };
 }
 
 export function title(route, { experiment }) {
@@ -33,7 +41,6 @@ export function path(route, { experiment }) {
 export function view(route, data) {
   const { experiment, scores, latency, rows } = data;
   const cards = ordered(scores);
-  const labels = cards.map((score) => score.label);
   const columns = columnsOf(cards, Boolean(data.spent));
   return [
     h(
@@ -55,12 +62,13 @@ export function view(route, data) {
     h(
       "section",
       { key: "summary", "aria-label": "Scores and latency" },
-      inOneRow(route, [latencyCard(latency, experiment), ...(spentCards(data.spent) ?? []), ...scoreCards(route, cards)].filter(Boolean)),
+      inOneRow(route, [latencyCard(route, latency, experiment), ...(spentCards(data.spent) ?? []), ...scoreCards(route, cards)].filter(Boolean)),
     ),
     h(
       "div",
       { key: "rows" },
-      filters(route, data, labels, columns),
+      filters(route, data, columns),
+      data.groups && groupsTable(route, data.groups),
       rows.length === 0
         ? h("div", { class: "empty" }, nothing(route, experiment))
         : rowsTable(route, rows, columns),
@@ -148,7 +156,7 @@ function facts(route, experiment, others) {
         ? "no errors"
         : h(
             "a",
-            { class: "error", href: href(["experiments", route.id], { error: "any" }) },
+            { class: "error", href: href(["experiments", route.id], { where: "error=any" }) },
             counted(experiment.errors, "span with an error", "spans with errors"),
           ),
     ),
@@ -159,14 +167,14 @@ function facts(route, experiment, others) {
   );
 }
 
-function latencyCard(latency, experiment) {
+function latencyCard(route, latency, experiment) {
   if (!latency?.histogram || experiment.rows === 0) return null;
   return h(
     "article",
     { key: "latency", class: "card" },
     h("h2", {}, "Latency"),
     h("p", { class: "big" }, duration(latency.p50_ns), h("span", { class: "quiet" }, " median")),
-    histogram(latency.histogram, { title: "Rows by latency", one: duration }),
+    latencies(route, latency.histogram),
     latency.lowest_ns < latency.highest_ns
       ? h(
           "p",
@@ -175,6 +183,16 @@ function latencyCard(latency, experiment) {
         )
       : null,
   );
+}
+
+function latencies(route, found) {
+  const times = bins(found, { word: "latency", name: "" }, (edge) => `${edge / 1e6}ms`, duration);
+  return histogram(found, {
+    title: "Rows by latency",
+    one: duration,
+    active: (index) => isChosen(route, times[index]),
+    chosen: (index) => go(rangeHref(route, times[index])),
+  });
 }
 
 const round = (count) => number(Math.round(count));

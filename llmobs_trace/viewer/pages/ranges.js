@@ -1,38 +1,36 @@
-// A label's score goes in, the ranges and values come out that its rows can be narrowed down to.
+// A score or a histogram goes in, the ranges and values come out that its rows can be narrowed down to.
 
+import { write, writeField, writeText } from "./conditions.js";
 import { number } from "./format.js";
+import { conditionsOf, narrowedTo } from "./where.js";
 
-/** What asks for no range: parameters of an address. */
-export const ANY = {
-  label: null,
-  min: null,
-  max: null,
-  below: null,
-  value: null,
-  failed: null,
-  not_applicable: null,
-  missing: null,
-};
+/** The field of a label. */
+export const labelled = (name) => ({ word: "metric", name });
 
-/** `[{name, count, filter}]`, where `filter` is the parameters of an address. */
+/** `[{name, count, conditions}]`, where `conditions` are those that a range is, or null. */
 export function ranges(score) {
   const { label, histogram } = score;
-  if (histogram?.edges) {
-    const last = histogram.counts.length - 1;
-    return histogram.counts.map((count, index) => {
-      const [low, high] = [histogram.edges[index], histogram.edges[index + 1]];
-      // A bin holds what lies from its low edge up to, not including, the high one; the last bin that too.
-      return {
-        name: `${number(low)} to ${number(high)}`,
-        count,
-        filter: { ...ANY, label, min: low, [index === last ? "max" : "below"]: high },
-      };
-    });
-  }
+  const field = labelled(label);
+  if (histogram?.edges) return bins(histogram, field, (edge) => String(edge), number);
+  // Without values of its own, what it passes and fails.
+  const isAssessed = Object.keys(score.values ?? {}).length === 0;
   return values(score).map(([value, count]) => ({
     name: value === "" ? "(empty)" : value,
     count,
-    filter: value === "" ? null : { ...ANY, label, value },
+    conditions: [isAssessed || score.metric_type === "boolean" ? `${writeField(field)}=${value}` : writeText(field, value)],
+  }));
+}
+
+/** The ranges of a histogram: a bin goes up to, not including, its high edge; the last one includes it. */
+export function bins({ edges, counts }, field, said, shown) {
+  const last = counts.length - 1;
+  return counts.map((count, index) => ({
+    name: `${shown(edges[index])} to ${shown(edges[index + 1])}`,
+    count,
+    conditions: [
+      write({ field, sign: ">=", value: said(edges[index]) }),
+      write({ field, sign: index === last ? "<=" : "<", value: said(edges[index + 1]) }),
+    ],
   }));
 }
 
@@ -42,9 +40,12 @@ export function values(score) {
 }
 
 /** Whether a route asks for that range. */
-export function isChosen(route, { filter }) {
-  const given = ["label", "min", "max", "below", "value"];
-  return (
-    filter !== null && given.every((name) => (route.params.get(name) ?? "") === String(filter[name] ?? ""))
-  );
+export function isChosen(route, { conditions }) {
+  const asked = conditionsOf(route);
+  return conditions.every((each) => asked.includes(each));
+}
+
+/** The address with that range in the place of what was asked of its field. */
+export function rangeHref(route, { conditions }) {
+  return narrowedTo(route, conditions);
 }

@@ -1,7 +1,7 @@
 // An address goes in, what it names comes out, and back; all that a page shows is in its address.
 //
 //   /experiments                                  ?q=&offset=&pick=a,b
-//   /experiments/{id}                             ?sort=&order=&status=&error=&failed=&not_applicable=&missing=&label=&min=&max=&below=&value=&q=&offset=
+//   /experiments/{id}                             ?where=&where=…&sort=&order=&by=&offset=
 //                                                 &columns=&height=&cards=
 //   /experiments/{id}/traces/{trace_id}#{span}    ?fold=&spans=&at=&find=&without= and the list's, or from=
 //   /compare?a=&b=[&c=…]                          &q=&regressions=&improvements=&changed=&failed=&flipped=&sort=&order=
@@ -45,14 +45,14 @@ function decoded(segment) {
   }
 }
 
-/** An address for a link: path segments, parameters (null, "" and false are left out), a span. */
+/** An address for a link: path segments, parameters (null, "" and false are left out; a list repeats one), a span. */
 export function href(segments, params = {}, span = "") {
   const path = `/${segments.map(encodeURIComponent).join("/")}`;
   const query = new URLSearchParams();
   const given = params instanceof URLSearchParams ? [...params] : Object.entries(params);
   for (const [name, value] of given) {
-    if (value !== null && value !== undefined && value !== "" && value !== false)
-      query.append(name, String(value));
+    for (const each of [value].flat())
+      if (each !== null && each !== undefined && each !== "" && each !== false) query.append(name, String(each));
   }
   const text = query.toString();
   const address = path + (text && `?${text}`) + (span && `#${encodeURIComponent(span)}`);
@@ -61,8 +61,12 @@ export function href(segments, params = {}, span = "") {
 
 /** The address of a route's page with some parameters changed. */
 export function changed(route, changes, span = route.span) {
-  const params = Object.fromEntries(route.params);
-  return href(segments(route), { ...params, ...changes }, span);
+  return href(segments(route), { ...repeated(route.params), ...changes }, span);
+}
+
+/** Parameters by name; of one that an address repeats, the list. */
+export function repeated(params) {
+  return Object.fromEntries([...params.keys()].map((name) => [name, params.getAll(name)]));
 }
 
 /** The path of a route, in its segments. */

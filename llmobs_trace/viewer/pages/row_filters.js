@@ -1,21 +1,23 @@
 // What the rows of an experiment may be narrowed down by goes in, the controls for it come out.
 
 import { columnsMenu } from "./columns.js";
+import { conditionForm } from "./condition_form.js";
+import { writeField, writeText } from "./conditions.js";
 import { h } from "./dom.js";
 import { number } from "./format.js";
-import { ANY, isChosen, ranges } from "./ranges.js";
-import { change, changed } from "./router.js";
+import { labelled } from "./ranges.js";
+import { change, current, go } from "./router.js";
 import { search, sorting } from "./table.js";
+import { conditionsOf, searchOf, withConditions } from "./where.js";
 
 export const FALLBACK = ["start", "asc"];
 export const ROWS_AT_ONCE = 100;
-export const FILTERS = ["status", "error", "failed", "not_applicable", "missing", "label", "min", "max", "below", "value", "q"];
 
 /** The controls, with how many rows are left of how many. */
-export function filters(route, data, labels, columns) {
-  const { params } = route;
-  const set = (changes) => change({ ...changes, offset: null });
-  const applied = FILTERS.some((name) => params.has(name));
+export function filters(route, data, columns) {
+  const { words, others } = searchOf(route);
+  const all = conditionsOf(route);
+  const { total, experiment } = data;
   return h(
     "div",
     { class: "filters", role: "search", "aria-label": "Filter the rows" },
@@ -23,99 +25,48 @@ export function filters(route, data, labels, columns) {
     h(
       "span",
       { class: "quiet found", role: "status" },
-      applied ? `${number(data.total)} of ${number(data.experiment.rows)}` : number(data.experiment.rows),
+      all.length > 0 ? `${number(total)} of ${number(experiment.rows)}` : number(experiment.rows),
     ),
-    search(route, "Search spans: inputs, outputs, errors", (text) => set({ q: text })),
-    select(
-      "Status",
-      params.has("error") ? params.get("error") : (params.get("status") && `row ${params.get("status")}`),
-      [
-        ["", "Any status"],
-        ["any", "Errors"],
-        ["row error", "The row itself failed"],
-        ["row ok", "The row is ok"],
-        ...(["any", null].includes(params.get("error")) ? [] : [[params.get("error"), params.get("error")]]),
-      ],
-      (value) =>
-        set({
-          error: value.startsWith("row ") ? null : value,
-          status: value.startsWith("row ") ? value.slice("row ".length) : null,
-        }),
-    ),
-    labels.length === 0
-      ? null
-      : select(
-          "Evaluation",
-          params.get("failed") ? "failed" : params.has("missing") ? `missing ${params.get("missing")}` : "",
-          [
-            ["", "Any evaluation"],
-            ["failed", "A failed evaluator"],
-            ...labels.map((label) => [`missing ${label}`, `Missing ${label}`]),
-          ],
-          (value) =>
-            set({
-              ...ANY,
-              failed: value === "failed" ? 1 : null,
-              missing: value.startsWith("missing ") ? value.slice("missing ".length) : null,
-            }),
-        ),
-    valueSelect(route, data.scores, set),
+    search(route, "Search spans: inputs, outputs, errors", searched, "text", words),
+    conditionForm(data),
+    groupSelect(route, data),
     columnsMenu(route, columns),
-    h("div", { class: "small" }, sortSelect(route, labels)),
-    params.has("label") ? chip(route) : null,
-    applied
-      ? h(
-          "a",
-          {
-            class: "quiet",
-            href: changed(route, {
-              ...Object.fromEntries(FILTERS.map((name) => [name, null])),
-              offset: null,
-            }),
-          },
-          "Clear all",
-        )
-      : null,
+    h("div", { class: "small" }, sortSelect(route, data.labels)),
+    others.map((condition) => chip(route, condition)),
+    all.length > 0 ? h("a", { class: "quiet", href: withConditions(route, []) }, "Clear all") : null,
   );
 }
 
-function chip(route) {
-  const { params } = route;
-  const low = number(Number(params.get("min")));
-  const range = params.has("failed")
-    ? "failed"
-    : params.has("not_applicable")
-      ? "does not apply"
-      : params.has("value")
-      ? `is ${params.get("value")}`
-      : params.has("below")
-        ? `${low} to below ${number(Number(params.get("below")))}`
-        : `${low} to ${number(Number(params.get("max")))}`;
+function searched(words) {
+  const now = current();
+  const text = words.trim();
+  const where = [...searchOf(now).others, ...(text === "" ? [] : [writeText({ word: "text", name: "" }, text)])];
+  go(withConditions(now, where), { replace: true });
+}
+
+function chip(route, condition) {
   return h(
     "a",
     {
+      key: `chip-${condition}`,
       class: "chip",
-      href: changed(route, { ...ANY, offset: null }),
-      "aria-label": `${params.get("label")} ${range}. Take this filter away`,
+      href: withConditions(route, conditionsOf(route).filter((each) => each !== condition)),
+      "aria-label": `${condition}. Take this condition away`,
     },
-    `${params.get("label")} ${range} `,
+    h("bdi", {}, `${condition} `),
     h("span", { "aria-hidden": "true" }, "×"),
   );
 }
 
-/** What a click on a bar does, for everybody. */
-function valueSelect(route, scores, set) {
-  const all = scores.flatMap((score) =>
-    ranges(score)
-      .filter(({ count, filter }) => count > 0 && filter !== null)
-      .map((range) => ({ ...range, name: `${score.label}: ${range.name} (${number(range.count)})` })),
-  );
-  if (all.length === 0) return null;
-  const chosen = all.findIndex((range) => isChosen(route, range));
-  const options = all.map(({ name }, index) => [String(index), name]);
-  return select("Value", chosen === -1 ? "" : String(chosen), [["", "Any value"], ...options], (index) =>
-    set(index === "" ? ANY : all[Number(index)].filter),
-  );
+/** By a tag, or by a metric that has categories. */
+function groupSelect(route, { scores, facets }) {
+  const named = scores.filter(({ metric_type: type }) => type === "categorical" || type === "boolean");
+  const options = [
+    ...facets.tags.map(({ key }) => [writeField({ word: "tag", name: key }), `by tag ${key}`]),
+    ...named.map(({ label }) => [writeField(labelled(label)), `by ${label}`]),
+  ];
+  if (options.length === 0) return null;
+  return select("Group", route.params.get("by"), [["", "No groups"], ...options], (by) => change({ by: by || null }));
 }
 
 /** In a small window there is no head to sort by. */
@@ -124,13 +75,13 @@ function sortSelect(route, labels) {
     ["start", "asc", "Oldest first"],
     ["start", "desc", "Newest first"],
     ["row_id", "asc", "By row"],
-    ["duration", "desc", "Slowest first"],
-    ["duration", "asc", "Fastest first"],
+    ["latency", "desc", "Slowest first"],
+    ["latency", "asc", "Fastest first"],
     ["status", "desc", "Ok first"],
     ["status", "asc", "Errors first"],
     ...labels.flatMap((label) => [
-      [`score:${label}`, "desc", `${label}, highest first`],
-      [`score:${label}`, "asc", `${label}, lowest first`],
+      [writeField(labelled(label)), "desc", `${label}, highest first`],
+      [writeField(labelled(label)), "asc", `${label}, lowest first`],
     ]),
   ];
   const chosen = sorting(route, FALLBACK).join(" ");

@@ -1,13 +1,15 @@
 // The rows of an experiment go in, their table comes out: what went in and came out, every evaluation, the time.
 
+import { OF_COLUMNS, chosenOf, heightOf } from "./columns.js";
+import { writeField } from "./conditions.js";
 import { h } from "./dom.js";
 import { counted, duration, iso, moment } from "./format.js";
-import { OF_COLUMNS, chosenOf, heightOf } from "./columns.js";
 import { metricCell, status } from "./metric.js";
 import { previewCell } from "./preview.js";
+import { labelled } from "./ranges.js";
 import { repeat, rowName } from "./repeats.js";
 import { href } from "./router.js";
-import { FALLBACK, FILTERS } from "./row_filters.js";
+import { FALLBACK } from "./row_filters.js";
 import { cost, hasSpent, shortModel, tokens } from "./spent.js";
 import { cell, column, table, wholeRow } from "./table.js";
 
@@ -36,7 +38,7 @@ export function columnsOf(scores, spending) {
     { id: "expected", name: "Expected", options: {}, cell: ({ expected_output: expected }) => previewCell(expected, "expectation", "Expected") },
     ...others,
     { id: "status", name: "Status", options: { sort: "status", first: "desc" }, cell: (row) => cell("Status", {}, status(row), inside(row)) },
-    { id: "latency", name: "Latency", options: { sort: "duration", ...number }, cell: latencyCell },
+    { id: "latency", name: "Latency", options: { sort: "latency", ...number }, cell: latencyCell },
     ...(spending ? SPENT : []),
     { id: "began", name: "Began", options: { sort: "start" }, cell: beganCell },
     // Objects, which are wide and say little at a glance, after all else.
@@ -70,7 +72,7 @@ function evaluation({ label, metric_type: type }) {
   return {
     id: `score:${label}`,
     name: label,
-    options: { sort: `score:${label}`, first: "desc", className: type === "score" ? "number" : null },
+    options: { sort: writeField(labelled(label)), first: "desc", className: type === "score" ? "number" : null },
     cell: (row, byLabel) => metricCell(byLabel.get(label) ?? [], label),
   };
 }
@@ -126,7 +128,6 @@ function inside({ status: own, errors }) {
 function traceHref(route, row) {
   // The trace knows what was looked through, so that it can go on to the next row of it.
   const kept = {};
-  for (const name of ["sort", "order", ...FILTERS, ...OF_COLUMNS, "cards"])
-    if (route.params.has(name)) kept[name] = route.params.get(name);
+  for (const name of ["where", "sort", "order", "by", ...OF_COLUMNS, "cards"]) kept[name] = route.params.getAll(name);
   return href(["experiments", route.id, "traces", row.trace_id], kept, row.span_id);
 }

@@ -1,11 +1,13 @@
 // The scores of an experiment go in, a card for each label comes out: what was scored, what failed, what is missing,
 // what does not apply.
 
+import { writeField } from "./conditions.js";
 import { h } from "./dom.js";
 import { counted, number, percent } from "./format.js";
 import { categories, histogram } from "./histogram.js";
-import { ANY, isChosen, ranges, values } from "./ranges.js";
-import { changed, go } from "./router.js";
+import { isChosen, labelled, rangeHref, ranges, values } from "./ranges.js";
+import { go } from "./router.js";
+import { narrowedTo } from "./where.js";
 
 /** A card for each label. A bar of a card leads to the rows in it. */
 export function scoreCards(route, scores) {
@@ -58,14 +60,14 @@ function distribution(route, score) {
     return histogram(score.histogram, {
       title,
       active: (index) => isChosen(route, found[index]),
-      chosen: (index) => go(changed(route, { ...found[index].filter, offset: null })),
+      chosen: (index) => go(rangeHref(route, found[index])),
     });
   }
   return categories(
     found.map((range) => ({
       ...range,
       active: isChosen(route, range),
-      address: range.filter && changed(route, { ...range.filter, offset: null }),
+      address: rangeHref(route, range),
     })),
     { title, others: score.histogram?.others ?? 0 },
   );
@@ -73,11 +75,12 @@ function distribution(route, score) {
 
 function counts(route, score) {
   const parts = [counted(score.scored, "scored", "scored")];
+  const leading = (became) => narrowedTo(route, [`${writeField(labelled(score.label))}=${became}`]);
   if (score.failed > 0)
     parts.push(
       h(
         "a",
-        { class: "failed", href: changed(route, { ...ANY, label: score.label, failed: 1, offset: null }) },
+        { class: "failed", href: leading("failed") },
         `${number(score.failed)} failed`,
       ),
     );
@@ -85,7 +88,7 @@ function counts(route, score) {
     parts.push(
       h(
         "a",
-        { class: "missing", href: changed(route, { ...ANY, missing: score.label, offset: null }) },
+        { class: "missing", href: leading("missing") },
         `${number(score.missing)} missing`,
       ),
     );
@@ -93,7 +96,7 @@ function counts(route, score) {
     parts.push(
       h(
         "a",
-        { href: changed(route, { ...ANY, label: score.label, not_applicable: 1, offset: null }) },
+        { href: leading("n/a") },
         `${number(score.not_applicable)} ${score.not_applicable === 1 ? "does" : "do"} not apply`,
       ),
     );

@@ -1,9 +1,11 @@
 // The answers that were saved into this file go in, answers to questions come out: sorted, filtered and searched here.
 
+import { START, read, readField } from "./conditions.js";
 import { leaves, member, parse } from "./json.js";
+import { grouped, meets, ordered } from "./matching.js";
 import { Missing } from "./missing.js";
 
-/** The source of a saved file: `{experiments, experiment, rows, traces}` as the server would have answered. */
+/** The source of a saved file: `{experiment, rows, traces, spans}` as the server would have answered. */
 export function embedded(saved) {
   const { experiment } = saved.experiment;
   const own = (id) => {
@@ -18,6 +20,7 @@ export function embedded(saved) {
     only: experiment.id,
     experiment: async (id) => (own(id), saved.experiment),
     rows: async (id, params) => (own(id), pageOf(saved, params)),
+    groups: async (id, params) => (own(id), grouped(met(saved, params), saved.rows, readField(params.by))),
     neighbours: async (id, { trace: traceId, ...params }) => (own(id), beside(saved, traceId, params)),
     trace: async (id, traceId, { offset = 0, limit = Infinity }) => {
       own(id);
@@ -64,99 +67,36 @@ function beside(saved, traceId, params) {
 }
 
 /** The rows that a question asks for, in its order: `{total, rows}`. */
-export function pageOf({ rows, traces }, params) {
-  const wanted = rows.filter(
-    (row) =>
-      TESTS.every(([name, test]) => !given(params[name]) || test(row, params, traces)) &&
-      (!given(params.q) || isFound(traces[row.trace_id]?.spans ?? [row], params.q)),
-  );
-  const ordered = sorted(wanted, params.sort ?? "start", params.order ?? "asc");
+export function pageOf(saved, params) {
+  const wanted = met(saved, params);
+  const [field, isDescending] = params.sort?.startsWith("-") ? [params.sort.slice(1), true] : [params.sort, false];
+  const rows = ordered(wanted, (row) => within(saved, row), readField(field || START), isDescending !== (params.order === "desc"));
   const offset = Number(params.offset ?? 0);
-  return { total: wanted.length, rows: ordered.slice(offset, offset + Number(params.limit ?? 100)) };
+  return { total: wanted.length, rows: rows.slice(offset, offset + Number(params.limit ?? 100)) };
 }
 
-function given(value) {
-  return value !== undefined && value !== null && value !== "";
+function met(saved, { where }) {
+  const conditions = [where ?? []].flat().map(read);
+  return saved.rows.filter((row) => {
+    const spans = within(saved, row);
+    return conditions.every((condition) => meets(row, spans, condition, (span) => searched(saved, span, row)));
+  });
 }
 
-const of = (row, label) => row.metrics.filter((metric) => metric.label === label);
-
-const within = (row, label, test) =>
-  of(row, label).some((metric) => !metric.failed && typeof metric.value === "number" && test(metric.value));
-
-// Parameter → whether a row is as it says.
-const TESTS = [
-  ["status", (row, { status }) => row.status === status],
-  [
-    "error",
-    (row, { error }, traces) =>
-      error === "any"
-        ? row.errors > 0
-        : (traces[row.trace_id]?.spans ?? []).some((span) => span.status === "error" && span.error_type === error),
-  ],
-  ["failed", (row, { label }) => row.metrics.some((each) => each.failed && (!label || each.label === label))],
-  [
-    "not_applicable",
-    (row, { label }) => row.metrics.some((each) => each.not_applicable && (!label || each.label === label)),
-  ],
-  ["missing", (row, { missing }) => of(row, missing).length === 0],
-  [
-    "value",
-    (row, { label, value }) => of(row, label).some((each) => !each.failed && String(each.value) === value),
-  ],
-  ["min", (row, { label, min }) => within(row, label, (value) => value >= Number(min))],
-  ["max", (row, { label, max }) => within(row, label, (value) => value <= Number(max))],
-  ["below", (row, { label, below }) => within(row, label, (value) => value < Number(below))],
-];
-
-/**
- * Whether each word that is asked for begins a word in one of the spans, or is one where it is a single letter; case
- * and accents don't count.
- */
-function isFound(spans, asked) {
-  const text = ` ${words(spans.map(searched).join("\n"))} `;
-  const wanted = words(asked).trim().split(" ");
-  return wanted.every((word) => text.includes(word.length > 1 ? ` ${word}` : ` ${word} `));
-}
-
-function words(text) {
-  return text
-    .normalize("NFKD")
-    .replace(/\p{M}/gu, "")
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, " ");
+/** The spans within a row, itself first. */
+function within({ traces }, row) {
+  const spans = traces[row.trace_id]?.spans ?? [row];
+  const from = Math.max(0, spans.findIndex(({ span_id: id }) => id === row.span_id));
+  const length = spans.slice(from + 1).findIndex(({ depth }) => depth <= spans[from].depth);
+  return spans.slice(from, length === -1 ? undefined : from + 1 + length);
 }
 
 /** A span's words: its texts, and the strings and numbers in its values, not the names in objects. */
-function searched(span) {
-  const values = [span.input, span.output, span.expected_output]
-    .filter(given)
-    .map((value) => leaves(parse(value)));
-  return [span.name, span.row_id, span.error_type, span.error_message, ...values.flat()]
-    .filter(given)
-    .join("\n");
+function searched(saved, span, row) {
+  const whole = Object.hasOwn(saved.spans, span.span_id) ? wholeValues(saved.spans[span.span_id].span) : {};
+  const { input, output, expected_output: expected } = { ...span, ...whole };
+  const values = [input, output, expected].filter(isThere).map((value) => leaves(parse(value)));
+  return [span.name, span.span_id === row.span_id && row.row_id, span.error_type, span.error_message, ...values.flat()].filter(isThere).join("\n");
 }
 
-const KEYS = {
-  start: (row) => row.start_ns,
-  duration: (row) => row.duration_ns,
-  row_id: (row) => row.row_id ?? row.name,
-  status: (row) => row.status,
-  cost_usd: (row) => row.cost_usd,
-  input_tokens: (row) => row.input_tokens,
-  output_tokens: (row) => row.output_tokens,
-};
-
-function sorted(rows, sort, order) {
-  const key = sort.startsWith("score:")
-    ? (row) => of(row, sort.slice("score:".length)).find((metric) => !metric.failed)?.value
-    : (KEYS[sort] ?? KEYS.start);
-  const keyed = rows.map((row, place) => [key(row), place, row]);
-  const sign = order === "desc" ? -1 : 1;
-  // What has no value comes last in either order; rows that are alike, as they were saved: by their start.
-  keyed.sort(([a, placeA], [b, placeB]) => {
-    if (given(a) !== given(b)) return given(a) ? -1 : 1;
-    return sign * (a < b ? -1 : a > b ? 1 : placeA - placeB);
-  });
-  return keyed.map(([, , row]) => row);
-}
+const isThere = (value) => value !== undefined && value !== null && value !== "" && value !== false;

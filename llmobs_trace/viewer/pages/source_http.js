@@ -9,6 +9,7 @@ export function http() {
     experiments: (params) => get(["experiments"], params),
     experiment: (id) => get(["experiments", id]),
     rows: (id, params) => get(["experiments", id, "rows"], params),
+    groups: (id, params) => get(["experiments", id, "groups"], params),
     neighbours: (id, params) => get(["experiments", id, "neighbours"], params),
     trace: (id, traceId, params) => get(["experiments", id, "traces", traceId], params),
     span: (id, spanId) => get(["experiments", id, "spans", spanId]),
@@ -32,7 +33,7 @@ function lettered(ids) {
 async function get(segments, params = {}) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(params))
-    if (value !== undefined && value !== null && value !== "") query.set(name, value);
+    for (const each of [value].flat()) if (each !== undefined && each !== null && each !== "") query.append(name, each);
   const text = query.toString();
   const answer = await fetch(`/api/${segments.map(encodeURIComponent).join("/")}${text && `?${text}`}`, {
     cache: "no-store",

@@ -79,7 +79,7 @@ export function whole(route, name, otherwise = 0) {
 }
 
 /** A search field whose text is a parameter of the route, taken on while it is typed. */
-export function search(route, label, followed, name = "q") {
+export function search(route, label, followed, name = "q", value = route.params.get(name) ?? "") {
   return h(
     "label",
     { class: "search" },
@@ -88,7 +88,7 @@ export function search(route, label, followed, name = "q") {
       type: "search",
       name,
       placeholder: label,
-      value: route.params.get(name) ?? "",
+      value,
       autocomplete: "off",
       spellcheck: "false",
       "aria-keyshortcuts": "/",
