@@ -48,9 +48,11 @@ class Hearsay:
         kept = len(places)
         if lane.verdict in _REFUSING:
             others_bytes = self._total_bytes - self._refused.get(experiment_id, 0)
-            while kept > settled and others_bytes + held_bytes > self._max_bytes:
+            for size_bytes in reversed(sizes[settled:]):
+                if others_bytes + held_bytes <= self._max_bytes:
+                    break
                 kept -= 1
-                held_bytes -= sizes[kept]
+                held_bytes -= size_bytes
         self._hold(experiment_id, held_bytes, is_refused=lane.verdict in _REFUSING)
         return entries[kept:] if kept < len(places) else None
 

@@ -41,7 +41,7 @@ def kind_of(path: str, mounts: str, is_visible: Callable[[str], bool] = os.path.
         upper = _unescape(upper)
         if upper.startswith("/") and is_visible(upper):
             under, _ = _mount_of(upper, mounts)
-            return under if under != "overlay" else kind
+            return under
     return kind
 
 

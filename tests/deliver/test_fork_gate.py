@@ -23,7 +23,7 @@ class Clock:
     """Stands still."""
 
     def __init__(self) -> None:
-        self.seconds = 1000.0
+        self.seconds = 2.0
 
     def now(self) -> float:
         return self.seconds
@@ -128,7 +128,7 @@ def test_a_fork_gives_up_waiting_for_a_sender_that_does_not_come_out(scene: Scen
     assert scene.begun_wait() == FORK_PATIENCE_SECONDS
     scene.have_pass(FORK_PATIENCE_SECONDS - 0.25)
     assert scene.begun_wait() == 0.25
-    scene.have_pass(0.25)
+    scene.have_pass(0.5)
     assert forking.result(PATIENCE_SECONDS) is False
 
 
@@ -229,7 +229,7 @@ def test_close_says_whether_the_sender_is_out(scene: Scene) -> None:
     scene.sender_enters()
     closing = scene.other.submit(scene.gate.close, 5.0)
     assert scene.begun_wait() == 5
-    scene.have_pass(5)
+    scene.have_pass(6)
     assert closing.result(PATIENCE_SECONDS) is False
     closing = scene.other.submit(scene.gate.close, 5.0)
     assert scene.begun_wait() == 5

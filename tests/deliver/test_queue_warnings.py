@@ -73,7 +73,8 @@ def test_what_is_in_memory_alone_is_said_until_it_is_not(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = open_journal(tmp_path, owner=this_process("d"), segment_bytes=1 << 10, max_bytes=1 << 20)
-    watch = Watch(queue, Notices(logging.getLogger("llmobs_trace"), Clock()), Ledger())
+    clock = Clock()
+    watch = Watch(queue, Notices(logging.getLogger("llmobs_trace"), clock), Ledger())
 
     def refuse(size_bytes: int) -> None:
         raise OSError(28, "No space left on device")
@@ -82,7 +83,7 @@ def test_what_is_in_memory_alone_is_said_until_it_is_not(
         full.setattr(files, "check_limit", refuse)
         for number in range(10):
             queue.append(span(number, fill="x" * 400))
-        for _ in range(3):
+        for clock.now in (0.0, 100.0, 200.0):
             queue.prepare()
             watch.look()
     while records := queue.read(queue.start(), 1 << 20)[0]:

@@ -366,3 +366,10 @@ def test_a_note_is_a_part_of_the_value(value: Any, note: str) -> None:
         name = next("…" * more for more in range(1, 9) if "…" * more not in members)
         assert said == {**members, name: note}
         assert list(said) == [*members, name]
+
+
+@pytest.mark.parametrize(("broken", "kind"), [(b"{", dict), (b"[", list)])
+def test_of_what_is_no_json_that_much_is_kept_that_it_was_an_object_or_a_list(
+    broken: bytes, kind: type
+) -> None:
+    assert type(strict_json(cut(broken + b"{nonsense" * 100, 60))) is kind

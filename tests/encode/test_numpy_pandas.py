@@ -90,9 +90,9 @@ def test_a_wide_frame_says_how_many_columns_are_missing() -> None:
 
 
 def test_a_long_series_says_how_many_values_are_missing() -> None:
-    assert strict_json(encode(pd.Series(range(50_050))))[-1] == "<cut: 50 of 50050 values>"
-    by_index = strict_json(encode(pd.Series(range(50_050), index=range(1, 50_051))))
-    assert by_index["<cut>"] == "<cut: 50 of 50050 values>"
+    assert strict_json(encode(pd.Series(range(100_050))))[-1] == "<cut: 50050 of 100050 values>"
+    by_index = strict_json(encode(pd.Series(range(100_050), index=range(1, 100_051))))
+    assert by_index["<cut>"] == "<cut: 50050 of 100050 values>"
 
 
 class TellingDatetime(np.datetime64, metaclass=TellingMeta):  # type: ignore[type-arg,unused-ignore]

@@ -67,6 +67,7 @@ def test_a_class_is_named_with_its_module() -> None:
     assert peek.type_name(int) == peek.name_of(int) == "int"
     assert peek.type_name(Slots) == f"{__name__}.Slots"
     assert peek.name_of(OfTellingClass) == "OfTellingClass"
+    assert peek.type_name(type("Made", (), {"__module__": "".join(("built", "ins"))})) == "Made"
     odd = TellingMeta("Odd", (), {"__module__": 7})
     assert peek.type_name(odd) == "Odd"
 

@@ -72,6 +72,11 @@ def test_a_lock_answers_for_all_users_of_a_local_filesystem_only() -> None:
     assert not filesystem.is_local("")
 
 
+@pytest.mark.parametrize(("kind", "is_so"), [("ext4", True), ("overlay", False), ("nfs4", False)])
+def test_a_map_is_of_the_locked_file_on_local_filesystems_without_layers(kind: str, is_so: bool) -> None:
+    assert filesystem.maps_what_is_locked(kind) == is_so
+
+
 def test_a_table_of_nonsense_says_nothing() -> None:
     assert filesystem.kind_of("/x", "nonsense\n - \n1 2 3 - ext4\n") == ""
 

@@ -234,8 +234,9 @@ def test_more_is_told_to_have_been_recorded_than_was_in_a_file_until_the_end(tmp
     assert not read_tally(tmp_path).is_behind
 
 
-def test_sixty_four_files_fit_beside_the_largest_counts(tmp_path: Path) -> None:
-    tally = Tally.create(tmp_path, mapped=False)
+@pytest.mark.parametrize("mapped", [True, False])
+def test_sixty_four_files_fit_beside_the_largest_counts(tmp_path: Path, mapped: bool) -> None:
+    tally = Tally.create(tmp_path, mapped=mapped)
     taken = [tally.add(Settlement(10**15, 10**15, 10**15), f"{number:08d}.segment") for number in range(66)]
     assert taken == [True] * 64 + [False] * 2
     assert tally.add(Settlement(1)), "what has no file needs no name"

@@ -80,6 +80,18 @@ MAY_SURVIVE: Final[tuple[MaySurvive, ...]] = (
         "those that were chosen are no more than all",
     ),
     MaySurvive(
+        "deliver/batch.py",
+        "if index > begin and (is_full or part != part_before):",
+        "if index != begin and (is_full or part != part_before):",
+        "a part begins at an index that was come to",
+    ),
+    MaySurvive(
+        "deliver/batch.py",
+        "return line[: end + 2] if end >= 0 and line.startswith(_HEAD) else _NO_HEAD",
+        "return line[: end + 2] if end >= 1 and line.startswith(_HEAD) else _NO_HEAD",
+        "it is looked for behind the head",
+    ),
+    MaySurvive(
         "http_client/body_of_2xx.py",
         "_ANY_WINDOW: Final = 32 + zlib.MAX_WBITS",
         "_ANY_WINDOW: Final = 32 | zlib.MAX_WBITS",
@@ -159,6 +171,12 @@ MAY_SURVIVE: Final[tuple[MaySurvive, ...]] = (
         "is_there = self._segments[number] is segment",
         "is_there = self._segments[number] == segment",
         "a segment equals itself alone",
+    ),
+    MaySurvive(
+        "journal/record.py",
+        "delivered += first == _DELIVERED",
+        "delivered += first is _DELIVERED",
+        "CPython has one object of each small number",
     ),
     MaySurvive(
         "encode/bound.py",
@@ -254,6 +272,18 @@ MAY_SURVIVE: Final[tuple[MaySurvive, ...]] = (
         "_DECIMAL_MAX_BYTES: Final = Decimal(0).__sizeof__()  # of some 70 digits",
         "_DECIMAL_MAX_BYTES: Final = Decimal(<anything>).__sizeof__()  # of some 70 digits",
         "all short decimals have one size",
+    ),
+    MaySurvive(
+        "encode/plain.py",
+        "return type(value) is Decimal and Decimal.__sizeof__(value) <= _DECIMAL_MAX_BYTES",
+        "return type(value) is Decimal and Decimal.__sizeof__(value) == _DECIMAL_MAX_BYTES",
+        "all short decimals have one size",
+    ),
+    MaySurvive(
+        "encode/optional_types.py",
+        "if type(value.string) is not str and type(value.string) is not bytes:",
+        "if type(value.string) is not str and type(value.string) != bytes:",
+        "no class that can be searched says that it equals another",
     ),
     *(
         MaySurvive(
