@@ -13,11 +13,12 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-from support.selected import is_left_out, marks_of, third_of
+from support.selected import is_left_out, marks_of, quarter_of
 from support.users import TwoUsers
 
-# Not for the pytest that a test starts.
-THIRD = os.environ.pop("LLMOBS_TESTS_THIRD", None)
+# Not for the pytest that a test starts: none of these is in a test's environment.
+QUARTER = os.environ.get("LLMOBS_TESTS_QUARTER")
+_NOT_A_USERS = ("DD_", "LLMOBS_TRACE_", "LLMOBS_TESTS_QUARTER", "PYTEST_ADDOPTS", "PYTEST_XDIST_")
 
 # Where images of containers set it, each program of a test would compile anew all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -43,9 +44,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         for mark in marks_of(item.path):
             item.add_marker(mark)
-    if THIRD is not None:
-        config.hook.pytest_deselected(items=[item for item in items if third_of(item.nodeid) != THIRD])
-        items[:] = [item for item in items if third_of(item.nodeid) == THIRD]
+    if QUARTER is not None:
+        config.hook.pytest_deselected(items=[item for item in items if quarter_of(item.nodeid) != QUARTER])
+        items[:] = [item for item in items if quarter_of(item.nodeid) == QUARTER]
 
 
 def pytest_collection_finish() -> None:
@@ -73,7 +74,7 @@ def a_user_of_its_own(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     for name in list(os.environ):
-        if name.startswith(("DD_", "LLMOBS_TRACE_", "PYTEST_ADDOPTS")):
+        if name.startswith(_NOT_A_USERS):
             monkeypatch.delenv(name)
     monkeypatch.chdir(home)
     yield home

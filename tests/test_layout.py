@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import ast
 import json
-import modulefinder
 import os
 import re
 import subprocess
@@ -352,36 +351,3 @@ def test_each_room_has_tests_that_are_quick_and_what_is_marked_is_there() -> Non
 
 def test_the_package_is_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
-
-
-# What nobody imports: `python -m` and pytest begin with them, or with what imports them.
-ENTRIES = {
-    f"llmobs_trace.{name}"
-    for name in ("__main__", "pytest_plugin", "pytest_experiments", "experiment.shared")
-}
-
-
-def test_a_tool_that_packs_a_program_finds_every_module_by_the_imports_that_are_written() -> None:
-    """As PyInstaller does: it follows import statements, and knows nothing of a name that is put together."""
-    finder = modulefinder.ModuleFinder(path=[str(ROOT)])
-    public = ("llmobs_trace.redactors", "llmobs_trace.evaluators", "llmobs_trace.otel")
-    for entry in ("llmobs_trace", *public, "llmobs_trace.cli"):
-        finder.import_hook(entry)
-    assert OURS.keys() - finder.modules.keys() - ENTRIES == set()
-
-
-def test_a_packed_program_without_our_commands_finds_all_that_records_and_delivers() -> None:
-    finder = modulefinder.ModuleFinder(path=[str(ROOT)])
-    finder.import_hook("llmobs_trace")
-    found = {".".join(name.split(".")[1:3]) for name in finder.modules if name.startswith("llmobs_trace.")}
-    assert {
-        "capture.carry",
-        "deliver.worker",
-        "deliver.local_destination",
-        "journal.journal",
-        "store.store",
-    } <= found
-    wrapping = {
-        f"llmobs_trace.capture.carry.{file.stem}" for file in (PACKAGE / "capture/carry").glob("*.py")
-    }
-    assert wrapping - finder.modules.keys() == {"llmobs_trace.capture.carry.__init__"}

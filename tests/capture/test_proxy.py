@@ -221,7 +221,7 @@ def test_it_has_the_special_methods_of_the_callable_and_no_others(decorated, wha
         lambda f: contextlib.closing(f).__exit__(),
         lambda f: format(f, ">3"),
     ],
-    ids=str,
+    ids=lambda act: getattr(act, "__name__", str(act)),
 )
 @pytest.mark.parametrize("make", [function, coroutine_function, generator_function])
 def test_what_a_function_can_t_do_it_can_t_do_in_the_same_words(decorated, act, make):

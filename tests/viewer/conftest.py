@@ -3,18 +3,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Page
-from support.browser import chromium, watched
 from support.serving import Serving
 from support.viewed import fill
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 Serve = Callable[[Path], Serving]
 
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    from support.browser import chromium  # loaded by who looks at pages alone
+
     # This folder's: while it is there, no test in this process could have an event loop of its own.
     with chromium() as found:
         yield found
@@ -45,5 +49,7 @@ def serve() -> Iterator[Serve]:
 @pytest.fixture
 def page(browser: Browser, serve: Serve) -> Iterator[Page]:
     """An empty page of 1280 by 800 pixels."""
+    from support.browser import watched
+
     with watched(browser) as found:
         yield found
