@@ -214,6 +214,9 @@ class NamedExperiments:
             about = "experiment"
             made = _experiment(run, found, catalog)
         except CatalogError as error:
+            if run is not None and error.status == 404:
+                # Somebody deleted what was found before: what has a name is looked for by it once more.
+                self._remember(self._kept(self._begun(found.mark)))
             raise _Hindered(_answer(about, error)) from error
         found = self._kept(structs.replace(found, experiment_id=made.id))
         if made.status is None:  # else somebody has said how it ended

@@ -34,16 +34,23 @@ from llmobs_trace.pipeline import Pipeline, catalog_of
 
 
 def enter(
-    pipeline: Pipeline, known: Manifest, recorder: Recorder, *, project: str | None, dataset: Dataset | None
+    pipeline: Pipeline,
+    known: Manifest,
+    recorder: Recorder,
+    *,
+    project: str | None,
+    dataset: Dataset | None,
+    was_begun: bool = False,
 ) -> None:
-    """Find or make the run's project, dataset and experiment, and write their ids into its manifest. Raises
-    `ExperimentError`: nothing was run.
+    """Find or make the run's project, dataset and experiment, and write their ids into its manifest. Where it
+    `was_begun` over the same rows, its dataset has them. Raises `ExperimentError`: nothing was run.
     """
     try:
         with catalog_of(pipeline.config) as catalog:
             found = project_of(catalog, pipeline.config, project)
+            before = _still_there(catalog, found, known) if was_begun else None
             known.project_id, known.project_name = found.id, found.name
-            held = _dataset(catalog, found, dataset, known.dataset_name, recorder)
+            held = before or _dataset(catalog, found, dataset, known.dataset_name, recorder)
             known.dataset_id, known.dataset_version = held.id, held.version
             made = catalog.experiment(_wanted(known, recorder, catalog.name))
             known.experiment_id, known.unique_name = made.id, made.unique_name
@@ -81,6 +88,14 @@ def _wanted(known: Manifest, recorder: Recorder, catalog: str) -> NewExperiment:
         repeats=known.repeats,
         parent_id=known.parent_experiment_id if known.parent_catalog == catalog else None,
     )
+
+
+def _still_there(catalog: Catalog, project: CatalogProject, known: Manifest) -> CatalogDataset | None:
+    """The dataset that a run was begun over, if it is the one of its name."""
+    if (known.catalog, known.project_id) != (catalog.name, project.id):
+        return None
+    named = catalog.dataset(project.id, known.dataset_name)
+    return named if named is not None and named.id == known.dataset_id else None
 
 
 def _dataset(

@@ -175,16 +175,18 @@ class Session:
         """The run to go on with, or a new one; locked, and known to the catalog of where its events go."""
         wanted = self._manifest(selected, recorder.scope)
         decision = taking_up.decide(runs(), wanted, self._resume)
+        was_begun = False
         try:
             if (steps := decision.steps) is None:
                 steps = Steps.make(runs(), wanted)
             else:
                 steps.lock()
                 known = steps.manifest
+                was_begun = steps.has_begun and known.fingerprint == wanted.fingerprint
                 known.selected, known.repeats = selected, self._experiment.repeats
                 known.fingerprint, known.evaluators = wanted.fingerprint, wanted.evaluators
             try:
-                self._begin(steps, recorder)
+                self._begin(steps, recorder, was_begun=was_begun)
             except BaseException:
                 steps.close()
                 raise
@@ -192,13 +194,18 @@ class Session:
             raise ExperimentError(f"nothing was run: its steps can't be kept ({error})") from error
         return steps, decision.said
 
-    def _begin(self, steps: Steps, recorder: Recorder) -> None:
+    def _begin(self, steps: Steps, recorder: Recorder, *, was_begun: bool) -> None:
         """Have the catalog know the run, and then its directory what the catalog made of it."""
         pipeline, rerun = life.at_work(), self._rerun
         if pipeline is not None:
             experiment = self._experiment
             entering.enter(
-                pipeline, steps.manifest, recorder, project=experiment.project, dataset=experiment.dataset
+                pipeline,
+                steps.manifest,
+                recorder,
+                project=experiment.project,
+                dataset=experiment.dataset,
+                was_begun=was_begun,
             )
             pass_on_what_the_dead_left(runs(), pipeline.config)
             remove_old(runs())

@@ -6,9 +6,11 @@ import json
 import os
 import signal
 import subprocess
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -198,6 +200,64 @@ def test_a_kill_in_the_middle_of_its_creation_is_gone_on_from(
     assert machine.run(PROGRAM + RUN).out == "completed\n"
     assert is_whole(datadog)
     assert set(calls(machine).values()) == {2}
+
+
+def test_a_run_that_goes_on_does_not_read_its_dataset_again_unless_it_is_another(
+    machine: Machine, datadog: ScriptedDatadog
+) -> None:
+    with_keys(machine, datadog.url)
+    dies = "import os; original = answer\ndef answer(question): return original(question)\n"
+    once = 'short = lambda output: os._exit(3) if not os.path.exists("died") and open("died", "w") else 1\n'
+    program = PROGRAM.replace("rows = [", f"{dies}{once}rows = [") + RUN
+    machine.run(program, code=3)
+    datadog.asked.clear()
+    assert machine.run(program).out == "completed\n"
+    assert {"list records", "change records", "make dataset", "make experiment"} & {*datadog.steps()} == set()
+    assert is_whole(datadog)
+
+
+FAILURES: tuple[str | int, ...] = ("no answer", "lost", "half", "portal", 401, 403, 404, 409, 429, 503)
+
+
+def test_whatever_fails_at_any_step_nothing_is_paid_for_before_there_is_one_of_each(
+    machine: Machine,
+) -> None:
+    """In one process, two failures at each step, each in a Datadog of its own; where it was refused it is run
+    again.
+    """
+    paid: list[Any] = []
+
+    def look(step: str, how: str | int, asked: Asked) -> None:
+        if asked.step not in ("status", "events") and calls(machine):
+            paid.append((step, how, asked.step))
+
+    with ExitStack() as stack:
+        servers = {}
+        steps = ("look project", "look dataset", "list records", "look experiment", *MAKING)
+        for number, step in enumerate(steps):
+            for how in FAILURES[number % 5 :: 5]:
+                fault = Fault(step, how, headers={"X-RateLimit-Reset": "0", "Retry-After": "0"})
+                server = servers[step, how] = stack.enter_context(ScriptedDatadog(None, fault))
+                server.on_request = partial(look, step, how)
+        with_keys(machine, "")
+        program = """
+            from pathlib import Path
+            from llmobs_trace.catalog import asking
+            asking.Pace = lambda: Pace(base_seconds=0.01)
+            from llmobs_trace.http_client.backoff import Pace
+            for url in sys.argv[1:]:
+                configure(base_url=url)
+                Path("calls").write_text("")
+                for _ in range(2):
+                    try: run(project="support-bot"); break
+                    except ExperimentError as error: assert not Path("calls").read_text(), error
+                else: raise error
+        """
+        machine.run(PROGRAM + textwrap.dedent(program), *(one.url for one in servers.values()), timeout=300)
+        for (step, how), server in servers.items():
+            assert server.struck == 1, (step, how)
+            assert is_whole(server), (step, how)
+        assert paid == []
 
 
 @pytest.mark.parametrize(("step", "status"), [("look project", 401), ("make experiment", 403)])

@@ -173,6 +173,23 @@ def test_a_refusal_is_said_once_and_everything_is_kept(
     assert has_one_of_each(datadog, spans=2, metrics=1)
 
 
+@pytest.mark.parametrize("step", ["look dataset", "look experiment"])
+def test_a_project_that_is_deleted_in_between_is_made_anew(
+    machine: Machine, datadog: ScriptedDatadog, step: str
+) -> None:
+    def delete(asked: Asked) -> None:
+        if asked.step == step and not datadog.steps().count(step):
+            datadog.projects.clear()
+            datadog.datasets.clear()
+
+    datadog.on_request = delete
+    sends_by_name(machine, datadog, shutdown_timeout=0.5)
+    machine.run(TRACE + "flush(30)")
+    assert datadog.spans == []
+    machine.command("resend")
+    assert has_one_of_each(datadog, spans=2, metrics=1)
+
+
 WORKERS = """
 import multiprocessing, os, subprocess, sys
 from llmobs_trace import *
