@@ -16,6 +16,7 @@ from llmobs_trace.cli.command_line.exits import CANNOT_TELL, DONE, NO, Refusal
 from llmobs_trace.cli.command_line.stores import database
 from llmobs_trace.cli.terminal import units
 from llmobs_trace.cli.terminal.screen import Screen
+from llmobs_trace.deliver.run_files import RunFiles
 from llmobs_trace.experiment.steps import all_runs
 from llmobs_trace.experiment.whereabouts import runs
 from llmobs_trace.journal import survey
@@ -25,6 +26,7 @@ from llmobs_trace.publish.reconciling import Reconciled, arrived, reconcile
 from llmobs_trace.settings.config import Config
 from llmobs_trace.store import publications, queries
 from llmobs_trace.store.store import Store
+from llmobs_trace.wire import mark_of
 
 _MOST_NAMED = 10
 
@@ -91,11 +93,13 @@ def _local(store: Store, asked: str) -> str | None:
 
 def _counted(experiment_id: str, there: int, config: Config, screen: Screen) -> int:
     reports = [] if config.journal is None else survey(config.journal)
+    made = RunFiles(config.journal, config.base_url)
     counts = [
         report.counts
         for report in reports
         if report.owner is not None
-        and (report.owner.destination, report.owner.experiment_id) == (config.base_url, experiment_id)
+        and report.owner.destination == config.base_url
+        and _id_there(report.owner.experiment_id, made) == experiment_id
     ]
     if not counts:
         screen.line(f"cannot tell: {units.counted(there, 'event')} there, and no ledger here names it")
@@ -104,6 +108,13 @@ def _counted(experiment_id: str, there: int, config: Config, screen: Screen) -> 
     by = units.counted(len(counts), "process")
     screen.line(f"{delivered:,} delivered by {by}, {there:,} there")
     return DONE if there >= delivered else NO
+
+
+def _id_there(known: str, made: RunFiles) -> str:
+    """What an experiment's id is there that has a made-up one here."""
+    mark = mark_of(known)
+    found = None if mark is None else made.read(mark)
+    return known if found is None else found.experiment_id
 
 
 def _report(found: Reconciled, asked: str, screen: Screen) -> int:

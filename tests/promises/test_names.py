@@ -8,11 +8,16 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from support.delivery import API_KEY, APP_KEY
 from support.machine import Machine
 from support.scripted_datadog import READINGS, Asked, Fault, Reading, ScriptedDatadog
+from support.serving import Serving
+
+from llmobs_trace.catalog.local_catalog import LocalCatalog
+from llmobs_trace.store.store import Store
 
 NAMES = {"project_name": "support-bot", "dataset_name": "tickets", "experiment_name": "prompt-v2"}
 MADE = ["look project", "make project", "look dataset", "make dataset", "look experiment", "make experiment"]
@@ -53,12 +58,34 @@ def has_one_of_each(datadog: ScriptedDatadog, spans: int, metrics: int) -> bool:
 def test_keys_and_three_names_are_all_that_is_needed(machine: Machine, reading: str) -> None:
     with ScriptedDatadog(READINGS[reading]) as datadog:
         sends_by_name(machine, datadog)
+        if reading == "sparse":  # the variable of other tracers is as good
+            machine.environ["DD_LLMOBS_PROJECT_NAME"] = machine.environ.pop("LLMOBS_TRACE_PROJECT_NAME")
         ended = machine.run(TRACE)
         assert ended.err == ""
         assert has_one_of_each(datadog, spans=2, metrics=1)
         assert list(dict.fromkeys(datadog.steps())) == [*MADE, "status", "events"]
         tags = datadog.experiments[0]["metadata"]["tags"]
         assert tags == ["project_name:support-bot", "dataset_name:tickets", "experiment_name:prompt-v2"]
+
+
+def test_keys_alone_send_nothing_anywhere(machine: Machine, datadog: ScriptedDatadog) -> None:
+    sends_by_name(machine, datadog)
+    for name in NAMES:
+        del machine.environ[f"LLMOBS_TRACE_{name.upper()}"]
+    ended = machine.run(TRACE)
+    assert datadog.asked == []
+    assert "still needs project_name (LLMOBS_TRACE_PROJECT_NAME)" in ended.err
+    assert len(machine.stored_spans()) == 2
+
+
+def test_a_run_is_compared_with_what_its_processes_counted(machine: Machine, tmp_path: Path) -> None:
+    with Serving(tmp_path / "datadog.db") as server:
+        machine.environ |= {"DD_API_KEY": API_KEY, "DD_APP_KEY": APP_KEY}
+        machine.set(base_url=server.url, **NAMES)
+        machine.run(TRACE)
+        with Store(server.database, read_only=True) as store:
+            [made] = LocalCatalog(store).find()
+        assert machine.command("reconcile", made.id).out == "3 delivered by 1 process, 3 there\n"
 
 
 def test_a_user_s_text_that_looks_like_a_made_up_id_stays_as_it_is(
