@@ -14,8 +14,9 @@ from hashlib import blake2b
 # over.
 _REMEMBERED = 1 << 18
 
-_lock = threading.RLock()  # guards _seen; re-entrant, since a signal handler may record too
-_seen: dict[tuple[str, str], int] = {}
+_lock = threading.RLock()  # guards the counting in _seen; re-entrant, since a signal handler may record too
+_Key = tuple[str, str]  # experiment and digest
+_seen: dict[_Key, int | _Key] = {}  # how often each came; of one that came once, its key
 
 
 def digest_of(identity: bytes) -> str:
@@ -32,8 +33,11 @@ def row_id(experiment_id: str, identity: bytes) -> str:
     """The digest of `identity`, and `-2`, `-3`, … for its repeats."""
     digest = digest_of(identity)
     key = (experiment_id, digest)
+    if _seen.setdefault(key, key) is key and len(_seen) <= _REMEMBERED:
+        return digest  # the first of its kind, in one step: the lock would cost as much as the hash
     with _lock:
-        ordinal = _seen.get(key, 0) + 1
+        came = _seen.get(key, key)
+        ordinal = came + 1 if isinstance(came, int) else 1 if came is key else 2
         _seen[key] = ordinal
         if len(_seen) > _REMEMBERED:
             for old in list(_seen)[: _REMEMBERED // 2]:

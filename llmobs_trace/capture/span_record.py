@@ -30,17 +30,26 @@ _VALUES = ("input", "output", "expected_output")
 def span_record(span: Span, recorder: Recorder, duration_ns: int) -> bytes:
     """The record of a finished span, no longer than the recorder's `max_event_bytes`."""
     details = span._details
-    if (
-        span.parent_id is not None
-        and recorder.redactor is None
-        and (details is None or details.has_library_tags_alone())
-    ):
+    tags = row_id = ""
+    if recorder.redactor is None:
         # The hot path: most spans have a parent, an input and an output, and that is all; a model call has
-        # the library's own tags too.
+        # the library's own tags too. A row of which nothing more was said is known by its input.
+        if span.parent_id is not None:
+            if details is None:
+                tags = f'"parent_id:{span.parent_id}","span_kind:{span.kind}"'
+            elif details.has_library_tags_alone():
+                more = b",".join((b"", *details.library_tags())).decode()
+                tags = f'"parent_id:{span.parent_id}","span_kind:{span.kind}"{more}'
+        elif details is None and not model_sums.by_trace:
+            tags = f'"span_kind:{span.kind}"'
+            if span.kind == "experiment":
+                identity = span._input or encode_text(span.name)
+                row_id = row_ids.row_id(span._scope.experiment_id, identity)
+                tags = f'{tags},"dataset_record_id:{row_id}"'
+    if tags:
         given, output = span._input, span._output
-        more = "" if details is None else b",".join((b"", *details.library_tags())).decode()
         tail = (
-            f'}},"status":"ok","tags":["parent_id:{span.parent_id}","span_kind:{span.kind}"{more}],'
+            f'}},"status":"ok","tags":[{tags}],'
             f'"span_id":"{span.span_id}","trace_id":"{span.trace_id}",'
             f'"start_ns":{span.start_ns},"duration":{duration_ns}}}}}\n'
         ).encode()
@@ -54,6 +63,9 @@ def span_record(span: Span, recorder: Recorder, duration_ns: int) -> bytes:
             record = b"".join((head, b'"output":', output, tail))
         if len(record) <= recorder.max_event_bytes:
             return record
+        if row_id:
+            details = span._details = Details()
+            details.row_id = row_id  # it was counted
     fields = _fields(span, recorder)
     if sum(map(len, fields.values())) <= recorder.max_event_bytes:
         record = _join(span, duration_ns, fields)

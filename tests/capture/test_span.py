@@ -7,6 +7,7 @@ import gc
 import logging
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -292,6 +293,28 @@ def test_a_row_that_comes_again_gets_an_ordinal_in_its_own_experiment(llmobs_spa
     first = recorded_row(llmobs_spans, "row", input=1)
     assert [recorded_row(llmobs_spans, "row", input=1) for _ in range(2)] == [f"{first}-2", f"{first}-3"]
     assert recorded_row(llmobs_spans, "row", input=1, experiment_id="other") == first
+
+
+def test_a_row_has_one_id_whatever_else_is_said_of_it_and_counts_once_where_it_is_cut(llmobs_spans):
+    slot.current.max_event_bytes = 2048
+    first = recorded_row(llmobs_spans, "row", input="x" * 9000)
+    assert recorded_row(llmobs_spans, "row", input="x" * 9000, tags={"split": "test"}) == f"{first}-2"
+    assert recorded_row(llmobs_spans, "row", input="x" * 9000) == f"{first}-3"
+
+
+def test_rows_of_many_threads_that_come_at_once_get_each_ordinal_once(llmobs_spans):
+    def record_rows():
+        for question in range(50):
+            with experiment_span("row", input=question):
+                pass
+
+    with ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(record_rows) for _ in range(8)]:
+            done.result()
+    rows = [span.row_id for span in llmobs_spans]
+    assert len(set(rows)) == len(rows) == 400
+    assert sum("-" not in row for row in rows) == 50
+    assert {row.partition("-")[2] for row in rows} == {"", *map(str, range(2, 9))}
 
 
 def test_a_row_without_an_input_is_known_by_its_name(llmobs_spans):
