@@ -14,6 +14,7 @@ from llmobs_trace.store.queries import Experiment
 from llmobs_trace.store.store import Store
 from llmobs_trace.viewer.compare_process import FEW, Apart, Failed
 from llmobs_trace.viewer.experiments import find, revision_of
+from llmobs_trace.viewer.kept import Kept, state_of
 from llmobs_trace.viewer.parameters import Parameters
 from llmobs_trace.viewer.response import CannotAnswer
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 LETTERS: Final = "abcdefgh"
 _DIRECTION: Final = "direction."
+# Of few rows: a page asks again whenever it is opened.
+_kept: Kept[Comparison] = Kept(32)
 
 
 class Comparisons(Struct, frozen=True):
@@ -57,12 +60,12 @@ def comparison(
     are better: `higher`, `lower` or `neither`, whatever its records say.
     """
     directions = told_of(query)
-    first, *others = [experiment for _, experiment in chosen(store, query)]
+    first, *others = asked = chosen(store, query)
     # All of them: each is begun by being asked for.
     found = [_compared(store, first, other, directions, apart) for other in others]
     there = [comparison for comparison, _ in found if comparison is not None]
     if not all(is_current for _, is_current in found):
-        sides = [ShownSide(each.id, each.name, each.rows) for each in (first, *others)]
+        sides = [ShownSide(each.id, each.name, each.rows) for _, each in asked]
         return Pending(revision_of(store), sides, there if len(there) == len(found) else [])
     return there[0] if len(there) == 1 else Comparisons(there)
 
@@ -80,8 +83,13 @@ def told_of(query: Mapping[str, str]) -> dict[str, Told]:
 
 
 def _compared(
-    store: Store, a: Experiment, b: Experiment, directions: Mapping[str, Told], apart: Apart | None
+    store: Store,
+    first: tuple[int, Experiment],
+    other: tuple[int, Experiment],
+    directions: Mapping[str, Told],
+    apart: Apart | None,
 ) -> tuple[Comparison | Raw | None, bool]:
+    (key_a, a), (key_b, b) = first, other
     if apart is not None and sum(each.rows + each.metrics for each in (a, b)) > FEW:
         try:
             query = "SELECT total(priced), total(replaced) FROM experiment WHERE id IN (?, ?)"
@@ -92,7 +100,9 @@ def _compared(
         return known.comparison, known.is_current
     from llmobs_trace.compare import Options, compare
 
-    return compare(store, a.id, b.id, Options(directions=directions, passes_over=True)), True
+    options = Options(directions=directions, passes_over=True)
+    state = (str(store.path), *sorted(directions.items()), a.name, b.name, state_of(store, [key_a, key_b]))
+    return _kept.get(state, lambda: compare(store, a.id, b.id, options), lambda _: 1), True
 
 
 def asked_about(query: Mapping[str, str]) -> list[str]:
