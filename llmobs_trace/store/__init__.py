@@ -34,6 +34,7 @@
     paged_events  an experiment's events as they came, page by page
     forest      the spans of a trace → trees
     scores      the metrics of an experiment → scored, failed, missing, not applicable, by label
+    overview    an experiment → a line of a list
     amounts     the rows of an experiment → the time, tokens and money that they took
     prices      model calls whose cost nobody stated → what they cost, kept
     tabular     an experiment → columns and lines, one a row or one a span

@@ -4,7 +4,8 @@ routes           which path is answered by what
 parameters       the text of a query → bounded values
 response         what goes out
 assets           the files of pages/
-experiments      the list of experiments
+experiments      which experiments there are, and how often the store changed
+experiments_listed  the list of them: sorted, and each summed up
 experiment       one experiment, summed up by latency, spending, score_counts and histograms
 rows             the list of its rows, as row_query reads what is wanted; neighbours of one
 facets           what they can be narrowed down by; groups of them

@@ -1,4 +1,4 @@
-"""Answers for the store: its experiments, and how often it changed. The thread that has the store."""
+"""Answers for the store: one of its experiments, and how often it changed. The thread that has the store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from msgspec import Struct
 from llmobs_trace.store import queries
 from llmobs_trace.store.queries import Experiment, UnknownExperiment
 from llmobs_trace.store.store import Store
-from llmobs_trace.viewer.parameters import Parameters
 from llmobs_trace.viewer.response import CannotAnswer
 
 MOST: Final = 500
@@ -43,32 +42,8 @@ class Revision(Struct, frozen=True):
     revision: str
 
 
-class Experiments(Struct, frozen=True):
-    """A page of them, the one with the latest span first; `total` is of all that were asked for."""
-
-    revision: str
-    total: int
-    experiments: list[Listed]
-
-
 def revision(store: Store, query: Mapping[str, str]) -> Revision:
     return Revision(revision_of(store))
-
-
-def listing(store: Store, query: Mapping[str, str]) -> Experiments:
-    """`q` is looked for in ids and names, whatever its case."""
-    parameters = Parameters(query)
-    text = (parameters.text("q") or "").casefold()
-    limit = parameters.whole("limit", 100, most=MOST)
-    offset = parameters.whole("offset", 0)
-    found = [
-        each
-        for each in queries.experiments(store)
-        if text in each.id.casefold() or text in (each.name or "").casefold()
-    ]
-    return Experiments(
-        revision_of(store), len(found), [listed(each) for each in found[offset : offset + limit]]
-    )
 
 
 def revision_of(store: Store) -> str:

@@ -14,6 +14,7 @@ from llmobs_trace.viewer import (
     compared,
     experiment,
     experiments,
+    experiments_listed,
     groups,
     neighbours,
     rows,
@@ -30,7 +31,7 @@ Answer = Callable[..., object]
 # A name in angle brackets stands for one segment of the path, which is handed to the answer.
 _API: Final[tuple[tuple[str, Answer], ...]] = (
     ("revision", experiments.revision),
-    ("experiments", experiments.listing),
+    ("experiments", experiments_listed.listing),
     ("experiments/<id>", experiment.summary),
     ("experiments/<id>/rows", rows.listing),
     ("experiments/<id>/groups", groups.groups),

@@ -39,10 +39,18 @@ def test_the_list_has_every_experiment_the_latest_first(page: Page, server: str)
         "hostile",
     ]
     row = page.get_by_role("row").filter(has_text="answers, new prompt")
-    # rows, spans, errors, metrics, failed
+    # dataset, status, rows, errors, failed, scores, latency
     expect(row.get_by_role("cell")).to_have_text(
-        ["", re.compile("2025"), "d", "12", "35", "2", "32", "1", "Edit"]
+        ["", re.compile("2025"), "d", "-", "12", "2", "1", re.compile("correct 100%"), "28 ms", "Edit"]
     )
+    # By a column's head, and by a score.
+    page.get_by_role("link", name="Rows", exact=True).click()
+    expect(rows.first).to_contain_text("many")
+    page.get_by_label("Sort").select_option("likeness, lowest first")
+    expect(page).to_have_url(re.compile(r"sort=score%3Alikeness&order=asc"))
+    expect(rows.first).to_contain_text("answers")
+    page.get_by_label("Sort").select_option("Latest first")
+    expect(rows.first).to_contain_text("answers, new prompt")
     expect(page).to_have_title("Experiments · llmobs-trace")
 
 
@@ -55,7 +63,7 @@ def test_experiments_are_searched_and_the_search_is_in_the_address(page: Page, s
     expect(page.get_by_role("rowheader")).to_have_count(1)
     expect(page.get_by_placeholder("Search names and ids")).to_have_value("prompt")
     page.get_by_placeholder("Search names and ids").fill("nowhere")
-    expect(page.get_by_text("No experiment's name or id has “nowhere” in it.")).to_be_visible()
+    expect(page.get_by_text("No experiment's name, id or dataset is like “nowhere”.")).to_be_visible()
 
 
 def test_an_experiment_shows_every_row_with_failed_and_missing_evaluations_in_words(

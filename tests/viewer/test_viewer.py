@@ -89,6 +89,31 @@ def test_experiments_are_listed_searched_and_paged(store: Store) -> None:
     assert answer(store, "/api/experiments", q="%")["total"] == 0
 
 
+def test_listed_experiments_are_sorted_by_any_column_those_without_it_last(store: Store) -> None:
+    for name, (score, dataset) in {"a": (0.5, "x"), "b": (None, "y"), "c": (0.9, "x")}.items():
+        row = span("r", dataset_id=dataset, say={"prompt": name}, start_ns=START_NS + ord(name))
+        failed = {"error": {"message": "no"}} if score is None else {}
+        store.add(name, [row], [metric("r", "f1", score, **failed)])
+
+    def ids(**asked: str) -> list[str]:
+        return [each["id"] for each in answer(store, "/api/experiments", **asked)["experiments"]]
+
+    assert ids() == ["c", "b", "a"]
+    assert ids(sort="score:f1", order="asc") == ["a", "c", "b"]
+    assert ids(sort="score:f1", order="desc") == ["c", "a", "b"]
+    assert ids(sort="name") == ["a", "b", "c"]
+    assert ids(sort="dataset", order="desc") == ["b", "c", "a"]
+    assert ids(dataset="x") == ["c", "a"]
+    assert ask(store, "/api/experiments", sort="nothing").status == 400
+    found = answer(store, "/api/experiments")
+    assert found["datasets"] == ["x", "y"]
+    assert [(each["before"], each["differences"]) for each in found["experiments"]] == [
+        ("a", [{"name": "prompt", "before": "a", "now": "c"}]),
+        (None, []),
+        (None, []),
+    ]
+
+
 def test_one_experiment_says_what_is_in_no_row_and_where_it_can_be_seen(store: Store) -> None:
     store.add(
         "e", [span("row"), span("child", parent="row"), span("orphan", trace_id="t2", parent="away")], []

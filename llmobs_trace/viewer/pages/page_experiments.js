@@ -3,16 +3,33 @@
 import { sawExperiments } from "./above.js";
 import { ask } from "./ask.js";
 import { h } from "./dom.js";
-import { ago, iso, moment, number, shortId } from "./format.js";
+import { ago, counted, dollars, duration, iso, moment, number, shortId } from "./format.js";
 import { done, tell } from "./notice.js";
 import { change, changed, current, href } from "./router.js";
+import { tokens } from "./spent.js";
 import { cell, column, pager, search, table, whole, wholeRow } from "./table.js";
 
 const LIMIT = 50;
+const FALLBACK = ["active", "desc"];
+// Of an experiment so many are shown at once; the rest is named in a title.
+const SCORES = 4;
+const DIFFERENCES = 3;
+// In a small window there is no head to sort by.
+const ORDERS = [
+  ["name asc", "By name"],
+  ["began asc", "Oldest first"],
+  ["rows desc", "Most rows first"],
+  ["errors desc", "Most errors first"],
+  ["failed desc", "Most failed metrics first"],
+  ["latency desc", "Slowest first"],
+  ["tokens desc", "Most tokens first"],
+  ["cost desc", "Dearest first"],
+];
 
 export async function load(route, source) {
   const offset = whole(route, "offset");
-  const answer = await source.experiments({ q: route.params.get("q"), limit: LIMIT, offset: offset || null });
+  const asked = Object.fromEntries(["q", "dataset", "sort", "order"].map((name) => [name, route.params.get(name)]));
+  const answer = await source.experiments({ ...asked, limit: LIMIT, offset: offset || null });
   sawExperiments(route.params);
   return { ...answer, offset, source };
 }
@@ -25,19 +42,20 @@ export function path() {
   return [["Experiments", href(["experiments"])]];
 }
 
-export function view(route, { experiments, offset, total, source }) {
+export function view(route, { experiments, datasets, offset, total, source }) {
   const chosen = picked(route);
-  const asked = route.params.get("q");
+  const asked = route.params.get("q") ?? route.params.get("dataset");
   const shown = experiments.slice(0, LIMIT);
   return [
     h(
       "div",
-      { key: "head", class: "head" },
+      { key: "head", class: "head wraps" },
       h("h1", { tabindex: -1 }, "Experiments"),
       h(
         "div",
         { class: "actions" },
         search(route, "Search names and ids", (text) => change({ q: text, offset: null })),
+        narrowing(route, shown, datasets),
         compareLink(chosen, shown),
       ),
     ),
@@ -49,9 +67,11 @@ export function view(route, { experiments, offset, total, source }) {
 }
 
 function listing(route, experiments, chosen, source) {
-  const counted = { className: "number" };
+  const by = (sort, more = {}) => ({ sort, fallback: FALLBACK, ...more });
+  const numbers = (sort) => by(sort, { className: "number", first: "desc" });
+  const hasTokens = experiments.some(({ input_tokens: given, output_tokens: made }) => (given ?? made) !== null);
   return table({
-    name: "Experiments, the latest first",
+    name: "Experiments",
     className: "rows experiments",
     head: [
       h(
@@ -59,21 +79,23 @@ function listing(route, experiments, chosen, source) {
         { scope: "col", role: "columnheader", class: "pick" },
         h("span", { class: "unseen" }, "Choose for a comparison"),
       ),
-      column(route, "Name"),
-      column(route, "Began"),
-      column(route, "Dataset"),
-      column(route, "Rows", counted),
-      column(route, "Spans", counted),
-      column(route, "Errors", counted),
-      column(route, "Metrics", counted),
-      column(route, "Failed", counted),
+      column(route, "Name", by("name")),
+      column(route, "Began", by("began", { first: "desc" })),
+      column(route, "Dataset", by("dataset")),
+      column(route, "Status", by("status")),
+      column(route, "Rows", numbers("rows")),
+      column(route, "Errors", numbers("errors")),
+      column(route, "Failed", numbers("failed")),
+      column(route, "Scores"),
+      column(route, "Latency", numbers("latency")),
+      hasTokens ? [column(route, "Tokens", numbers("tokens")), column(route, "Cost", numbers("cost"))] : null,
       h("th", { scope: "col", role: "columnheader", class: "pick" }, h("span", { class: "unseen" }, "Edit")),
     ],
-    body: experiments.map((each) => listed(each, chosen, source)),
+    body: experiments.map((each) => listed(each, chosen, source, hasTokens)),
   });
 }
 
-function listed(each, chosen, source) {
+function listed(each, chosen, source, hasTokens) {
   return h(
     "tr",
     { key: each.id, role: "row", on: wholeRow, class: chosen.includes(each.id) ? "chosen" : null },
@@ -96,6 +118,7 @@ function listed(each, chosen, source) {
         h("span", { class: "name", dir: "auto" }, each.name ?? each.id),
         each.name ? [" ", h("code", { class: "quiet" }, shortId(each.id))] : null,
       ),
+      differs(each),
       each.note === null ? null : h("p", { class: "quiet", dir: "auto" }, each.note.slice(0, 300)),
     ),
     cell(
@@ -104,12 +127,19 @@ function listed(each, chosen, source) {
       h("time", { datetime: iso(each.began_ns), title: iso(each.began_ns) }, moment(each.began_ns)),
       h("span", { class: "quiet" }, ` ${ago(each.began_ns)}`),
     ),
-    cell("Dataset", { class: "quiet" }, each.dataset_ids.join(", ")),
+    cell("Dataset", { class: "quiet" }, each.dataset ?? none()),
+    cell("Status", { class: each.status === "failed" ? "state failed" : "state quiet", title: each.error }, state(each)),
     count("Rows", each.rows),
-    count("Spans", each.spans),
     count("Errors", each.errors, "error"),
-    count("Metrics", each.metrics),
     count("Failed", each.failed_metrics, "failed"),
+    cell("Scores", { class: "scores" }, scores(each)),
+    cell("Latency", { class: "number" }, each.latency_ns === null ? none() : duration(each.latency_ns)),
+    hasTokens
+      ? [
+          cell("Tokens", { class: "number" }, tokens(each) || none()),
+          cell("Cost", { class: "number" }, spent(each)),
+        ]
+      : null,
     cell(
       null,
       { class: "pick" },
@@ -124,6 +154,98 @@ function listed(each, chosen, source) {
         },
         "Edit",
       ),
+    ),
+  );
+}
+
+function none() {
+  return h("span", { class: "quiet" }, "-");
+}
+
+function state({ status, left }) {
+  return left > 0 ? `${status}, ${number(left)} left` : (status ?? "-");
+}
+
+/** What is another than in the experiment before it, of config, tags and code. */
+function differs({ differences, before }) {
+  if (differences.length === 0) return null;
+  const more = differences.slice(DIFFERENCES).map(({ name }) => name);
+  return h(
+    "ul",
+    { class: "differs", "aria-label": `Other than in ${before}` },
+    differences
+      .slice(0, DIFFERENCES)
+      .map(({ name, before: was, now }) =>
+        h(
+          "li",
+          { dir: "auto", title: `${was ?? "none"} → ${now ?? "none"}` },
+          `${name} `,
+          now === null ? "no more" : was === null ? short(now) : `${short(was)} → ${short(now)}`,
+        ),
+      ),
+    more.length > 0 ? h("li", { title: more.join(", ") }, `${more.length} more`) : null,
+  );
+}
+
+function short(text) {
+  return text.length > 24 ? `${text.slice(0, 23)}…` : text;
+}
+
+function scores({ scores: found }) {
+  if (found.length === 0) return none();
+  const said = ({ value, is_share: isShare }) => (isShare ? `${Math.round(value * 100)}%` : number(value));
+  const more = found.slice(SCORES).map((each) => `${each.label} ${said(each)}`);
+  return h(
+    "ul",
+    {},
+    found.slice(0, SCORES).map((each) => h("li", { dir: "auto" }, `${each.label} `, h("strong", {}, said(each)))),
+    more.length > 0 ? h("li", { class: "quiet", title: more.join(", ") }, `${more.length} more`) : null,
+  );
+}
+
+function spent({ cost_usd: cost, cost_unknown: unknown, is_worked_out: isWorkedOut }) {
+  if (cost === null) return none();
+  const title = unknown > 0 ? `of ${counted(unknown, "more row")} it is not known` : null;
+  return h("span", { title }, `${isWorkedOut ? "~" : ""}${dollars(cost)}${unknown > 0 ? " +?" : ""}`);
+}
+
+/** Of which dataset; and sorted, also by a score, which has no column of its own. */
+function narrowing({ params }, experiments, datasets) {
+  const labels = [...new Set(experiments.flatMap(({ scores: found }) => found.map(({ label }) => label)))].sort();
+  const orders = [
+    ["", "Latest first"],
+    ...ORDERS,
+    ...labels.flatMap((label) => [
+      [`score:${label} desc`, `${label}, highest first`],
+      [`score:${label} asc`, `${label}, lowest first`],
+    ]),
+  ];
+  const sorted = params.has("sort") ? `${params.get("sort")} ${params.get("order") ?? "asc"}` : "";
+  return [
+    datasets.length > 1
+      ? choice(
+          "Dataset",
+          params.get("dataset") ?? "",
+          [["", "All datasets"], ...datasets.map((each) => [each, each])],
+          (dataset) => change({ dataset, offset: null }),
+        )
+      : null,
+    choice("Sort", sorted, orders, (value) => {
+      const at = value.lastIndexOf(" ");
+      change({ sort: value.slice(0, Math.max(at, 0)), order: value.slice(at + 1), offset: null });
+    }),
+  ];
+}
+
+function choice(name, value, options, chosen) {
+  return h(
+    "label",
+    {},
+    h("span", { class: "unseen" }, name),
+    h(
+      "select",
+      { on: { change: (event) => chosen(event.target.value) } },
+      options.map(([key, text]) => h("option", { key, value: key, selected: key === value }, text)),
     ),
   );
 }
@@ -185,8 +307,8 @@ function pick(id) {
 
 function nothingFound(route, asked) {
   return [
-    h("p", {}, `No experiment's name or id has “${asked}” in it.`),
-    h("p", {}, h("a", { href: changed(route, { q: null, offset: null }) }, "Show all")),
+    h("p", {}, `No experiment's name, id or dataset is like “${asked}”.`),
+    h("p", {}, h("a", { href: changed(route, { q: null, dataset: null, offset: null }) }, "Show all")),
   ];
 }
 

@@ -1,6 +1,6 @@
 // An address goes in, what it names comes out, and back; all that a page shows is in its address.
 //
-//   /experiments                                  ?q=&offset=&pick=a,b
+//   /experiments                                  ?q=&dataset=&sort=&order=&offset=&pick=a,b
 //   /experiments/{id}                             ?where=&where=…&sort=&order=&by=&offset=
 //                                                 &columns=&height=&cards=
 //   /experiments/{id}/traces/{trace_id}#{span}    ?fold=&spans=&at=&find=&without= and the list's, or from=
