@@ -341,7 +341,7 @@ def test_the_rows_before_and_after_are_those_of_the_list_however_far_down_it(
 
 def test_what_is_not_in_the_list_has_no_neighbours_in_it(listed: Store) -> None:
     of = "/api/experiments/e/neighbours"
-    for query in ({"trace": "other"}, {"trace": "t1", "status": "error"}, {"trace": "nowhere"}):
+    for query in ({"trace": "other"}, {"trace": "t1", "where": "status = error"}, {"trace": "nowhere"}):
         found = answer(listed, of, **query)
         assert (found["position"], found["previous"], found["next"]) == (None, None, None)
     assert ask(listed, of).status == 400
