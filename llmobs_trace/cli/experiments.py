@@ -34,6 +34,7 @@ _COLUMNS = (
     Column("project", cuts=True),  # where any was made by name
     Column("dataset", cuts=True),
     Column("state"),  # where any is unfinished
+    Column("note", cuts=True),  # where any has one
 )
 
 
@@ -70,12 +71,14 @@ def run(arguments: argparse.Namespace, screen: Screen) -> int:
             Cell(each.project or "-", "dim"),
             Cell(_dataset(each), "dim"),
             _state(each),
+            Cell(each.note or "-", "" if each.note else "dim"),
         )
         for each in found[: limit_of(arguments, screen)]
     ]
     listed = found[: len(rows)]
     left_out = set() if any(each.project for each in listed) else {"project", "dataset"}
     left_out |= set() if any(map(_is_unfinished, listed)) else {"state"}
+    left_out |= set() if any(each.note for each in listed) else {"note"}
     columns = [column for column in _COLUMNS if column.title not in left_out]
     places = [_COLUMNS.index(column) for column in columns]
     with paged(arguments, screen):

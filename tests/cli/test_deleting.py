@@ -27,6 +27,10 @@ def test_a_name_and_a_note_are_kept_and_taken_away(run: RunCommand, database: Pa
     with Store(database, read_only=True) as store:
         there = queries.find_experiment(store, "e-new")
     assert (there.name, there.note) == ("by hand", "mind the judge")
+    titles, noted, bare = run("experiments").out.splitlines()
+    assert titles.split()[-1] == "note"
+    assert noted.endswith("mind the judge")
+    assert bare.split()[-1] == "-"
     assert run("rename", "e-new", "").code == 0
     assert run("note", "after", "").code == 0
     assert run("rename", "no such", "x").code == 1

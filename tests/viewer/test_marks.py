@@ -125,6 +125,9 @@ def test_an_experiment_is_renamed_noted_and_deleted_and_that_undone(page: Page, 
     first = page.get_by_role("rowheader").first
     expect(first).to_contain_text("with sources")
     expect(first).to_contain_text("the better one")
+    first.get_by_role("link").click()
+    expect(page.locator("main .head")).to_contain_text("the better one")
+    page.go_back()
     page.get_by_role("button", name="Edit with sources").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     expect(page.get_by_role("rowheader")).to_have_count(1)

@@ -11,11 +11,6 @@ const HUMAN = "human";
 const NOTE = "human_note";
 const EXPECTED = "human_expected_output";
 
-/** Whether a metric is what a person said. */
-export function isMark({ label }) {
-  return label === HUMAN || label === NOTE || label === EXPECTED;
-}
-
 /** What was said of a row: `{passes, note, expected}`, each null where nothing was. */
 export function saidOf(metrics) {
   const last = (label) => metrics.filter((metric) => metric.label === label).at(-1) ?? null;

@@ -51,6 +51,7 @@ export function view(route, data) {
         {},
         h("h1", { tabindex: -1, dir: "auto" }, experiment.name ?? experiment.id),
         facts(route, experiment, data.other_metrics),
+        experiment.note ? h("p", { class: "note", dir: "auto" }, experiment.note) : null,
       ),
       h(
         "div",
