@@ -100,7 +100,7 @@ def describe(ours: ForeignSpan, span: Any, start_ns: int, *, never_ended: bool =
     """Have `ours` say what a span of OpenTelemetry's says: a `ReadableSpan`. What its user told ours
     meanwhile stays.
     """
-    reading, events = Reading(attributes_of(span)), span.events
+    reading, events = Reading(attributes_of(span)), listed(span, "events")
     for name in reading.names.told(_withheld):
         del reading.left[name]
     try:
@@ -198,8 +198,10 @@ def _values(names: Names) -> tuple[list[str], list[str]]:
 
 def input_of(reading: Reading) -> Any:
     """What a span was given. The client's request as a whole is left out where its messages are there."""
-    given = reading.input
-    more: dict[str, Any] = {"messages": reading.messages, "tools": reading.tools, **reading.beside["input"]}
+    given, beside = reading.input, reading.beside["input"]
+    if reading.kind == "llm" and reading.messages and not reading.tools and not beside:
+        return without_credentials({**reading.parameters, "messages": reading.messages})  # as most are
+    more: dict[str, Any] = {"messages": reading.messages, "tools": reading.tools, **beside}
     more = {name: value for name, value in more.items() if value}
     if not reading.is_model_call:
         return _with(given, more)
@@ -269,15 +271,13 @@ def about(ours: ForeignSpan, span: Any, events: list[Any]) -> dict[str, Any]:
     scope = getattr(span, "instrumentation_scope", None)
     if scope is not None and scope.name:
         tags["otel.scope"] = scope.name
-    foreign_trace_id = f"{ours.foreign_trace_id:032x}"
-    if foreign_trace_id != ours.trace_id:
-        tags["otel.trace_id"] = foreign_trace_id
-    foreign_id = f"{ours.foreign_id:016x}"
-    if foreign_id != ours.span_id:
-        tags["otel.span_id"] = foreign_id
+    if int(ours.trace_id, 16) != ours.foreign_trace_id:
+        tags["otel.trace_id"] = f"{ours.foreign_trace_id:032x}"
+    if int(ours.span_id, 16) != ours.foreign_id:
+        tags["otel.span_id"] = f"{ours.foreign_id:016x}"
     if events:
         tags["otel.events"] = events
-    if links := span.links:
+    if links := listed(span, "links"):
         tags["otel.links"] = [_link(link) for link in links]
     dropped = (
         getattr(span, "dropped_attributes", 0)
@@ -327,6 +327,15 @@ def failure_of(span: Any, events: Sequence[_Event] | None, not_errors: NotErrors
     failure.message = str(last.get("exception.message") or span.status.description or "")
     failure.stack = str(last.get("exception.stacktrace") or "")
     return failure.type if not_errors and named(failure.type) in not_errors else failure
+
+
+def listed(span: Any, what: str) -> Sequence[Any]:
+    """A span's events or links: most have none, which the list behind them says in a tenth of the time."""
+    behind = getattr(span, f"_{what}", None)
+    if behind is not None and len(behind) == 0:
+        return ()
+    found: Sequence[Any] = getattr(span, what)
+    return found
 
 
 def attributes_of(span: Any) -> dict[str, Any]:

@@ -7,7 +7,9 @@ https://github.com/open-telemetry/semantic-conventions-genai
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
 
 from llmobs_trace.model_calls.conventions.chat import (
     call_of,
@@ -134,8 +136,35 @@ def _take_answered(reading: Reading) -> None:
     _take_messages(reading, "gen_ai.output.messages", reading.answers)
 
 
+class _Text(msgspec.Struct, forbid_unknown_fields=True, tag_field="type", tag="text"):
+    content: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _Said(msgspec.Struct, forbid_unknown_fields=True):
+    """A message of one text, as those of most conversations without tools."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    parts: tuple[_Text]
+    finish_reason: str | None = None
+
+
+_read_said = msgspec.json.Decoder(list[_Said]).decode
+
+
 def _take_messages(reading: Reading, name: str, to: list[Any]) -> None:
-    if (found := as_list(reading.left[name])) is not None:
+    try:
+        said = _read_said(reading.left[name])
+    except Exception:  # other messages, or no JSON: read one by one, which takes three times as long
+        said = None
+    if said is not None:
+        del reading.left[name]
+        for each in said:
+            made = {"role": each.role, "content": each.parts[0].content}
+            if each.finish_reason is not None:
+                made["finish_reason"] = each.finish_reason
+                reading.take_ended(made)
+            to.append(made)
+    elif (found := as_list(reading.left[name])) is not None:
         del reading.left[name]
         for each in found:
             to += plain_messages(reading, each)
