@@ -6,14 +6,16 @@
     python -m benchmarks.clients --write-manual    and the table is put into the manual
 
 Each is measured in two processes that take turns, one with the line that its documentation gives and one
-without, by the CPU time of the thread that calls: so much more does the one take than the other, round by
-round, of which the table gives the median and the middle half.
+without, by the CPU time of the thread that calls. What disturbs a call on a machine that others use only adds
+to it: so the lower quartiles of a thousand calls of each are compared, and of the streams between them. In
+brackets is what the middle nine tenths of the figures are, if the rounds are drawn again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import statistics
 import subprocess
 import sys
@@ -30,24 +32,38 @@ from benchmarks.figures import Plan
 from benchmarks.rows import private_environment
 from benchmarks.sink import ROOT, Sink
 
-CHUNKS = 300
+CHUNKS = 100
+REDRAWN = 400
 BEGIN = "<!-- clients: written by `python -m benchmarks.clients --write-manual` -->"
 END = "<!-- clients: its end -->"
 
 
+Round = tuple[dict[str, list[float]], dict[str, list[float]]]
+
+
 class Told(NamedTuple):
-    """The rounds of one tracer: without its line, and with it."""
+    """The rounds of one tracer: what calls and chunks took without its line and with it."""
 
     version: str
     openai: str
-    rounds: list[tuple[dict[str, float], ...]]
+    rounds: list[Round]
 
     def added(self, what: str) -> tuple[float, float, float]:
-        """What it adds in the middle half of the rounds: the least, the median, the most."""
-        least, median, most = statistics.quantiles(
-            [traced[what] - bare[what] for bare, traced in self.rounds], n=4
-        )
-        return least, median, most
+        """What it adds: the least that nine tenths of redrawn rounds say, what all rounds say, the most."""
+        draw = random.Random(0)
+        redrawn = sorted(_added(draw.choices(self.rounds, k=len(self.rounds)), what) for _ in range(REDRAWN))
+        return redrawn[REDRAWN // 20], _added(self.rounds, what), redrawn[-REDRAWN // 20]
+
+
+def _added(rounds: list[Round], what: str) -> float:
+    bare, traced = (
+        _lower_quartile([took for each in rounds for took in each[which][what]]) for which in (0, 1)
+    )
+    return traced - bare
+
+
+def _lower_quartile(took: list[float]) -> float:
+    return statistics.quantiles(took, n=4)[0]
 
 
 def main() -> int:
@@ -57,7 +73,7 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(each.name for each in OTHERS))
-    parser.add_argument("--rounds", type=int, default=20, metavar="N", help="for each (default 20)")
+    parser.add_argument("--rounds", type=int, default=40, metavar="N", help="for each (default 40)")
     parser.add_argument("--write-manual", action="store_true", help="put the table into the manual")
     arguments = parser.parse_args()
     if unknown := {*arguments.names} - {each.name for each in OTHERS}:
@@ -139,11 +155,18 @@ def _measured(each: Instrumented, python: Path, plan: Plan, model: str) -> Told:
     try:
         message = json.dumps({"messages": inlined.MESSAGES, "reply": inlined.REPLY})
         versions, _ = [worker.ask(message) for worker in workers]
-        rounds = [tuple(worker.ask("") for worker in workers) for _ in range(plan.repeats)]
+        rounds = [_round(workers, number) for number in range(plan.repeats)]
         return Told(versions["version"], versions["openai"], rounds)
     finally:
         for worker in workers:
             worker.end()
+
+
+def _round(workers: list[_Worker], number: int) -> Round:
+    """A round of both, each the first as often as the other."""
+    order = workers if number % 2 else workers[::-1]
+    took = {worker: worker.ask("") for worker in order}
+    return took[workers[0]], took[workers[1]]
 
 
 def _versions(told: dict[str, Told]) -> list[str]:
@@ -157,7 +180,10 @@ def _table(chosen: tuple[Instrumented, ...], told: dict[str, Told], reasons: dic
     yield "|---|---|---|---|"
     for name in sorted(told, key=lambda name: (name != OURS.name, told[name].added("call")[1])):
         call, chunk = _shown(told[name].added("call"), 0), _shown(told[name].added("chunk"), 1)
-        bare = [statistics.median(bare[what] for bare, _ in told[name].rounds) for what in ("call", "chunk")]
+        bare = [
+            _lower_quartile([took for bare, _ in told[name].rounds for took in bare[what]])
+            for what in ("call", "chunk")
+        ]
         yield f"| {name} | {call} | {chunk} | {bare[0]:,.0f} a call, {bare[1]:.0f} a chunk |"
     for each in chosen:
         if each.name in reasons:
@@ -165,10 +191,10 @@ def _table(chosen: tuple[Instrumented, ...], told: dict[str, Told], reasons: dic
 
 
 def _shown(added: tuple[float, float, float], digits: int) -> str:
-    """The median and the middle half; a half on both sides of nothing is no figure."""
-    least, median, most = added
-    middle = f"({least:,.{digits}f} to {most:,.{digits}f})"
-    return f"{median:,.{digits}f} {middle}" if least > 0 else f"too little to tell {middle}"
+    """The figure and how far it is sure; what may be nothing is none."""
+    least, figure, most = added
+    sure = f"({least:,.{digits}f} to {most:,.{digits}f})"
+    return f"{figure:,.{digits}f} {sure}" if least > 0 else f"too little to tell {sure}"
 
 
 if __name__ == "__main__":

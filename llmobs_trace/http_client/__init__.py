@@ -2,6 +2,7 @@
 
 connection   one request on one connection → what came, or what broke, in words without keys
 environment  the client, as the environment says of proxies and certificates
+whole_import httpx, of which no other thread sees half while it is imported
 deadline     one deadline for a whole request
 clock        what deadlines go by
 body_of_2xx  a 2xx answer's body → an acceptance, or what came in its place

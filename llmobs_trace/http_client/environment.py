@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from llmobs_trace.http_client.whole_import import import_whole
 from llmobs_trace.wire import is_loopback
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def new_client(base_url: str) -> httpx.Client:
 
     It follows no redirect and keeps no cookies: a server that sets them would make each request larger.
     """
+    import_whole("httpx")
     import httpx
 
     "localhost".encode("idna")  # imports what name resolution would import later, when a fork may come in
