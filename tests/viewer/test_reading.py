@@ -144,7 +144,7 @@ def test_only_a_flip_is_coloured_and_worse_is_told_from_better_by_a_word(page: P
     expect(cells.nth(2)).to_have_text("▲ better: false fail → true pass")
     expect(page.locator('table.compared .flipped[data-column="length"]')).to_have_count(0)
     # The verdict begins with what is known.
-    expect(page.get_by_role("heading", name="B against A: ")).to_contain_text("metrics can be told")
+    expect(page.get_by_role("heading", name="B against A: ")).to_contain_text("metrics none can be told")
 
 
 def test_three_are_one_matrix_and_read_side_by_side(page: Page, url: str) -> None:
@@ -175,3 +175,7 @@ def test_without_a_row_in_common_each_has_its_own_means_and_why_there_is_no_verd
     expect(score).to_contain_text("0.25")
     expect(score).to_contain_text("0.75")
     expect(row.filter(has=page.get_by_role("rowheader", name="ok"))).to_contain_text("100%")
+    # Of a row that one alone has, nothing is beside what it says.
+    expect(page.locator("table.rows tbody tr", has_text="only-a")).not_to_contain_text("→")
+    # The reason is said once, and no column is there for what can't be had.
+    expect(page.locator("table.verdicts th[scope=col]")).to_have_text(["Metric", "A", "B"])

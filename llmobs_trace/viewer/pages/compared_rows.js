@@ -112,10 +112,10 @@ function comparedRow(route, row, letters, labels, experiments, { open, spending,
       answerCell(route, row[each], lines[index], marked(pieces[index], index), experiments[index], outputOf(each)),
     ),
     labels.map((label) => flipCell(row, letters, label, comparisons)),
-    cell("Latency", {}, arrowed(letters.map((each) => (row[each] ? duration(row[each].duration_ns) : "–")))),
+    cell("Latency", {}, arrowed(comparable(row, letters).map((each) => (row[each] ? duration(row[each].duration_ns) : "–")))),
     spending && [
-      cell("Tokens", {}, unlessSame(letters.map((each) => (row[each] && tokens(row[each]).replace(" → ", " + ")) || "–"))),
-      cell("Cost", {}, unlessSame(letters.map((each) => (row[each] ? costText(row[each]) : "–")))),
+      cell("Tokens", {}, unlessSame(comparable(row, letters).map((each) => (row[each] && tokens(row[each]).replace(" → ", " + ")) || "–"))),
+      cell("Cost", {}, unlessSame(comparable(row, letters).map((each) => (row[each] ? costText(row[each]) : "–")))),
     ],
   );
 }
@@ -150,9 +150,15 @@ function answerCell(route, row, shown, answer, experiment, column) {
   );
 }
 
+/** All, each in its place; of a row that one experiment alone has, that one: nothing is beside it. */
+function comparable(row, letters) {
+  const there = letters.filter((each) => row[each]);
+  return there.length === 1 ? there : letters;
+}
+
 /** Only what says another thing is coloured: a score is mostly another number. */
 function flipCell(row, letters, label, comparisons) {
-  const values = letters.map((each) => said(row[each], label));
+  const values = comparable(row, letters).map((each) => said(row[each], label));
   if (values.every((value) => value === values[0])) return cell(label, { class: "metric quiet" }, values[0]);
   const turn = turnOf(row, letters, label, comparisons);
   const flips = isFlip(row, label);

@@ -32,7 +32,7 @@ export function known({ metrics, verdict: whole, rows }) {
   if (same > 0) parts.push(`${number(same)} no different`);
   const unsure = of("cannot tell").length;
   const all = unsure === deciding.length;
-  if (unsure > 0) parts.push(`${all ? "none of" : "of"} ${number(deciding.length)} metrics ${all ? "can be told" : `${number(unsure)} can’t be told`}`);
+  if (unsure > 0) parts.push(`of ${number(deciding.length)} metrics ${all ? "none" : number(unsure)} can${all ? "" : "’t"} be told`);
   return [
     parts.map((part, index) => [index > 0 ? "; " : null, part]),
     h("span", { class: "quiet whole" }, parts.length > 0 ? " As a whole: " : null, verdict(whole)),
@@ -44,6 +44,16 @@ export function verdictTable(route, comparison, [nameA, nameB], alone = null) {
   const level = `${number(100 * comparison.confidence)}% interval`;
   const plain = (name, className = null) =>
     h("th", { scope: "col", role: "columnheader", class: className }, name);
+  if (comparison.rows.paired === 0) {
+    // No verdict, and no reason but the one that stands above: what is left is each one's own means.
+    const metrics = inOrder(comparison.metrics).map((metric) => withOwn(metric, alone));
+    return table({
+      name: `Metrics of ${nameA} and of ${nameB}`,
+      className: "rows verdicts",
+      head: [plain("Metric"), plain(nameA, "number"), plain(nameB, "number")],
+      body: metrics.filter(hasMean).map((metric) => meansRow(metric, nameA, nameB)),
+    });
+  }
   return table({
     name: `Metrics, ${nameB} against ${nameA}`,
     className: "rows verdicts",
@@ -80,17 +90,35 @@ export function inOrder(metrics) {
   return [...metrics].sort((one, other) => place(one) - place(other));
 }
 
+function hasMean({ mean_a: a, mean_b: b }) {
+  return typeof a === "number" || typeof b === "number";
+}
+
+function meansRow(metric, nameA, nameB) {
+  return h(
+    "tr",
+    { key: metric.label, role: "row" },
+    heading(metric),
+    cell(nameA, { class: "number" }, value(metric, metric.mean_a)),
+    cell(nameB, { class: "number" }, value(metric, metric.mean_b)),
+  );
+}
+
+function heading(metric, ...more) {
+  return h(
+    "th",
+    { scope: "row", role: "rowheader", dir: "auto" },
+    h("span", { class: "name" }, metric.label),
+    h("span", { class: "quiet note" }, note(metric)),
+    ...more,
+  );
+}
+
 function metricRow(route, metric, nameA, nameB, level) {
   return h(
     "tr",
     { key: metric.label, role: "row", class: metric.builtin ? "builtin" : null },
-    h(
-      "th",
-      { scope: "row", role: "rowheader", dir: "auto" },
-      h("span", { class: "name" }, metric.label),
-      h("span", { class: "quiet note" }, note(metric)),
-      direction(route, metric),
-    ),
+    heading(metric, direction(route, metric)),
     cell(
       "Verdict",
       { class: "text why" },
