@@ -16,7 +16,8 @@ class Early:
     """A recorder for as long as there is none. The ids are not known yet: others stand in their places."""
 
     def __init__(self) -> None:
-        self._ids = tuple(f"early-{secrets.token_hex(8)}" for _ in range(3))
+        first, second, third = (f"early-{secrets.token_hex(8)}" for _ in range(3))
+        self._ids = (first, second, third)
         self._lines: list[bytes] = []
         self.recorder = Recorder(self._lines.append, Scope(*self._ids))
 

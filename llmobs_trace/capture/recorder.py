@@ -35,12 +35,24 @@ class Scope:
     by side.
     """
 
-    __slots__ = ("_span_head", "dataset_id", "experiment_id", "metric_head", "project_id", "span_heads")
+    __slots__ = (
+        "_span_head",
+        "dataset_id",
+        "experiment_id",
+        "metric_head",
+        "project_id",
+        "row_tags",
+        "span_heads",
+    )
 
-    def __init__(self, experiment_id: str, project_id: str, dataset_id: str) -> None:
+    def __init__(
+        self, experiment_id: str, project_id: str, dataset_id: str, row_tags: tuple[bytes, ...] = ()
+    ) -> None:
         self.experiment_id = experiment_id
         self.project_id = project_id
         self.dataset_id = dataset_id
+        # What each of its rows says, as JSON, beside what it was told itself.
+        self.row_tags = row_tags
         head = b'{"experiment":' + encode_text(experiment_id)
         self._span_head = b'%b,"span":{"project_id":%b,"dataset_id":%b,"name":' % (
             head,
@@ -70,7 +82,7 @@ class Scope:
         return b'%b%b,"meta":{' % (self._span_head, encoded_name)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return Scope, self.ids
+        return Scope, (*self.ids, self.row_tags)
 
     def __repr__(self) -> str:
         return f"Scope({self.experiment_id!r}, {self.project_id!r}, {self.dataset_id!r})"

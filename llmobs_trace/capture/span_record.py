@@ -160,6 +160,8 @@ def _text(recorder: Recorder, field: str, text: str) -> bytes:
 def _join(span: Span, duration_ns: int, fields: dict[str, bytes]) -> bytes:
     tags = [f'"{PARENT_TAG}:{span.parent_id}"'.encode()] if span.parent_id is not None else []
     tags.append(f'"{KIND_TAG}:{span.kind}"'.encode())
+    if span.parent_id is None and span.kind == "experiment":
+        tags += span._scope.row_tags
     tags += [encoded for name, encoded in fields.items() if name.startswith("tags.")]
     if span._details is not None:
         tags += span._details.library_tags()

@@ -16,7 +16,9 @@ from typing import Any
 
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.entry import Active
+from llmobs_trace.capture.recorder import Scope
 from llmobs_trace.capture.roots import begin_roots, end_roots
+from llmobs_trace.capture.user_tags import encoded_tags, plain_tags
 from llmobs_trace.catalog.catalog import Status
 from llmobs_trace.errors import ConfigurationError
 from llmobs_trace.experiment import describing, entering
@@ -99,6 +101,7 @@ class open_experiment:
         self._pid = os.getpid()
         self._place = ExitStack()  # where its events go meanwhile
         self._steps: Steps | None = None
+        self._scope: Scope | None = None
         self._roots: Active | None = None
 
     def __enter__(self) -> open_experiment:
@@ -155,14 +158,17 @@ class open_experiment:
             if self._steps is not None:
                 self._steps.begin()
             self._say("running")
+        scope = recorder.scope_for(known.experiment_id, known.project_id, known.dataset_id)
+        tags = plain_tags(describing.row_tags(known))
+        scope.row_tags = tuple(encoded_tags(tags, recorder.redactor))
+        self._scope = scope
         self.experiment_id, self.project_id = known.experiment_id, known.project_id
         self.dataset_id, self.url = known.dataset_id, url_of(known.experiment_id)
 
     def _opened(self, frame: FrameType) -> open_experiment:
         recorder = slot.current or slot.get()
-        if recorder.enabled:
-            scope = recorder.scope_for(self.experiment_id, self.project_id, self.dataset_id)
-            self._roots = begin_roots(scope, frame)
+        if recorder.enabled and self._scope is not None:
+            self._roots = begin_roots(self._scope, frame)
         return self
 
     def _end_roots(self) -> None:

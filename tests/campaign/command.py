@@ -34,6 +34,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--by-name", action="store_true", help="programs that send by name, to a scripted Datadog"
     )
+    parser.add_argument("--experiments", action="store_true", help="only experiments that are killed")
     parser.add_argument("--plan", action="store_true", help="only print the plans")
     arguments = parser.parse_args(words)
     numbers = range(arguments.first, arguments.first + arguments.runs)
@@ -41,6 +42,8 @@ def main(words: Sequence[str] | None = None) -> int:
         numbers = range(arguments.run, arguments.run + 1)
     if arguments.by_name:
         return _by_name(arguments.seed, numbers, arguments.jobs)
+    if arguments.experiments and arguments.run is None:
+        numbers = range(numbers.start * 5 + 4, numbers.stop * 5, 5)
     plans = [_drawn(arguments.seed, number) for number in numbers]
     if arguments.plan or arguments.run is not None:
         for plan in plans:

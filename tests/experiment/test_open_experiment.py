@@ -80,6 +80,11 @@ print(json.dumps([experiment.experiment_id, experiment.project_id, experiment.da
     assert spans[others] == ["after", "beside"]
     assert (loop.status, loop.config, loop.dataset_version) == ("completed", b'{"k":1}', 1)
     assert b'"team:x"' in loop.metadata
+    rows = [span["tags"] for span in machine.stored_spans() if span["name"] in ("a", "thread")]
+    names = {"experiment_name:loop", "project_name:p", "dataset_name:d", "team:x"}
+    assert [names - set(tags) for tags in rows] == [set()] * 2
+    [other] = [span["tags"] for span in machine.stored_spans() if span["name"] == "named"]
+    assert not names & set(other)
     with Store(machine.database) as store:
         assert next(datasets.find_datasets(store, name="d")).version == 1
         [metric] = store.select("SELECT count(*) FROM metric m WHERE label = 'length' AND in_row IS NULL")
