@@ -103,6 +103,7 @@ def catalog_metadata(known: Manifest, summary: Mapping[str, object] | None = Non
         # Of a loop of the user's own nobody knows.
         "dataset_fingerprint": known.fingerprint or None,
         "rows": len(known.selected) or None,
+        "repeats": known.repeats,
         "task": known.task,
         "evaluators": [*known.evaluators, *known.summary_evaluators],
         "git": known.git_commit,

@@ -66,11 +66,16 @@ def say(
     status: Status,
     error: str | None = None,
     summary: Mapping[str, object] | None = None,
+    *,
+    has_grown: bool = False,
 ) -> None:
-    """Tell the catalog how far the run is. Where that can't be now, whoever comes next does."""
+    """Tell the catalog how far the run is. Where that can't be now, whoever comes next does. What `has_grown`
+    may have other rows and repeats than when it was entered.
+    """
     if pipeline is None or not steps.manifest.catalog:
         return
-    metadata = describing.catalog_metadata(steps.manifest, summary) if summary else NOTHING
+    is_described = summary or has_grown
+    metadata = describing.catalog_metadata(steps.manifest, summary) if is_described else NOTHING
     tell(steps, pipeline.config, Told(status, error, metadata))
 
 

@@ -17,8 +17,11 @@ from typing import Any
 
 # Whatever an interpreter adds for its own sake.
 _NOT_THE_PROGRAM = frozenset(
-    {"CACHE", "RESUME", "NOP", "EXTENDED_ARG", "PRECALL", "COPY_FREE_VARS", "MAKE_CELL"}
+    {"CACHE", "RESUME", "NOP", "EXTENDED_ARG", "PRECALL", "COPY_FREE_VARS", "MAKE_CELL", "PUSH_NULL"}
 )
+# A module's function is called in the one way where its import was compiled with the caller, as in a script,
+# and in the other where it was not, as in a notebook, whose cells are compiled statement by statement.
+_SAME = {"LOAD_METHOD": "LOAD_ATTR", "CALL_METHOD": "CALL_FUNCTION"}
 _PLAIN = (str, bytes, int, float, complex, bool, type(None), type(...))
 
 
@@ -106,7 +109,7 @@ class _Look:
             b"arguments", (code.co_argcount, code.co_kwonlyargcount, code.co_posonlyargcount, code.co_flags)
         )
         for number, one in enumerate(instructions):
-            self.say(b"does", one.opname)
+            self.say(b"does", _SAME.get(one.opname, one.opname))
             if one.opcode in jumps:
                 following = [place for offset, place in places.items() if offset >= (one.argval or 0)]
                 self.say(b"to", min(following, default=len(places)) - number)

@@ -154,7 +154,7 @@ class Session:
         )
         if said:
             line.say(said)
-        entering.say(steps, pipeline, "running")
+        entering.say(steps, pipeline, "running", has_grown=self._is_successor)
         if self._stop_before is not None:
             work.end(self._stop_before)
         steps.write(Started(os.getpid(), time.time_ns(), destination()))

@@ -134,7 +134,8 @@ _REPEATS = (
 # A run says how many rows it has; with their repeats, those that are not there yet are left.
 _LEFT = (
     "CASE WHEN e.status IN ('running', 'interrupted', 'failed') AND json_valid(e.metadata) THEN"
-    " max(coalesce(json_extract(e.metadata, '$.llmobs_trace.rows') * coalesce(e.run_count, 1) - rows, 0), 0)"
+    " max(coalesce(json_extract(e.metadata, '$.llmobs_trace.rows')"
+    " * coalesce(json_extract(e.metadata, '$.llmobs_trace.repeats'), e.run_count, 1) - rows, 0), 0)"
     " ELSE 0 END"
 )
 _MADE = (

@@ -164,7 +164,9 @@ def _is_whole(machine: Machine) -> bool:
     """Whether nothing is left of the last run."""
     runs = sorted(machine.home.glob("state/llmobs-trace/runs/*/steps.jsonl"), key=os.path.getmtime)
     # Of a run that was killed at its very beginning there is a file without a line.
-    return bool(runs) and any(b'"finished"' in line for line in runs[-1].read_bytes().splitlines()[-1:])
+    # What a killed process leaves behind its last line is zeros.
+    lines = runs[-1].read_bytes().rstrip(b"\0").splitlines() if runs else []
+    return any(b'"finished"' in line for line in lines[-1:])
 
 
 def _calls(machine: Machine) -> Counter[str]:

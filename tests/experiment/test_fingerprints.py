@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -33,6 +34,19 @@ def fingerprint(source: str, name: str = "answer", module: str = "program") -> s
     scope: dict[str, Any] = {"__name__": module}
     exec(compile(source, f"{module}.py", "exec"), scope)
     return fingerprint_of(scope[name])
+
+
+def test_a_notebook_s_cells_are_the_same_code_as_a_script() -> None:
+    source = """
+import os, json as j
+def helper(path): return j.dumps(os.path.exists(path)).strip()
+def answer(path):
+    with open(path) as file: return os.path.join(helper(path), file.read().strip())
+"""
+    cells: dict[str, Any] = {"__name__": "__main__"}
+    for statement in ast.parse(source).body:  # as IPython compiles them
+        exec(compile(ast.Module([statement], []), "cell", "exec"), cells)
+    assert fingerprint_of(cells["answer"]) == fingerprint(source)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -511,6 +512,32 @@ def shown(result):
     scores = {label: [s.scored, s.missing] for label, s in result.scores.items()}
     return [result.experiment_id, result.failed, scores, [row.output for row in result.rows]]
 """
+
+
+def test_what_is_left_is_of_the_repeats_and_rows_that_a_run_goes_on_with(machine: Machine) -> None:
+    body = """
+def task(n):
+    called(str(n))
+    if len(open("calls").readlines()) == int(os.environ["DIES_AT"]): os.kill(os.getpid(), signal.SIGKILL)
+    return n
+rows, repeats, resume = json.loads(os.environ["HOW"])
+experiment = Experiment("grows", dataset=[(n, n) for n in range(rows)], task=task, repeats=repeats)
+experiment.run(jobs=1, progress=False, resume=resume)
+"""
+    machine.environ |= {"HOW": '[3, 1, "auto"]', "DIES_AT": "2"}
+    machine.run(PROGRAM + body, code=-9)
+
+    def listed() -> Any:
+        [one] = json.loads(machine.command("experiments", "--format", "json").out)
+        return one["rows"], one["left"], one["status"]
+
+    machine.command("resend")
+    assert listed() == (1, 2, "interrupted")
+    [run] = (machine.home / "state/llmobs-trace/runs").iterdir()
+    machine.environ |= {"HOW": f'[4, 3, "{run.name}"]', "DIES_AT": "6"}
+    machine.run(PROGRAM + body, code=-9)
+    machine.command("resend")
+    assert listed() == (4, 8, "interrupted")
 
 
 def test_other_evaluators_over_the_same_answers_make_a_child_and_call_no_task(machine: Machine) -> None:
