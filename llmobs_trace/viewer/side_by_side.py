@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _SCORE: Final = "score:"
 _SORTS: Final = ("start", "row_id", "duration", "worse")
-_MANY: Final = 1_000  # rows, of which it takes a good part of a second to find those that are worse
+_MANY: Final = 1_000  # rows: with many metrics it takes a good part of a second to find the worse ones
 _SPENT: Final = ("cost_usd", "input_tokens", "output_tokens")
 
 # A dataset's row, and which of its repeats.
@@ -60,7 +60,7 @@ class ComparedRow(Struct, frozen=True):
 def rows(store: Store, query: Mapping[str, str], apart: Apart | None = None) -> ComparedRows:
     """The rows of the first experiment in their order, then those that only others have.
 
-    With `apart`, how many rows changed is found out there meanwhile: which of them are worse is asked next.
+    With `apart`, which of many rows are worse is worked out there meanwhile: that is asked next.
     """
     parameters = Parameters(query)
     limit = parameters.whole("limit", 100, most=MOST)

@@ -73,7 +73,7 @@ def lines(found: dict[str, list[Way]], comparison: Comparison, screen: Screen) -
     row = next(iter(found.values()))[0][2][0]
     text = (
         f"one of them whole: llmobs-trace show {harmless(comparison.b.id)[:8]} --row {harmless(row)} --full;"
-        " all of them: llmobs-trace serve, with the filter Flipped"
+        " all of them: on the pages of llmobs-trace serve"
     )
     yield from (screen.style(part, "dim") for part in screen.fitted(text))
 
