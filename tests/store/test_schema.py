@@ -132,9 +132,11 @@ class Watched(Store):
 
     asked: list[tuple[str, Sequence[object]]]
 
-    def select(self, query: str, parameters: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
+    def select(
+        self, query: str, parameters: Sequence[object] = (), *, at_once: int = 1
+    ) -> Iterator[tuple[Any, ...]]:
         self.asked.append((query, parameters))
-        return super().select(query, parameters)
+        return super().select(query, parameters, at_once=at_once)
 
 
 def plans(store: Watched, ask: Callable[[], object]) -> list[str]:
