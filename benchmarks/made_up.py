@@ -45,6 +45,22 @@ class MadeUp:
             spans = [self._span(number, place) for place in range(SPANS_A_ROW - 1, -1, -1)]
             yield spans, self._metrics(number)
 
+    def measured(self, first: int, count: int) -> Iterator[tuple[list[bytes], list[bytes]]]:
+        """The same rows with 25 metrics each: numbers beside the four, every fifth with a verdict."""
+        for number, (spans, metrics) in enumerate(self.rows(first, count), first):
+            for place in range(25 - METRICS_A_ROW):
+                score = round(self._random.random(), 3)
+                verdict = {"assessment": "pass" if score > 0.5 else "fail"} if place % 5 == 0 else {}
+                event = {
+                    "span_id": f"{number:012x}{0:04x}",
+                    "label": f"measure_{place}",
+                    "metric_type": "score",
+                }
+                metrics.append(
+                    msgspec.json.encode(event | {"timestamp_ms": number, "score_value": score} | verdict)
+                )
+            yield spans, metrics
+
     def roots(self, first: int, count: int) -> Iterator[tuple[list[bytes], list[bytes]]]:
         """The same rows, of which the root is the only span."""
         for number in range(first, first + count):

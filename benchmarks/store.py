@@ -3,6 +3,7 @@
     python -m benchmarks.store                       1,000, 100,000 and 1,000,000 spans: some six minutes
     python -m benchmarks.store --quick               1,000 and 20,000: about a minute
     python -m benchmarks.store --spans 1000 50000    others
+    python -m benchmarks.store --conditions          conditions alone, on 20,000 rows with 25 metrics each
 
 Times are of the wall clock and depend on what else the machine does; beside them is what the processor was
 busy for. Pages are asked of `llmobs-trace serve`, in a process of its own, over one connection.
@@ -48,6 +49,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.store", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="1,000 and 20,000 spans")
     parser.add_argument("--spans", type=int, nargs="+", metavar="N", help="how many, instead")
+    parser.add_argument("--conditions", action="store_true", help="conditions on rows alone")
     parser.add_argument("--directory", type=Path, help="where to keep the stores (default: a temporary one)")
     arguments = parser.parse_args()
     sizes = arguments.spans or ([1_000, 20_000] if arguments.quick else [1_000, 100_000, 1_000_000])
@@ -56,6 +58,9 @@ def main() -> int:
     )
     with tempfile.TemporaryDirectory(prefix="llmobs-bench-", dir=arguments.directory) as scratch:
         directory = Path(scratch)
+        if arguments.conditions:
+            print(*narrowed(directory, 2_000 if arguments.quick else 20_000), sep="\n")
+            return 0
         print("### Keeping events, beside the bare inserts of the same ones\n")
         print(*ingest(directory, 2_000 if arguments.quick else 10_000), sep="\n", end="\n\n")
         print(f"### {CLIENTS} clients at once through the receiver, while a viewer reads\n")
@@ -200,6 +205,36 @@ def _look(port: int, done: threading.Event, looked: list[float]) -> None:
     connection.close()
 
 
+# --- Conditions ---------------------------------------------------------------------------------------------
+
+
+def narrowed(directory: Path, rows: int) -> list[str]:
+    """How long each kind of condition takes, to a hundred rows with all that was measured of them."""
+    path = directory / "conditions.db"
+    with Store(path) as store:
+        for spans, metrics in _batches(0, rows, rows_of=MadeUp.measured):
+            store.add(EXPERIMENT, spans, metrics)
+    lines = [
+        f"| of {rows:,} rows with 25 metrics | rows | ms, first | ms, median |",
+        "|---|---|---|---|",
+    ]
+    with serving(path) as port:
+        for name, asked in questions(("measure_0=pass", "measure_1>0.5")).items():
+            if "compare" not in asked and ("where=" in asked or "sort=" in asked or "/groups" in asked):
+                first, median = _timed(port, asked)
+                lines.append(f"| {name} | {_total(port, asked)} | {first * 1e3:.0f} | {median * 1e3:.0f} |")
+    path.unlink()
+    return lines
+
+
+def _total(port: int, path: str) -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    connection.request("GET", path)
+    found = json.loads(connection.getresponse().read())
+    connection.close()
+    return f"{found['total']:,}" if "total" in found else f"{len(found['groups'])} groups"
+
+
 # --- Pages --------------------------------------------------------------------------------------------------
 
 
@@ -267,8 +302,8 @@ MEANWHILE = "the slowest first 100 rows meanwhile"
 _BOTH = urlencode({"a": EXPERIMENT, "b": OTHER})
 
 
-def questions() -> dict[str, str]:
-    """What the viewer asks, as paths, by what it is for."""
+def questions(more: tuple[str, ...] = ()) -> dict[str, str]:
+    """What the viewer asks, as paths, by what it is for; `more` are other conditions."""
     words = MadeUp().words
     experiment = f"/api/experiments/{quote(EXPERIMENT, safe='')}"
 
@@ -288,7 +323,7 @@ def questions() -> dict[str, str]:
         "those that raised": rows(where="status=error"),
         "those whose score failed": rows(where="f1=failed"),
         "those scored between 0.5 and 0.6": rows(where=["f1>=0.5", "f1<0.6"]),
-        **{f"{condition}": rows(where=condition) for condition in CONDITIONS},
+        **{f"{condition}": rows(where=condition) for condition in (*CONDITIONS, *more)},
         "five conditions, by a tag": rows(where=[*CONDITIONS[:4], f"text={words[20]}"], sort="tag.language"),
         "what each language scores": f"{experiment}/groups?by=tag.language",
         "and where a score is high": f"{experiment}/groups?by=tag.language&where=f1%3E0.5",
