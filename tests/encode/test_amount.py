@@ -228,7 +228,7 @@ def _is_bounded(value: Any) -> None:
     assert counted.values <= MOST_VALUES
 
 
-@settings(max_examples=examples(60), suppress_health_check=[*HealthCheck], deadline=None)
+@settings(max_examples=examples(30), suppress_health_check=[*HealthCheck], deadline=None)
 @given(_recipes)
 @example(("registered", ("many", ("large", 0))))
 def test_what_is_written_and_what_is_looked_at_are_bounded(recipe: _Recipe) -> None:
