@@ -32,6 +32,7 @@ from benchmarks.rows import (
     exceptions,
     imports,
     large,
+    local_store,
     media,
     otel,
     soak,
@@ -44,7 +45,22 @@ from benchmarks.rows import (
 from benchmarks.sink import ROOT, Sink
 
 # In this order: what wants a quiet process comes before what leaves threads behind.
-ROWS = (calls, exceptions, streams, switches, large, media, amount, imports, wire, tail, soak, otel, threads)
+ROWS = (
+    calls,
+    exceptions,
+    streams,
+    switches,
+    large,
+    media,
+    amount,
+    imports,
+    wire,
+    tail,
+    soak,
+    local_store,
+    otel,
+    threads,
+)
 
 
 def main() -> int:

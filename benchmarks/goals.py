@@ -62,6 +62,12 @@ GOALS: dict[str, Goal] = {
     "soak.time": Goal("the last spans of a million ÷ the first thousands", 1.1),
     "soak.memory": Goal("resident memory grown over a million delivered spans", 1.0, unit=" MB"),
     "cpu": Goal("CPU of the sender a span ÷ CPU of capture a span", 0.5),
+    "store.cpu": Goal("the local store: processor time an event on the sender's thread", 8, unit=" µs"),
+    "store.rate": Goal(
+        "flat out into the local store ÷ with delivery to a receiver, calls a second to an empty queue",
+        0.8,
+        at_least=True,
+    ),
     "otel": Goal(
         "OpenTelemetry's spans that become ours, a second, none lost", 10_000, at_least=True, unit=" spans"
     ),

@@ -46,7 +46,7 @@ class Pipeline:
 
     def __init__(self, config: Config, runs_before: tuple[NamedRun, ...] = ()) -> None:
         """`runs_before` are runs of earlier configurations, whose spans may end in this one."""
-        from llmobs_trace.deliver import NamedExperiments, Worker
+        from llmobs_trace.deliver import LocalDestination, NamedExperiments, Worker
         from llmobs_trace.journal import adoptable, open_journal, this_process
 
         self.config = config
@@ -85,6 +85,9 @@ class Pipeline:
             rejected=journal,
             is_hearsay=self.recorder.is_hearsay,
             named=self._named,
+            spare_time_slice=destination.use_spare_time
+            if isinstance(destination, LocalDestination)
+            else None,
         )
         self.worker.start()
 

@@ -68,7 +68,7 @@ def main(url: str, spans_text: str) -> int:
                 early_bytes, early_spans = _own_bytes(), recorded
         flush(60)
         grown_bytes = _own_bytes() - early_bytes
-    sender_ns = _cpu_ns_of(THREAD_NAME)
+    sender_ns = cpu_ns_of(THREAD_NAME)
     few = min(50, len(block_ns) // 4)
     told = {
         # The very first block warms caches up; the thousandth span is at its end.
@@ -94,7 +94,7 @@ def _own_bytes() -> int:
     return 0
 
 
-def _cpu_ns_of(name: str) -> int | None:
+def cpu_ns_of(name: str) -> int | None:
     if not hasattr(time, "pthread_getcpuclockid"):
         return None
     for thread in threading.enumerate():

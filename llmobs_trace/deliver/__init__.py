@@ -1,6 +1,8 @@
 """Delivers queued records to a destination in batches: the one background thread and its decisions.
 
 worker              the thread: wakes, sends, settles; flush and shutdown
+waiting             what callers wait for meanwhile
+spare_time          what could wait → done while no events come, a slice at a time
 predecessors        what ended processes left, beside the queue of this one
 drain               the same without a thread, for a command
 give_up             what nobody will deliver → the rejected file, when a command is told to

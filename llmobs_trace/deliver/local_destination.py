@@ -1,10 +1,12 @@
 """Adds batches to the local store: what delivery is without keys. Sender's thread.
 
+A batch is only appended. What readers need of it is done while no events come (`use_spare_time`), or by them.
 The store, and SQLite with it, is loaded by `open`.
 """
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 # While another program writes, the first try may wait so long; then delays grow as they do for a server.
 _OPEN_SECONDS: Final = 5.0
+# A reader derives the rows of so many events in a second or two.
+_MANY_EVENTS: Final = 100_000
+_KEEP_UP_SECONDS: Final = 1.0
 
 
 class LocalDestination:
@@ -37,6 +42,7 @@ class LocalDestination:
         self._experiment_name = experiment_name
         self._experiment_id = experiment_id
         self._store: Store | None = None
+        self._keep_up_at = 0.0
 
     def open(self) -> None:
         # Only what takes long for want of an import: opening the file may fail, and that is an answer.
@@ -54,12 +60,30 @@ class LocalDestination:
                 name=self._experiment_name if named else None,
                 timeout_seconds=timeout_seconds,
             )
+            self._keep_up()
         except StoreError as error:
             return Answer(detail=str(error))
         except ValueError as error:
             # The store judges an event by itself alone.
             return Answer(verdict=Verdict.POISON, detail=str(error), is_certain=True)
         return Answer(verdict=Verdict.ACCEPTED)
+
+    def use_spare_time(self) -> bool:
+        """Do a slice of what readers of the store would have to do; whether there is more."""
+        return self._take_a_slice()
+
+    def _keep_up(self) -> None:
+        """Where a program never pauses, do a slice once a second: no reader need wait for long."""
+        now = time.monotonic()
+        if now >= self._keep_up_at:
+            self._keep_up_at = now + _KEEP_UP_SECONDS
+            self._take_a_slice(beyond=_MANY_EVENTS)
+
+    def _take_a_slice(self, beyond: int = 0) -> bool:
+        try:
+            return self._store is not None and self._store.take_a_slice(beyond)
+        except StoreError:  # another program writes, and may do it
+            return False
 
     def abort(self) -> None:
         """A transaction is short, or waits no longer than it was told to."""

@@ -33,10 +33,11 @@ from llmobs_trace.deliver.predecessors import Adopted, Predecessors
 from llmobs_trace.deliver.queue_warnings import Watch
 from llmobs_trace.deliver.rejected import Rejected
 from llmobs_trace.deliver.run_files import Ending
+from llmobs_trace.deliver.spare_time import Slice, SpareTime
+from llmobs_trace.deliver.waiting import Flush, Leftovers
 from llmobs_trace.http_client.backoff import Pace, retry_delay
 from llmobs_trace.http_client.clock import Clock
 from llmobs_trace.journal.queue import Queue
-from llmobs_trace.journal.record import Position
 from llmobs_trace.stats import DeliveryStats
 
 THREAD_NAME: Final = "llmobs-trace-sender"
@@ -55,39 +56,14 @@ _LONGEST_SECONDS: Final = 3600.0
 _START_AGAIN_SECONDS: Final = 1.0
 
 
-class _Flush:
-    """Somebody waits until nothing before `target` is pending, or the clock says `deadline`."""
-
-    __slots__ = ("deadline", "done", "reached", "seen", "target")
-
-    def __init__(self, target: Position, deadline: float) -> None:
-        self.target = target
-        self.deadline = deadline
-        self.done = threading.Event()
-        self.reached = False
-        self.seen = False
-
-
-class _Leftovers:
-    """Somebody waits until what ended processes left is delivered, as far as that can be done now, and
-    until it is said of a run how it ended, if it did.
-    """
-
-    __slots__ = ("deadline", "done", "ending")
-
-    def __init__(self, deadline: float, ending: Ending | None = None) -> None:
-        self.deadline = deadline
-        self.ending = ending
-        self.done = threading.Event()
-
-
 class Worker:
     """Delivers `queue`, and what `adopt` finds of ended processes, to `destination`.
 
     `adopt` is called on the sender's thread, at its start and now and then while it is awake; `on_thread`
     once, as the thread's first act. What is refused for good is kept under the directory `rejected`.
     `is_hearsay` says whether an experiment is known from trace headers alone; `named` finds or makes what
-    events name. `fork` hooks and exit are the caller's to wire up. All times are seconds.
+    events name; `spare_time_slice` is done while no events come. `fork` hooks and exit are the caller's to
+    wire up. All times are seconds.
     """
 
     def __init__(
@@ -104,6 +80,7 @@ class Worker:
         rejected: Path | None = None,
         is_hearsay: Callable[[str], bool] = lambda experiment_id: False,
         named: NamedExperiments | None = None,
+        spare_time_slice: Slice | None = None,
         pace: Pace | None = None,
         log: logging.Logger | None = None,
     ) -> None:
@@ -117,6 +94,7 @@ class Worker:
         self._rejected = rejected
         self._is_hearsay = is_hearsay
         self._named = named or NamedExperiments()
+        self._spare_time = SpareTime(spare_time_slice)
         self._pace = pace or Pace()
         self._log = log or logging.getLogger("llmobs_trace")
         self._set_up(queue)
@@ -145,10 +123,10 @@ class Worker:
         self._predecessors = Predecessors(self._adopt, self._sending, self._fault)
         # Of the module, not imported by name: gevent may have replaced it since.
         # Its put is safe in signal handlers and finalizers.
-        self._inbox: queues.SimpleQueue[_Flush | _Leftovers | None] = queues.SimpleQueue()
+        self._inbox: queues.SimpleQueue[Flush | Leftovers | None] = queues.SimpleQueue()
         self._woken = False  # a message is on its way
-        self._flushes: list[_Flush] = []  # the sender's alone
-        self._leftovers: list[_Leftovers] = []  # the sender's alone
+        self._flushes: list[Flush] = []  # the sender's alone
+        self._leftovers: list[Leftovers] = []  # the sender's alone
         self._finish_by: float | None = None  # when requests must be over, where a caller does its work
         self._fresh_since: float | None = None
         self._swept_bytes = 0
@@ -197,7 +175,7 @@ class Worker:
         # The sender may be busy with what others left, for as long as a request takes.
         if self._stopping or self.is_sender() or self._queue.pending()[0] == 0:
             return self._queue.pending()[0] == 0
-        flush = _Flush(self._queue.end(), deadline)
+        flush = Flush(self._queue.end(), deadline)
         self._inbox.put(flush)
         self._wait_for(flush)
         return flush.reached
@@ -232,16 +210,16 @@ class Worker:
         if self._stopping or self.is_sender() or (self._adopt is None and ending is None):
             return
         # The sender sees to them: no deadline frees this thread, if it must, from a name server.
-        leftovers = _Leftovers(Clock.now() + max(0.0, timeout), ending)
+        leftovers = Leftovers(Clock.now() + max(0.0, timeout), ending)
         self._inbox.put(leftovers)
         self._wait_for(leftovers)
 
     def look_again(self) -> None:
         """Have the sender look at once for what was left: by this process, as it was configured before."""
-        self._inbox.put(_Leftovers(Clock.now()))
+        self._inbox.put(Leftovers(Clock.now()))
         self.start()
 
-    def _wait_for(self, waiting: _Flush | _Leftovers) -> None:
+    def _wait_for(self, waiting: Flush | Leftovers) -> None:
         while not waiting.done.is_set() and (left := waiting.deadline - Clock.now()) > 0:
             self.start()
             if self._has_sender():
@@ -321,7 +299,7 @@ class Worker:
                 if self._stopping:
                     self._end()
 
-    def _deliver_here(self, waiting: _Flush | _Leftovers) -> bool:
+    def _deliver_here(self, waiting: Flush | Leftovers) -> bool:
         """No thread can be had, as at the interpreter's end: do its work until this is done."""
         if not self._turning.acquire(blocking=False):
             return False
@@ -360,12 +338,15 @@ class Worker:
             is_whole = self._own.deliver(self._is_wanted)
             self._fresh_since = None if is_whole else float("-inf")
             self._swept_bytes = self._queue.pending()[1]
+            self._spare_time.was_busy(Clock.now())
         self._answer_flushes()
         if self._is_predecessors_turn(until):
             if self._leftovers:
                 self._predecessors.look_again()
             self._predecessors.deliver(now, self._finish_by, self._has_better_to_do)
             self._answer_leftovers()
+        if until is None and self._fresh_since is None and not self._has_better_to_do():
+            self._spare_time.use(now)
 
     def _is_predecessors_turn(self, until: float | None) -> bool:
         """Whether what ended processes left may be delivered now: whoever waits for our own comes first."""
@@ -397,6 +378,7 @@ class Worker:
         try:
             self._sending.notices.end()
             self._predecessors.close()
+            self._spare_time.end()
             self._destination.close()
         except Exception as error:
             self._sending.notices.detail(f"{type(error).__name__} while the sender ended", error)
@@ -412,7 +394,7 @@ class Worker:
         try:
             message = self._inbox.get() if timeout is None else self._inbox.get(timeout=max(timeout, 0.0))
             while True:
-                if isinstance(message, _Flush):
+                if isinstance(message, Flush):
                     self._flushes.append(message)
                 elif message is not None:
                     self._leftovers.append(message)
@@ -442,7 +424,10 @@ class Worker:
             self._queue.armed = True
             if self._own.has_new():
                 self._fresh_since = now
-        if self._fresh_since is not None:
+        if self._fresh_since is None:
+            if until is None and self._spare_time.next_due is not None:
+                moments.append(self._spare_time.next_due)
+        else:
             moments += [self._fresh_since + self._flush_interval, now + self._look_seconds()]
         return min(min(moments) - now, _LONGEST_SECONDS) if moments else None
 
@@ -482,7 +467,7 @@ class Worker:
             flush.done.set()
         self._flushes = waiting
 
-    def _can_still_reach(self, flush: _Flush) -> bool:
+    def _can_still_reach(self, flush: Flush) -> bool:
         next_due = self._own.next_due(before=flush.target)
         return next_due is None or next_due < flush.deadline
 

@@ -8,7 +8,9 @@
     shortening  a value → as much of it as there is room for
     strings     a value → the strings and numbers in it
     words       text → the words that a search finds it by
-    writing     a batch → one transaction; which of it is new
+    arriving    a batch → appended as it came: all that a traced program pays for
+    deriving    what was appended → the tables and the words: by readers, and programs with nothing to do
+    writing     events → the tables; which of them are new
     placing     spans and metrics → the row in whose tree they are
     row_tags    the tags of rows, to be found by
     conditions  text → conditions on rows, and

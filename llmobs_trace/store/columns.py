@@ -95,6 +95,8 @@ _NO_META = _Meta()
 
 _span = msgspec.json.Decoder(_Span)
 _metric = msgspec.json.Decoder(_Metric)
+decode_span: Final = _span.decode
+decode_metric: Final = _metric.decode
 
 
 class CallColumns(NamedTuple):
@@ -145,7 +147,6 @@ class SpanColumns(NamedTuple):
     call: CallColumns
     event: str
     preview: bytes | None  # of a large event
-    text: str  # what a search looks at
 
 
 class MetricColumns(NamedTuple):
@@ -212,12 +213,29 @@ def span_columns(event: bytes) -> tuple[SpanColumns, tuple[str, str]]:
         call=call_columns(span.tags or ()),
         event=text,
         preview=preview_of(text) if len(text) > LARGE_BYTES else None,
-        text=text_of(
-            [span.name, row or "", error.type or "", error.message or ""],
-            [meta.input, meta.output, meta.expected_output],
-        ),
     )
     return columns, (span.project_id, span.dataset_id)
+
+
+class _SearchedSpan(Struct):
+    name: str
+    tags: list[str] | None = None
+    meta: _Meta | None = None
+
+
+_searched_span = msgspec.json.Decoder(_SearchedSpan)
+
+
+def searched_text(event: bytes) -> str:
+    """What a search looks at of a span that is in the store."""
+    span = _searched_span.decode(event)
+    meta = span.meta or _NO_META
+    error = meta.error or _NO_ERROR
+    row = next((tag for tag in span.tags or () if tag.startswith(_ROW) and tag != _ROW), _ROW)
+    return text_of(
+        [span.name, row[len(_ROW) :], error.type or "", error.message or ""],
+        [meta.input, meta.output, meta.expected_output],
+    )
 
 
 class _LateMeta(Struct):

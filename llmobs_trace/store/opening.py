@@ -57,12 +57,10 @@ def open_to_write(path: Path, deadline: float) -> Opened:
             if schema.version(connection) < len(schema.MIGRATIONS):
                 with transaction(connection):
                     if schema.migrate(connection, path):
-                        search.prepare(connection)
                         writing.refill(connection)
-            while search.lags(connection):
+            if search.is_lacking(connection):
                 with transaction(connection):
                     search.prepare(connection)
-                    search.catch_up(connection)
             while late_columns.lags(connection):
                 with transaction(connection):
                     late_columns.catch_up(connection)

@@ -40,6 +40,7 @@ def hide(store: Store, experiment_id: str) -> None:
         connection.execute("UPDATE experiment SET deleted_ns = ? WHERE key = ?", (time.time_ns(), key))
         naming.changed(connection)
 
+    store.derive_rows()  # what came before is no news of it
     store.change(change)
 
 
@@ -85,10 +86,12 @@ def remove(store: Store, experiment_id: str) -> Iterator[int]:
             " dataset = NULL WHERE key = ?",
             (f"removed {uuid4()}", _DOOMED, *found),
         )
+        connection.execute("DELETE FROM arrived WHERE experiment = ?", found)
         naming.changed(connection)
         key: int = found[0]
         return key
 
+    store.derive_rows()  # to be counted; what comes between the two is nobody's
     yield from _rest(store, store.change(doom))
 
 

@@ -10,6 +10,7 @@ refused, unchanged.
                 ├─< label                   sums over the metrics of a label and type
                 ├─< row_tag                 the tags of rows, to be found by
                 └─< earlier_mark            what a person said of a row before they said otherwise
+    arrived                                 events of which nothing of all that is known yet, see `deriving`
     search                                  the words of all rows, where SQLite has FTS5
     state                                   one line: how often the file changed, how far `search` has got
 
@@ -289,6 +290,19 @@ CREATE TABLE earlier_mark (
     event        TEXT NOT NULL              -- the metric, JSON
 )"""
 
+# --- Version 11: what was handed over -----------------------------------------------------------------------
+
+# AUTOINCREMENT: a reader takes over what was there when it asked, and no more.
+_ARRIVED: Final = """
+CREATE TABLE arrived (
+    key         INTEGER PRIMARY KEY AUTOINCREMENT,
+    experiment  INTEGER NOT NULL REFERENCES experiment(key),
+    events      INTEGER NOT NULL,           -- how many
+    trouble     TEXT,                       -- why nothing can be derived from it; NULL: it waits for that
+    spans       BLOB NOT NULL,              -- as they came, JSON, one a line
+    metrics     BLOB NOT NULL
+)"""
+
 # Never edit an entry that was released: append one.
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -401,6 +415,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         # Every event is looked through once more, for its tags.
         "UPDATE state SET spans_read = 0",
     ),
+    (_ARRIVED,),
 )
 # The migrations after which the events of the old tables must be added to the new ones.
 REFILLED: Final = frozenset({2})

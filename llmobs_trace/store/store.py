@@ -3,7 +3,8 @@
 What it promises: `add` is one transaction, all or nothing; adding again changes nothing (a span is known by
 its id within its experiment, a metric by its bytes); any number of processes may write at once (WAL, and
 waiting where the file is busy); what was added is in the file that is at the path when `add` returns, though
-somebody removed it, or put another there. What it does not: with `synchronous=NORMAL`, what was just added
+somebody removed it, or put another there; and is in every answer from then on: who asks first derives its
+rows (see `deriving`). What it does not: with `synchronous=NORMAL`, what was just added
 survives the death of the process, but not of the machine.
 """
 
@@ -20,8 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from llmobs_trace.errors import StoreError
-from llmobs_trace.store import files, forks, search, writing
-from llmobs_trace.store.columns import PART_BYTES, indexed
+from llmobs_trace.store import arriving, deriving, files, forks, search
 from llmobs_trace.store.files import Files, files_at
 from llmobs_trace.store.opening import (
     BUSY_SECONDS,
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _SAY_AGAIN_SECONDS: Final = 60.0
+# How long a reader that derives rows keeps those who add from doing so.
+_SLICE_SECONDS: Final = 0.02
+_PAUSE_SECONDS: Final = 0.002  # between two: SQLite lets those who wait in no sooner
+_SNAPSHOTS_TRIED: Final = 3
 _Result = TypeVar("_Result")
 _log = logging.getLogger("llmobs_trace")
 
@@ -65,7 +69,10 @@ class Store:
         self._busy_seconds = busy_seconds
         # Guards the connection against use by two threads at once; all below goes with it.
         self._lock = threading.RLock()
+        self.may_pass_over = False  # whether a search may do so with many spans that are not indexed yet
         self._in_snapshot = False
+        # Answers that are not read to their end: until they are, SQLite shows this connection one moment.
+        self._answering: set[sqlite3.Cursor] = set()
         self._is_closed = False
         self._said_at = float("-inf")
         self._open(time.monotonic() + busy_seconds)
@@ -82,17 +89,23 @@ class Store:
 
         if self._is_let_go:
             self.renew()
+        if not self._in_snapshot and not self._answering:
+            self.derive_rows()
         try:
             # A connection that another thread closes while SQLite is at work takes the process with it: so
             # both take the lock, here for no longer than SQLite is asked for a row.
             with self._lock:
                 answer = self._connection.execute(query, parameters)
-            while True:
-                with self._lock:
-                    rows = answer.fetchmany(at_once)
-                if not rows:
-                    return
-                yield from rows
+                self._answering.add(answer)
+            try:
+                while True:
+                    with self._lock:
+                        rows = answer.fetchmany(at_once)
+                    if not rows:
+                        return
+                    yield from rows
+            finally:
+                self._answering.discard(answer)
         except sqlite3.Error as error:
             raise StoreError(f"can't read the store at {self.path}: {error}") from error
 
@@ -108,9 +121,9 @@ class Store:
                 yield
                 return
             self.renew()
-            self._connection.execute("BEGIN")
             self._in_snapshot = True
             try:
+                self._begin_snapshot()
                 yield
             finally:
                 self._in_snapshot = False
@@ -131,15 +144,28 @@ class Store:
         none, and `StoreError` where the file can't be written within `timeout_seconds` (default:
         `busy_seconds`); nothing of the batch has been written then.
         """
-        # Decoding is much of the work: before the lock on the file, where all of it may be held.
-        is_small = sum(map(len, spans)) + sum(map(len, metrics)) <= PART_BYTES
-        ready = list(indexed(spans, metrics)) if is_small else None
+        spans, metrics = arriving.checked(spans, metrics)
         self.change(
-            lambda connection: writing.write(
-                connection, experiment_id, ready or indexed(spans, metrics), name
-            ),
+            lambda connection: arriving.append(connection, experiment_id, spans, metrics, name),
             timeout_seconds,
         )
+
+    def take_a_slice(self, beyond: int = 0) -> bool:
+        """Do some milliseconds' work that readers would have to do, if more than `beyond` events have no rows
+        yet; whether there is more. Waits for no other process: raises `StoreError` where one writes.
+        """
+        work = partial(deriving.take_a_slice, beyond=beyond)
+        return self._is_current() and self.change(work, timeout_seconds=0)
+
+    def index_words(self, seconds: float) -> None:
+        """Index the words of spans that `search` lacks, as many as can be in about so many seconds."""
+        until = time.monotonic() + seconds
+        self.derive_rows()
+        if not search.lags(self._connection):
+            return
+        with self._to_write() as store:
+            while store.change(deriving.index_words) and time.monotonic() < until:
+                pass
 
     def change(
         self, work: Callable[[sqlite3.Connection], _Result], timeout_seconds: float | None = None
@@ -223,6 +249,51 @@ class Store:
         wait_for(connection, deadline)
         with transaction(connection):
             return work(connection)
+
+    # -- what follows from events that were added ------------------------------------------------------------
+
+    def derive_rows(self) -> None:
+        """Derive the rows of all events that were added by now; what every answer begins with."""
+        last = self._last_waiting()
+        if last is None:
+            return
+        try:
+            with self._to_write() as store:
+                while store.change(partial(deriving.derive_rows, last=last, seconds=_SLICE_SECONDS)):
+                    time.sleep(_PAUSE_SECONDS)
+        except StoreError as error:
+            raise StoreError(f"{error}; it holds events whose rows must be written first") from error
+
+    def _last_waiting(self) -> int | None:
+        import sqlite3
+
+        try:
+            with self._lock:
+                return deriving.last_waiting(self._connection)
+        except sqlite3.Error as error:
+            raise StoreError(f"can't read the store at {self.path}: {error}") from error
+
+    @contextmanager
+    def _to_write(self) -> Iterator[Store]:
+        """This store, or another on its file where this one only reads."""
+        if self._read_only:
+            with Store(self.path, busy_seconds=self._busy_seconds) as store:
+                yield store
+        else:
+            yield self
+
+    def _begin_snapshot(self) -> None:
+        """See the store at a moment when all rows of what was added were derived; if others add without a
+        pause, at one where those were that were added before.
+        """
+        for _ in range(_SNAPSHOTS_TRIED):
+            self.derive_rows()
+            self._connection.execute("BEGIN")
+            if self._last_waiting() is None:
+                return
+            roll_back(self._connection)
+        self.derive_rows()
+        self._connection.execute("BEGIN")
 
     # -- where another file is at the path -------------------------------------------------------------------
 

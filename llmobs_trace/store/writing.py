@@ -1,17 +1,15 @@
-"""Writes a batch, part by part, in one transaction: events that are there already are passed over. The
-thread that adds.
+"""Writes events into the tables, in one transaction: those that are there already are passed over. The
+thread that derives.
 
-Which of the events are new is asked first: what follows from a new span (its row, its words, the counts) is
-then known before anything is written, and written once.
+Which of the events are new is asked first: what follows from a new span (its row, the counts) is then known
+before anything is written, and written once.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from llmobs_trace.store import late_columns, placing, row_tags, search, summing
+from llmobs_trace.store import late_columns, placing, row_tags, summing
 from llmobs_trace.store.columns import Indexed, MetricColumns, SpanColumns, indexed
 from llmobs_trace.store.lookup import lookup
 from llmobs_trace.store.placing import Placed
@@ -26,18 +24,14 @@ _LAST_SPAN: Final = "SELECT max(coalesce((SELECT max(key) FROM span), 0), spans_
 _LAST_METRIC: Final = "SELECT max(coalesce((SELECT max(key) FROM metric), 0), metrics_read) FROM state"
 
 
-def write(
-    connection: sqlite3.Connection, experiment_id: str, batch: Iterable[Indexed], name: str | None
-) -> None:
-    """Add what is not there yet of a batch, which comes in parts."""
+def write(connection: sqlite3.Connection, experiment: int, part: Indexed) -> None:
+    """Add what is not there yet of an experiment's events; within a transaction."""
     before = connection.total_changes
-    experiment = _experiment_key(connection, experiment_id, name)
-    for spans, metrics, scopes in batch:
-        connection.executemany(
-            "INSERT INTO scope VALUES (?,?,?) ON CONFLICT DO NOTHING",
-            [(experiment, *scope) for scope in scopes],
-        )
-        write_events(connection, experiment, spans, metrics)
+    connection.executemany(
+        "INSERT INTO scope VALUES (?,?,?) ON CONFLICT DO NOTHING",
+        [(experiment, *scope) for scope in part.scopes],
+    )
+    write_events(connection, experiment, part.spans, part.metrics)
     if connection.total_changes != before:
         # What somebody deleted comes back with what is new of it: nothing is taken and not shown.
         connection.execute(
@@ -100,7 +94,7 @@ def _write_spans(
         " run_iteration, attempt, name, start_ns, duration_ns, status, output_hash, expected_hash,"
         " error_type, error_message, model, provider, input_tokens, output_tokens, cached_tokens,"
         " model_calls, cost_usd) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        [(key, experiment, rows[key], *span[:-4], *span.call) for key, span in spans.items()],
+        [(key, experiment, rows[key], *span[:-3], *span.call) for key, span in spans.items()],
     )
     connection.executemany(
         "INSERT INTO span_event (key, preview, event) VALUES (?,?,?)",
@@ -110,7 +104,6 @@ def _write_spans(
     row_tags.add(
         connection, ((experiment, key, span.event) for key, span in spans.items() if rows[key] == key)
     )
-    search.add(connection, ((key, experiment, rows[key], span.text) for key, span in spans.items()))
     placed = [
         Placed(span.span_id, span.trace_id, row)
         for key, span in spans.items()
@@ -143,21 +136,6 @@ def _write_metrics(connection: sqlite3.Connection, experiment: int, metrics: lis
         ],
     )
     late_columns.added_metrics(connection, last, len(metrics))
-
-
-def _experiment_key(connection: sqlite3.Connection, experiment_id: str, name: str | None) -> int:
-    found = connection.execute("SELECT key, name FROM experiment WHERE id = ?", (experiment_id,)).fetchone()
-    if found is None:
-        made = connection.execute(
-            "INSERT INTO experiment (id, name, created_ns) VALUES (?,?,?)",
-            (experiment_id, name, time.time_ns()),
-        )
-        assert made.lastrowid is not None
-        return made.lastrowid
-    key: int = found[0]
-    if name is not None and name != found[1]:
-        connection.execute("UPDATE experiment SET name = ? WHERE key = ?", (name, key))
-    return key
 
 
 # --- After a migration --------------------------------------------------------------------------------------

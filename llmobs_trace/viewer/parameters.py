@@ -31,6 +31,11 @@ def query_of(text: str) -> dict[str, str]:
     return found
 
 
+def searches(query: Mapping[str, str]) -> bool:
+    """Whether rows are looked for by their words."""
+    return bool(query.get("q")) or "text" in query.get(_REPEATED, "")
+
+
 class Parameters:
     """Reads each parameter once by its type; one that is not there or empty is None, or its default."""
 

@@ -23,6 +23,7 @@ from llmobs_trace.viewer import (
     traces,
 )
 from llmobs_trace.viewer.compare_process import Apart
+from llmobs_trace.viewer.parameters import searches
 from llmobs_trace.viewer.response import CannotAnswer, Response, as_json, refusal
 
 Query = Mapping[str, str]
@@ -45,6 +46,9 @@ _API: Final[tuple[tuple[str, Answer], ...]] = (
 )
 _COMPARING: Final = (compared.comparison, side_by_side.rows, side_by_side.row)
 _TAKING_LONG: Final = (compared.comparison, side_by_side.rows)
+_SEARCHING: Final = (rows.listing, neighbours.neighbours, side_by_side.rows, side_by_side.row)
+# An answer to a search comes within two, and says what it lacks.
+_INDEX_SECONDS: Final = 1.0
 _PAGES: Final = ("", "experiments", "compare")
 
 
@@ -87,6 +91,9 @@ def _api(store: Store, path: str, query: Query, apart: Apart | None) -> Response
     answer, ids = found
     given = (*ids, query, apart) if answer in _TAKING_LONG else (*ids, query)
     try:
+        store.may_pass_over = answer in _SEARCHING and searches(query)
+        if store.may_pass_over:
+            store.index_words(_INDEX_SECONDS)
         with store.snapshot():
             return as_json(answer(store, *given))
     except CannotAnswer as refused:

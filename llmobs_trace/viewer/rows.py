@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from llmobs_trace.store import row_conditions, row_tags
+from llmobs_trace.store import row_conditions, row_tags, search
 from llmobs_trace.store.lookup import marks
 from llmobs_trace.store.preview import SHOWN_CHARACTERS, previewed
 from llmobs_trace.store.queries import STATED
@@ -15,7 +15,7 @@ from llmobs_trace.store.store import Store
 from llmobs_trace.viewer import metrics, row_query
 from llmobs_trace.viewer.experiments import find, revision_of
 from llmobs_trace.viewer.metrics import Shown
-from llmobs_trace.viewer.parameters import Parameters
+from llmobs_trace.viewer.parameters import Parameters, searches
 from llmobs_trace.viewer.tags import first_item_ns
 
 MOST: Final = 500
@@ -55,11 +55,14 @@ class ListedRow(Struct, frozen=True):
 
 
 class RowPage(Struct, frozen=True):
-    """A page of rows; `total` is how many there are of what was asked for."""
+    """A page of rows; `total` is how many there are of what was asked for, and `unsearched` how many spans of
+    the store a search passed over, for they are being indexed.
+    """
 
     revision: str
     total: int
     rows: list[ListedRow]
+    unsearched: int
 
 
 def listing(store: Store, experiment_id: str, query: Mapping[str, str]) -> RowPage:
@@ -80,7 +83,12 @@ def listing(store: Store, experiment_id: str, query: Mapping[str, str]) -> RowPa
         keys = [key for (key,) in store.select(asked.sql, asked.parameters)]
         total, page = len(keys), keys[offset : offset + limit]
     by_key = rows_of(store, page)
-    return RowPage(revision=revision_of(store), total=total, rows=[by_key[key] for key in page])
+    return RowPage(
+        revision=revision_of(store),
+        total=total,
+        rows=[by_key[key] for key in page],
+        unsearched=search.unsearched(store) if searches(query) else 0,
+    )
 
 
 def rows_of(store: Store, keys: Sequence[int]) -> dict[int, ListedRow]:

@@ -18,7 +18,7 @@ from llmobs_trace.viewer.compare_process import Apart
 from llmobs_trace.viewer.compared import LETTERS, chosen, told_of
 from llmobs_trace.viewer.experiments import revision_of
 from llmobs_trace.viewer.flips import flips, said_of
-from llmobs_trace.viewer.parameters import Parameters
+from llmobs_trace.viewer.parameters import Parameters, searches
 from llmobs_trace.viewer.regressions import Changes, Rows
 from llmobs_trace.viewer.response import CannotAnswer
 from llmobs_trace.viewer.rows import MOST, ListedRow, rows_of
@@ -41,6 +41,7 @@ class ComparedRows(Struct, frozen=True):
     revision: str
     total: int
     rows: list[dict[str, object]]
+    unsearched: int  # spans of the store that a search passed over, for they are being indexed
 
 
 class ComparedRow(Struct, frozen=True):
@@ -70,7 +71,8 @@ def rows(store: Store, query: Mapping[str, str], apart: Apart | None = None) -> 
     page = _page(store, sides, keys[offset : offset + limit])
     if apart is not None and len(keys) > _MANY:
         apart.ahead(lambda own: _changes(own, _sides(own, query), told_of(query)))
-    return ComparedRows(revision=revision_of(store), total=len(keys), rows=page)
+    unsearched = search.unsearched(store) if searches(query) else 0
+    return ComparedRows(revision=revision_of(store), total=len(keys), rows=page, unsearched=unsearched)
 
 
 def row(store: Store, query: Mapping[str, str]) -> ComparedRow:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 
 from llmobs_trace.deliver import Batch, LocalDestination, Verdict
 from llmobs_trace.deliver.answers import verdict_of
+from llmobs_trace.store.store import Store
 
 SPAN = {
     "dataset_id": "d",
@@ -44,8 +44,8 @@ def deliver(destination: LocalDestination, *batches: Batch) -> list[Verdict]:
 
 
 def rows(database: Path, query: str) -> list[tuple[object, ...]]:
-    with sqlite3.connect(database) as connection:
-        return connection.execute(query).fetchall()
+    with Store(database, read_only=True) as store:
+        return list(store.select(query))
 
 
 def test_events_are_in_the_store_with_the_experiments_name(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 from support.journals import leave
 from support.receiver import Receiver, Reply
 
+from llmobs_trace.store.store import Store
+
 TESTS = Path(__file__).parent.parent
 
 # What a pipeline does, in short.
@@ -330,7 +332,6 @@ assert end()
 
 
 def test_parent_and_child_write_to_one_local_store(run: Run, tmp_path: Path) -> None:
-    import sqlite3
 
     run(
         """
@@ -353,10 +354,11 @@ queue.append(real_span(2, "parent"))
 assert end()
 """
     )
-    with sqlite3.connect(tmp_path / "x.db") as connection:
-        rows = connection.execute(
+    with Store(tmp_path / "x.db", read_only=True) as store:
+        query = (
             "SELECT id, count(*) FROM span JOIN experiment ON experiment.key = span.experiment GROUP BY id"
-        ).fetchall()
+        )
+        rows = list(store.select(query))
     assert sorted(rows) == [("child", 1), ("parent", 3)]
 
 

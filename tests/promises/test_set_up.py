@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import sqlite3
 import threading
 from collections import Counter
 from typing import Any
@@ -23,6 +22,7 @@ from llmobs_trace import (
     record_metric,
     shutdown,
 )
+from llmobs_trace.store.store import Store
 
 # --- Set-up errors ------------------------------------------------------------------------------------------
 
@@ -242,8 +242,8 @@ def test_a_metric_of_a_span_from_before_a_second_configure_goes_where_the_span_w
     record_metric("id", 1, span=row.span_id)
     record_metric("id of its own", 1, span=own.span_id)
     assert flush(20)
-    with sqlite3.connect(machine.database) as database:
-        placed = database.execute("SELECT label, experiment_id FROM metrics").fetchall()
+    with Store(machine.database, read_only=True) as store:
+        placed = list(store.select("SELECT label, experiment_id FROM metrics"))
     assert dict(placed) == {"span": "first", "id": "second", "id of its own": "own"}
 
 

@@ -125,6 +125,7 @@ def test_what_comes_after_a_removal_is_found_and_nothing_under_the_words_of_what
     remove(store, "later")
     store.add("last", [span("z", kind="experiment", input="again")], [])
     assert found(store, "again", "last") == ["z"]
+    store.index_words(60)
     assert list(store.select("SELECT max(key) FROM span")) == list(store.select("SELECT searched FROM state"))
 
 
@@ -179,6 +180,7 @@ with Store(Path(sys.argv[1])) as store:
 
 def test_a_writer_loses_nothing_that_it_adds_after_the_removal_began(tmp_path: Path, store: Store) -> None:
     store.add("e", [span(f"s{n}") for n in range(3_000)], [])
+    store.derive_rows()
     writer = subprocess.Popen(
         [sys.executable, "-c", _WRITER, str(tmp_path / "x.db")],
         stdout=subprocess.PIPE,

@@ -240,6 +240,7 @@ def test_the_views_are_read_by_pandas(tmp_path: Path) -> None:
     with Store(tmp_path / "x.db") as store:
         spans = [span(f"{n}", trace_id=f"t{n}", row=f"r{n}") for n in range(3)]
         store.add("e", spans, [*(metric(f"{n}", "f1", n / 2) for n in range(3)), metric("0", "tone", "warm")])
+        queries.experiments(store)  # as any command does; the views show what is in the tables
     connection = sqlite3.connect(tmp_path / "x.db")
     metrics = pandas.read_sql("SELECT row_id, label, value FROM metrics", connection)
     wide = metrics.pivot(index="row_id", columns="label", values="value")

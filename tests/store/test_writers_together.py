@@ -80,4 +80,5 @@ def test_nothing_is_lost_while_programs_and_clients_write_and_a_viewer_reads(tmp
         found = queries.find_experiment(store, "e")
         assert (found.rows, found.spans, found.metrics) == (rows, 2 * rows, rows)
         assert list(store.select("SELECT count(*) FROM metric WHERE in_row IS NOT NULL")) == [(rows,)]
+        store.index_words(60)
         assert list(store.select("SELECT count(*) FROM search WHERE search MATCH 'searched'")) == [(rows,)]

@@ -2,6 +2,7 @@
 
 import { h } from "./dom.js";
 import { number } from "./format.js";
+import { stillIndexing } from "./indexing.js";
 import { change, changed } from "./router.js";
 import { search } from "./table.js";
 
@@ -20,7 +21,7 @@ export function askedRows(route) {
 }
 
 /** The controls, with how many rows are left. */
-export function filters(route, { total }, comparisons) {
+export function filters(route, { total, unsearched }, comparisons) {
   const { params } = route;
   const labels = new Set();
   for (const { metrics } of comparisons)
@@ -33,7 +34,7 @@ export function filters(route, { total }, comparisons) {
     "div",
     { class: "filters", role: "search", "aria-label": "Filter the rows" },
     h("h2", {}, "Rows"),
-    h("span", { class: "quiet found", role: "status" }, number(total)),
+    h("span", { class: "quiet found", role: "status" }, number(total), stillIndexing({ unsearched })),
     search(route, "Search the rows", (text) => change({ q: text, offset: null })),
     h(
       "label",

@@ -27,10 +27,10 @@ export async function load(route, source, before) {
   const params = { limit: LIMIT, offset: offset || null, ...askedRows(route), ...said };
   const asked = JSON.stringify([ids, params]);
   // Only what is open of it is another.
-  if (before?.pending === false && before.asked === asked && before.found?.revision === (await source.revision()))
+  if (before?.pending === false && !before.unsearched && before.asked === asked && before.found?.revision === (await source.revision()))
     return before;
   const askRows = () => source.compareRows(ids, params);
-  const known = before?.pending && before.asked === asked ? before.found : null;
+  const known = before?.pending && !before.unsearched && before.asked === asked ? before.found : null;
   let [answer, found] = await Promise.all([source.compare(ids, said), known ?? askRows()]);
   const pending = answer.pending === true;
   if (pending && found === known && found.revision !== answer.revision) found = await askRows();
@@ -50,6 +50,7 @@ export async function load(route, source, before) {
     experiments: pending ? answer.experiments : [comparisons[0].a, ...comparisons.map((each) => each.b)],
     rows: found.rows,
     total: found.total,
+    unsearched: found.unsearched,
     offset,
     letters: ids.map((_, index) => letter(index)),
   };
@@ -59,8 +60,8 @@ function isOf({ experiments }, ids) {
   return experiments.every((each, index) => each.id === ids[index]);
 }
 
-export function again({ pending }) {
-  return pending ? AGAIN_MS : null;
+export function again({ pending, unsearched }) {
+  return pending || unsearched ? AGAIN_MS : null;
 }
 
 function letter(index) {

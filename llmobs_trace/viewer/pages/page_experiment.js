@@ -27,6 +27,8 @@ export async function load(route, source) {
   return { ...summary, ...found, groups, offset, live: source.live };
 }
 
+export { again } from "./indexing.js";
+
 export function title(route, { experiment }) {
   return experiment.name ? `${experiment.name} ${shortId(experiment.id)}` : experiment.id;
 }

@@ -5,6 +5,7 @@ import { conditionForm } from "./condition_form.js";
 import { writeField, writeText } from "./conditions.js";
 import { h } from "./dom.js";
 import { number } from "./format.js";
+import { stillIndexing } from "./indexing.js";
 import { labelled } from "./ranges.js";
 import { change, current, go } from "./router.js";
 import { search, sorting } from "./table.js";
@@ -26,6 +27,7 @@ export function filters(route, data, columns) {
       "span",
       { class: "quiet found", role: "status" },
       all.length > 0 ? `${number(total)} of ${number(experiment.rows)}` : number(experiment.rows),
+      stillIndexing(data),
     ),
     search(route, "Search spans: inputs, outputs, errors", searched, "text", words),
     conditionForm(data),
