@@ -96,6 +96,7 @@ def _change(store: Store, experiment_id: str, span_id: str, say: Callable[[_Row]
         say(row)
         row.finish()
 
+    store.derive_rows()  # what came just now is a row once it is read
     store.change(change)
 
 
