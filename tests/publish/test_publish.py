@@ -183,6 +183,7 @@ def test_killed_at_any_moment_the_same_command_goes_on_and_all_of_it_arrives_onc
 
 def test_what_is_missing_or_another_there_is_named_and_sent_again(run: RunCommand, datadog: Serving) -> None:
     run("publish", "e-new")
+    assert run("reconcile", "e-new").code == DONE  # who reads first derives what is changed below
     with sqlite3.connect(datadog.database) as connection:
         connection.execute("DELETE FROM span_event WHERE key = (SELECT key FROM span WHERE span_id = 'd1')")
         connection.execute("DELETE FROM span WHERE span_id = 'd1'")
