@@ -187,14 +187,14 @@ def test_a_list_of_experiments_is_answered_without_counting(tmp_path: Path) -> N
     [
         ("experiments/e", {}),
         ("experiments/e/rows", {}),
-        *(("experiments/e/rows", {"sort": sort}) for sort in ("duration", "row_id", "status", "score:f1")),
+        *(("experiments/e/rows", {"sort": sort}) for sort in ("latency", "row_id", "status", "f1")),
         *(("experiments/e/rows", {"sort": sort, "order": "desc"}) for sort in SPENT),
         ("experiments/e/rows", {"status": "error"}),
         ("experiments/e/rows", {"failed": "1"}),
         *(("experiments/e/rows", {"error": error}) for error in ("any", "ValueError")),
         *(
             ("experiments/e/neighbours", {"trace": "t1", "sort": sort})
-            for sort in ("start", "duration", "row_id", "status", "score:f1")
+            for sort in ("start", "latency", "row_id", "status", "f1")
         ),
         ("experiments/e/neighbours", {"trace": "t1", "error": "any"}),
         ("experiments/e/rows", {"missing": "f1"}),
@@ -224,15 +224,16 @@ def test_every_question_of_the_viewer_is_answered_from_an_index(
 def test_the_rows_of_a_page_come_in_order_without_being_sorted(tmp_path: Path) -> None:
     with Watched(tmp_path / "x.db") as store:
         store.add("e", [span("a", row="r")], [])
-        for sort in ("start", "duration", "row_id", "status", *SPENT):
+        indexes = dict(
+            zip(SPENT, SPENT, strict=True), start="start", latency="duration", row_id="id", status="status"
+        )
+        for sort, index in indexes.items():
             for order in ("asc", "desc"):
                 store.asked = []
                 respond(store, "/api/experiments/e/rows", {"sort": sort, "order": order}, {})
                 (keys,) = [each for each in store.asked if each[0].endswith("LIMIT ? OFFSET ?")]
                 plan = [row[3] for row in Store.select(store, f"EXPLAIN QUERY PLAN {keys[0]}", keys[1])]
-                assert plan == [
-                    f"SEARCH r USING COVERING INDEX row_by_{sort.removeprefix('row_')} (experiment=?)"
-                ]
+                assert plan == [f"SEARCH r USING COVERING INDEX row_by_{index} (experiment=?)"]
 
 
 def test_the_views_are_read_by_pandas(tmp_path: Path) -> None:
