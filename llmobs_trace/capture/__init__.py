@@ -36,7 +36,8 @@ A span, from its first clock read to its event:
 
 Beside it:
 
-- `evaluation`: which span an evaluator speaks of; `metric`: its event; `stamps`: a time that no equal one has
+- `evaluation`: which span an evaluator speaks of; `metric`: its event;
+  `metric_times`: a time that no equal one has
 - `recorder`: the slot: where events go, and the settings that capture obeys
 - `before_set_up`: what is recorded while the library is being set up
 """

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
+from llmobs_trace.capture import metric_times
 from llmobs_trace.capture import recorder as slot
-from llmobs_trace.capture import stamps
 from llmobs_trace.capture.message import message_of
 from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.capture.user_tags import encoded_tags, plain_tags
@@ -102,8 +102,8 @@ def metric_record(
     room = recorder.max_event_bytes - len(scope.metric_head) - len(fixed) - 200
     if sum(map(len, fields.values())) > room:
         fields = fit(fields, room)
-    stamp_ms = stamps.now_ms() if timestamp_ms is None else _stamp_ms(timestamp_ms)
-    return scope.metric_head + stamps.stamped(fixed + _join(fields), stamp_ms) + b"}}\n"
+    stamp_ms = metric_times.now_ms() if timestamp_ms is None else _stamp_ms(timestamp_ms)
+    return scope.metric_head + metric_times.stamped(fixed + _join(fields), stamp_ms) + b"}}\n"
 
 
 def value_record(
@@ -125,7 +125,7 @@ def value_record(
         _VALUE_FIELDS[kind].encode(),
         encoded,
     )
-    return scope.metric_head + stamps.stamped(metric, stamps.now_ms()) + b"}}\n"
+    return scope.metric_head + metric_times.stamped(metric, metric_times.now_ms()) + b"}}\n"
 
 
 def _fields(
@@ -314,4 +314,4 @@ def _stamp_ms(given: object) -> int:
         return int(number)
     what = "record_metric: timestamp_ms is not milliseconds since the epoch: the current time is recorded"
     slot.misuse(what, slot.shown("value", given))
-    return stamps.now_ms()
+    return metric_times.now_ms()

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final
 from urllib.parse import quote
 
 from llmobs_trace.capture import recorder as slot
@@ -18,11 +17,8 @@ from llmobs_trace.settings import config as configuration
 from llmobs_trace.settings.config import Config
 from llmobs_trace.settings.inherited import Pickled
 from llmobs_trace.settings.places import state_directory
-from llmobs_trace.settings.sites import default_base_url
+from llmobs_trace.settings.sites import default_base_url, page_host
 from llmobs_trace.wire import as_id
-
-# The others are their own host.
-_WITH_APP: Final = ("datadoghq.com", "datadoghq.eu", "ddog-gov.com")
 
 
 def runs() -> Path:
@@ -98,8 +94,7 @@ def url_of(experiment_id: str) -> str | None:
     site = pipeline.config.site
     if pipeline.config.base_url != default_base_url(site):
         return None
-    host = f"app.{site}" if site in _WITH_APP else site
-    return f"https://{host}/llm/experiments/{quote(experiment_id, safe='')}"
+    return f"https://{page_host(site)}/llm/experiments/{quote(experiment_id, safe='')}"
 
 
 def destination() -> str:

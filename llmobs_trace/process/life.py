@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from llmobs_trace.capture import active, model_sums, row_ids, stamps
+from llmobs_trace.capture import active, metric_times, model_sums, row_ids
 from llmobs_trace.capture import recorder as slot
 from llmobs_trace.capture.before_set_up import Early
 from llmobs_trace.capture.carry.install import install
@@ -382,7 +382,7 @@ def _start_anew() -> None:
     inherited, recorder = _pipeline, slot.current
     _pipeline = _early = None
     active.forget_everything()
-    stamps.forget()
+    metric_times.forget()
     row_ids.forget_rows()
     model_sums.forget()
     slot.after_fork_in_child()

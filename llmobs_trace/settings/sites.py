@@ -20,3 +20,12 @@ SITES: tuple[Site, ...] = get_args(Site)
 def default_base_url(site: Site) -> str:
     """Where a site takes requests."""
     return f"https://api.{site}"
+
+
+# Their pages are at `app.` and the site; of the others at the site itself.
+_WITH_APP = ("datadoghq.com", "datadoghq.eu", "ddog-gov.com")
+
+
+def page_host(site: Site) -> str:
+    """Where a site's pages are."""
+    return f"app.{site}" if site in _WITH_APP else site

@@ -15,7 +15,7 @@ TESTS = Path(__file__).parents[1]
 # Folders, or files without `test_`.
 QUICK = {
     "": "errors layout wire",
-    "capture": "decorate metric recorder span stamps register_type",
+    "capture": "decorate metric recorder span metric_times register_type",
     "encode": "declared_fields optional_types redact shape stdlib_types typing_forms walk",
     "redactors": "checksums personal_data secrets",
     "journal": "filesystem memory_left ownership record segment tally",
