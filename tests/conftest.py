@@ -20,6 +20,8 @@ from support.users import TwoUsers
 QUARTER = os.environ.get("LLMOBS_TESTS_QUARTER")
 _NOT_A_USERS = ("DD_", "LLMOBS_TRACE_", "LLMOBS_TESTS_QUARTER", "PYTEST_ADDOPTS", "PYTEST_XDIST_")
 
+# This pytest has read it. Which tests it is to run is not for those that they start.
+os.environ.pop("PYTEST_ADDOPTS", None)
 # Where images of containers set it, each program of a test would compile anew all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

@@ -146,5 +146,5 @@ def test_what_is_public_speaks_of_nothing_internal():
         for kind in types_in(hint)
         if kind.__module__.startswith("llmobs_trace") and kind not in public
     }
-    # Only `experiment_span` makes one.
-    assert spoken_of == {("SpanBlock.__init__", "SpanOptions")}
+    # Only `experiment_span` makes the one, and only `read` the other.
+    assert spoken_of == {("SpanBlock.__init__", "SpanOptions"), ("RecordedExperiment.__init__", "Table")}

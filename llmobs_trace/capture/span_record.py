@@ -40,7 +40,7 @@ def span_record(span: Span, recorder: Recorder, duration_ns: int) -> bytes:
             elif details.has_library_tags_alone():
                 more = b",".join((b"", *details.library_tags())).decode()
                 tags = f'"parent_id:{span.parent_id}","span_kind:{span.kind}"{more}'
-        elif details is None and not model_sums.by_trace:
+        elif details is None and not model_sums.by_trace and not span._scope.row_tags:
             tags = f'"span_kind:{span.kind}"'
             if span.kind == "experiment":
                 identity = span._input or encode_text(span.name)

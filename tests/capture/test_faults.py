@@ -139,6 +139,7 @@ NOT_OF_A_CALL = {
     "begin_roots": "where an experiment is opened, which may raise",
     "end_roots": "where an experiment is opened, which may raise",
     "forget_scope": "of the spans that a runner scores",
+    "value_record": "of what a runner's evaluators give",
     "place_within": "of spans that another tracer began",
     "forget_everything": "in a forked child",
     "forget": "in a forked child",

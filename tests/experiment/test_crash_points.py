@@ -19,6 +19,7 @@ from llmobs_trace import *
 from llmobs_trace.cli import main
 from llmobs_trace.catalog.local_catalog import LocalCatalog
 from llmobs_trace.experiment import limits, passing_on, steps
+from llmobs_trace.store.store import Store
 limits._SHORTEST_SECONDS = 0.0
 class Busy(Exception): status_code = 503
 UNIT = ("dataset_record_id", "run_iteration")
@@ -44,6 +45,7 @@ def run():
     return experiment.run(jobs=1, progress=False)
 def shown(result):
     tags = lambda span: dict(tag.split(":", 1) for tag in span["tags"])
+    with Store(Path("store.db")) as store: store.derive_rows()
     with sqlite3.connect("store.db") as store:
         made = store.execute("SELECT unique_name, status, error, run_count FROM experiment").fetchall()
         records = store.execute("SELECT id, from_version, until_version FROM record").fetchall()

@@ -6,9 +6,7 @@ import gc
 import json
 import os
 import random
-import sqlite3
 import threading
-from contextlib import closing
 from typing import Any
 
 import pytest
@@ -36,6 +34,7 @@ from llmobs_trace.capture import recorder as slot
 from llmobs_trace.model_calls.foreign import known
 from llmobs_trace.not_errors import NotErrors
 from llmobs_trace.otel import SpanProcessor
+from llmobs_trace.store.store import Store
 
 # --- what is left out ---------------------------------------------------------------------------------------
 
@@ -410,8 +409,8 @@ def test_a_forked_child_starts_anew_and_records_its_parent_s_spans_no_second_tim
 
 
 def _stored(database: Any) -> dict[str, str | None]:
-    with closing(sqlite3.connect(database)) as store:
-        spans = store.execute("SELECT span_id, parent_id, name FROM spans").fetchall()
+    with Store(database) as store:
+        spans = list(store.select("SELECT span_id, parent_id, name FROM spans"))
     names = {span_id: name for span_id, _, name in spans}
     return {name: names.get(parent_id) for _, parent_id, name in spans}
 

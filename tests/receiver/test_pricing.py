@@ -57,6 +57,7 @@ def test_what_can_not_be_written_is_said_and_tried_again_when_it_is_looked_at_ag
 
     with Store(tmp_path / "x.db") as store, ThreadPoolExecutor(1) as pool:
         store.add("e", [span("a", kind="llm", say=CALL)], [])
+        store.derive_rows()
         pricing = Pricing(store, pool)
         with monkeypatch.context() as full:
             full.setattr(Store, "change", refuse)

@@ -15,7 +15,7 @@ from support.events import metric, span
 from support.examples import examples
 from support.stores import ModelRow
 
-from llmobs_trace.store import conditions, row_conditions
+from llmobs_trace.store import conditions, deriving, row_conditions
 from llmobs_trace.store.conditions import Condition, Sort
 from llmobs_trace.store.store import Store
 from llmobs_trace.store.words import has_words, words
@@ -312,6 +312,9 @@ def one() -> Iterator[Store]:
     """A store with a row, so that its words are indexed."""
     with stores.temporary_store() as store:
         store.add("e", [span("a", row="r1")], [])
+        store.derive_rows()
+        while store.change(deriving.index_words):
+            pass
         yield store
 
 

@@ -21,7 +21,7 @@ def heads(page: Page) -> list[str]:
 def test_columns_are_chosen_and_ordered_and_stay_so_in_the_address(page: Page, server: str) -> None:
     page.goto(f"{server}/experiments/after")
     page.locator("summary").filter(has_text="Columns").click()
-    menu = page.locator(".menu .panel")
+    menu = page.locator(".menu div.panel")
     for name in ("Input", "Status", "Began"):
         menu.get_by_role("checkbox", name=name, exact=True).uncheck()
         expect(page.get_by_role("columnheader", name=name)).to_have_count(0)

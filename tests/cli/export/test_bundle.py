@@ -104,4 +104,4 @@ def test_the_page_names_no_other_host_and_holds_neither_code_nor_style() -> None
 def test_all_pages_together_stay_light() -> None:
     """What a browser loads once, compressed as the server does it: a page of others weighs megabytes."""
     weight = sum(len(gzip.compress(file.read_bytes(), 3)) for file in PAGES.iterdir())
-    assert weight < 125_000
+    assert weight < 135_000

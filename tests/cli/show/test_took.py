@@ -40,6 +40,7 @@ def database(tmp_path: Path) -> Path:
             ],
             [metric("r1", "cost_usd", 3)],
         )
+        store.derive_rows()
     return path
 
 
