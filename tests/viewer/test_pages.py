@@ -457,7 +457,7 @@ def test_a_trace_goes_on_to_the_next_row_of_what_was_looked_through(page: Page, 
     [
         ("/experiments/no-such", "no-such"),
         ("/experiments/after/traces/no-such", "no-such"),
-        ("/experiments/after?sort=colour", "sort"),
+        ("/experiments/after?where=colour", "condition"),
         ("/experiments/a/b/c/d/e", "There is no such page"),
         ("/compare", "choose them in the list"),
     ],
