@@ -30,29 +30,24 @@ _VALUES = ("input", "output", "expected_output")
 def span_record(span: Span, recorder: Recorder, duration_ns: int) -> bytes:
     """The record of a finished span, no longer than the recorder's `max_event_bytes`."""
     details = span._details
-    tags = row_id = ""
-    if recorder.redactor is None:
+    row_id = ""
+    if (
+        span.parent_id is not None
+        and recorder.redactor is None
+        and (details is None or details.has_library_tags_alone())
+    ):
         # The hot path: most spans have a parent, an input and an output, and that is all; a model call has
-        # the library's own tags too. A row of which nothing more was said is known by its input.
-        if span.parent_id is not None:
-            if details is None:
-                tags = f'"parent_id:{span.parent_id}","span_kind:{span.kind}"'
-            elif details.has_library_tags_alone():
-                more = b",".join((b"", *details.library_tags())).decode()
-                tags = f'"parent_id:{span.parent_id}","span_kind:{span.kind}"{more}'
-        elif details is None and not model_sums.by_trace and not span._scope.row_tags:
-            tags = f'"span_kind:{span.kind}"'
-            if span.kind == "experiment":
-                identity = span._input or encode_text(span.name)
-                row_id = row_ids.row_id(span._scope.experiment_id, identity)
-                tags = f'{tags},"dataset_record_id:{row_id}"'
-    if tags:
-        given, output = span._input, span._output
+        # the library's own tags too.
+        more = "" if details is None else b",".join((b"", *details.library_tags())).decode()
         tail = (
-            f'}},"status":"ok","tags":[{tags}],'
+            f'}},"status":"ok","tags":["parent_id:{span.parent_id}","span_kind:{span.kind}"{more}],'
             f'"span_id":"{span.span_id}","trace_id":"{span.trace_id}",'
             f'"start_ns":{span.start_ns},"duration":{duration_ns}}}}}\n'
         ).encode()
+    else:
+        tail, row_id = _tail_of_a_root(span, recorder, duration_ns)
+    if tail:
+        given, output = span._input, span._output
         scope, name = span._scope, span.name
         head = scope.span_heads.get(name) or scope.span_head(name)
         if not output:
@@ -72,6 +67,30 @@ def span_record(span: Span, recorder: Recorder, duration_ns: int) -> bytes:
         if len(record) <= recorder.max_event_bytes:
             return record
     return _cut_record(span, duration_ns, fields, recorder.max_event_bytes)
+
+
+def _tail_of_a_root(span: Span, recorder: Recorder, duration_ns: int) -> tuple[bytes, str]:
+    """What follows the values of a root of which nothing more was said, and the id that it has as a row;
+    nothing of any other span.
+    """
+    if (
+        span._details is not None
+        or span.parent_id is not None
+        or recorder.redactor is not None
+        or span._scope.row_tags
+        or model_sums.by_trace
+    ):
+        return b"", ""
+    row_id = row_tag = ""
+    if span.kind == "experiment":
+        row_id = row_ids.row_id(span._scope.experiment_id, span._input or encode_text(span.name))
+        row_tag = f',"dataset_record_id:{row_id}"'
+    tail = (
+        f'}},"status":"ok","tags":["span_kind:{span.kind}"{row_tag}],'
+        f'"span_id":"{span.span_id}","trace_id":"{span.trace_id}",'
+        f'"start_ns":{span.start_ns},"duration":{duration_ns}}}}}\n'
+    )
+    return tail.encode(), row_id
 
 
 _ROW = "tags.row"
