@@ -16,12 +16,12 @@ import pytest
 from support.selected import is_left_out, marks_of, quarter_of
 from support.users import TwoUsers
 
-# Not for the pytest that a test starts: none of these is in a test's environment.
-QUARTER = os.environ.get("LLMOBS_TESTS_QUARTER")
-_NOT_A_USERS = ("DD_", "LLMOBS_TRACE_", "LLMOBS_TESTS_QUARTER", "PYTEST_ADDOPTS", "PYTEST_XDIST_")
-
-# This pytest has read it. Which tests it is to run is not for those that they start.
+# Which tests are to run is said to this pytest, which has read it, and not to those that tests start.
+QUARTER = os.environ.pop("LLMOBS_TESTS_QUARTER", None)
 os.environ.pop("PYTEST_ADDOPTS", None)
+# None of these is in a test's environment.
+_NOT_A_USERS = ("DD_", "LLMOBS_TRACE_", "PYTEST_XDIST_")
+
 # Where images of containers set it, each program of a test would compile anew all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
