@@ -67,7 +67,6 @@ def test_prune_goes_by_the_last_event_and_says_first_what_it_would_delete(
     assert run("prune", "--older-than", "a month").code == 2
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo-terminals")
 @pytest.mark.parametrize(("says", "code", "left"), [("y\n", 0, ["e-old"]), ("\n", 1, ["e-new", "e-old"])])
 def test_in_a_terminal_it_asks(database: Path, says: str, code: int, left: list[str]) -> None:
     ours, theirs = os.openpty()

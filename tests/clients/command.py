@@ -33,7 +33,7 @@ TESTS = {
     "openai": ("test_openai_calls.py",),
     "anthropic": ("test_anthropic_calls.py", "test_anthropic_shapes.py"),
     "google-genai": ("test_gemini_calls.py", "test_gemini_shapes.py"),
-    "litellm": ("test_litellm_calls.py",),
+    "litellm": ("litellm_cases.py",),
 }
 _TOOLS = ("pytest>=8", "hypothesis>=6.100")
 _PATIENCE_SECONDS = 1800

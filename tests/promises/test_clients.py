@@ -1,13 +1,12 @@
 """Clients that know nothing of us push to `serve`: the documentation's own examples, and its address changed.
 
-The newest Python client is one of the tests' own packages. The others are found where these variables say,
-and their tests are skipped where they don't:
+The newest Python client is one of the tests' own packages. The others are kept apart (`support.kept_apart`):
 
-    LLMOBS_TESTS_OLD_CLIENT     a directory with datadog-api-client 2.58, which has the module that the
-                                documentation names (pip install --no-deps --target)
+    LLMOBS_TESTS_OLD_CLIENT     datadog-api-client 2.58, which has the module that the documentation names
+                                (pip install --no-deps --target)
     LLMOBS_TESTS_OLDEST_CLIENT  the same with 2.54, which has no events to read yet, and no status
-    LLMOBS_TESTS_NODE           a directory with the newest @datadog/datadog-api-client (npm install --prefix)
-    LLMOBS_TESTS_DDTRACE        a directory with ddtrace (pip install --target), whose experiments run here
+    LLMOBS_TESTS_NODE           the newest @datadog/datadog-api-client (npm install --prefix)
+    LLMOBS_TESTS_DDTRACE        ddtrace (pip install --target), whose experiments run here
 """
 
 from __future__ import annotations
@@ -22,17 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import kept_apart
 from support.machine import Machine
 from support.serving import METRIC, SPAN, Serving
 
 from llmobs_trace.store import made_experiments, queries
 from llmobs_trace.store.store import Store
 
-# Read before a test's own environment is made.
-_OLD_CLIENT = os.environ.get("LLMOBS_TESTS_OLD_CLIENT", "")
-_OLDEST_CLIENT = os.environ.get("LLMOBS_TESTS_OLDEST_CLIENT", "")
-_NODE = os.environ.get("LLMOBS_TESTS_NODE", "")
-_DDTRACE = os.environ.get("LLMOBS_TESTS_DDTRACE", "")
 _EXPERIMENT = "3fd6b5e0-8910-4b1c-a7d0-5b84de329012"
 
 _STACK = (
@@ -359,48 +354,31 @@ def test_the_official_python_client_pushes_unchanged(server: Serving) -> None:
     python_client(server, "agent_observability_api", "AgentObservabilityApi")
 
 
-# README's test command is for a machine with nothing but Python, and two releases of one client don't go into
-# one environment: `.ci/run` installs what the next two need, and names it.
-with_old_client = pytest.mark.skipif(not _OLD_CLIENT, reason="LLMOBS_TESTS_OLD_CLIENT names no directory")
-
-
-@with_old_client
 def test_the_python_client_that_the_documentation_shows_pushes_unchanged(server: Serving) -> None:
-    path = os.pathsep.join([_OLD_CLIENT, os.environ.get("PYTHONPATH", "")])
+    path = os.pathsep.join([kept_apart.folder("OLD_CLIENT"), os.environ.get("PYTHONPATH", "")])
     python_client(server, "llm_observability_api", "LLMObservabilityApi", PYTHONPATH=path)
 
 
 @pytest.mark.parametrize(
-    ("module", "api", "path"),
+    ("module", "api", "kept"),
     [
-        pytest.param("agent_observability_api", "AgentObservabilityApi", "", id="newest"),
-        pytest.param(
-            "llm_observability_api",
-            "LLMObservabilityApi",
-            _OLD_CLIENT,
-            id="documented",
-            marks=with_old_client,
-        ),
-        pytest.param(
-            "llm_observability_api",
-            "LLMObservabilityApi",
-            _OLDEST_CLIENT,
-            id="oldest",
-            marks=pytest.mark.skipif(not _OLDEST_CLIENT, reason="LLMOBS_TESTS_OLDEST_CLIENT is not set"),
-        ),
+        pytest.param("agent_observability_api", "AgentObservabilityApi", None, id="newest"),
+        pytest.param("llm_observability_api", "LLMObservabilityApi", "OLD_CLIENT", id="documented"),
+        pytest.param("llm_observability_api", "LLMObservabilityApi", "OLDEST_CLIENT", id="oldest"),
     ],
 )
 def test_the_official_python_client_finds_and_makes_everything_by_name(
-    server: Serving, module: str, api: str, path: str
+    server: Serving, module: str, api: str, kept: str | None
 ) -> None:
     program = _CATALOG.format(module=module, api=api)
-    path = os.pathsep.join(filter(None, [path, os.environ.get("PYTHONPATH", "")]))
+    folders = [] if kept is None else [kept_apart.folder(kept)]
+    path = os.pathsep.join([*folders, os.environ.get("PYTHONPATH", "")])
     assert run(sys.executable, "-c", program, server.url, PYTHONPATH=path).strip() == "completed 2"
 
 
-@pytest.mark.skipif(not _DDTRACE, reason="LLMOBS_TESTS_DDTRACE names no directory")
 def test_an_experiment_of_ddtrace_s_sdk_shows_whole(server: Serving) -> None:
-    said = run(sys.executable, "-c", _OF_DDTRACE, server.url, PYTHONPATH=_DDTRACE, PYTHONNOUSERSITE="1")
+    path = kept_apart.folder("DDTRACE")
+    said = run(sys.executable, "-c", _OF_DDTRACE, server.url, PYTHONPATH=path, PYTHONNOUSERSITE="1")
     experiment_id, rerun_id, *counted = said.split()[-5:]
     assert counted == ["6", "3", "1"]  # rows that it reads back, records and their version
     with Store(server.database, read_only=True) as store:
@@ -428,27 +406,27 @@ def test_an_experiment_of_ddtrace_s_sdk_shows_whole(server: Serving) -> None:
     assert (again["rows"], again["dataset_ids"]) == (2, ["capitals"])
 
 
-with_node = pytest.mark.skipif(
-    not _NODE or not shutil.which("node"), reason="LLMOBS_TESTS_NODE names no directory, or no node"
-)
+@pytest.fixture
+def node_path() -> str:
+    """Where the TypeScript client is."""
+    return str(Path(kept_apart.folder("NODE")) / "node_modules")
 
 
-@with_node
 def test_the_official_typescript_client_finds_and_makes_everything_by_name(
-    server: Serving, tmp_path: Path
+    server: Serving, tmp_path: Path, node_path: str
 ) -> None:
     program = tmp_path / "catalog.js"
     program.write_text(_TYPESCRIPT_CATALOG)
-    said = run("node", str(program), server.url, NODE_PATH=str(Path(_NODE) / "node_modules"))
+    said = run("node", str(program), server.url, NODE_PATH=node_path)
     assert said.split() == ["completed", "3", "row", "exact"]
 
 
-@with_node
-def test_the_official_typescript_client_pushes_unchanged(server: Serving, tmp_path: Path) -> None:
+def test_the_official_typescript_client_pushes_unchanged(
+    server: Serving, tmp_path: Path, node_path: str
+) -> None:
     program = tmp_path / "example.js"
     program.write_text(_TYPESCRIPT.format(stack=json.dumps(_STACK)))
-    modules = str(Path(_NODE) / "node_modules")
-    said = run("node", str(program), server.url, _EXPERIMENT, NODE_PATH=modules)
+    said = run("node", str(program), server.url, _EXPERIMENT, NODE_PATH=node_path)
     assert said.startswith("API called successfully.")
     span, metric = taken(server)
     assert span == {**SPAN, "meta": {"error": _ERROR}, "tags": []}

@@ -1,26 +1,24 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import io
-import os
 import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import kept_apart
 from support.commands import RunCommand
 from support.events import metric, span
 
 from llmobs_trace.cli.export import parquet as written
 from llmobs_trace.store.store import Store
 
-# 170 MB, more than all else that the tests have: a folder of its own, or an installed one.
-if FOLDER := os.environ.get("LLMOBS_TESTS_PYARROW", ""):
-    sys.path.append(FOLDER)
-parquet: Any = pytest.importorskip(
-    "pyarrow.parquet", reason="pyarrow is not here, nor in a folder LLMOBS_TESTS_PYARROW"
-)
+if importlib.util.find_spec("pyarrow") is None:
+    sys.path.append(kept_apart.folder("PYARROW"))  # 170 MB
+from pyarrow import parquet
 
 
 def exported(run: RunCommand, name: str, tmp_path: Path) -> Path:

@@ -1,20 +1,16 @@
 """litellm itself, over OpenAI's client and over Anthropic's protocol, against a server that speaks both: what
 each call's span says, whichever way it was made, and that its caller sees nothing of it.
 
-It is 250 MB, and no part of the extra that tests are run with: where it can't be imported and
-LLMOBS_TESTS_LITELLM names a folder that has it, this file is run once more with that on the path.
+It is 250 MB, and no part of the extra for tests: `test_litellm.py` runs these with it on the path.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import importlib.util
 import os
-import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,28 +22,9 @@ from support.seen import outcome, seen
 
 from llmobs_trace import RecordedSpans, experiment_span, instrument, uninstrument
 
-FOLDER = os.environ.get("LLMOBS_TESTS_LITELLM", "")
-IS_HERE = importlib.util.find_spec("litellm") is not None
 # Not to ask the network for prices as it is imported.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-if IS_HERE:
-    import litellm
-
-with_litellm = pytest.mark.skipif(not IS_HERE, reason="there is no litellm")
-
-
-@pytest.mark.skipif(
-    IS_HERE or not FOLDER, reason="litellm is here, or LLMOBS_TESTS_LITELLM names no directory"
-)
-def test_all_of_this_holds_with_litellm() -> None:
-    path = os.pathsep.join([FOLDER, os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-    environ = {**os.environ, "PYTHONPATH": path}
-    root = Path(__file__).parents[2]
-    done = subprocess.run(command, cwd=root, env=environ, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout[-20_000:]
-    assert "passed" in done.stdout
-
+import litellm
 
 Seen = list[Any]
 CHAT: dict[str, Any] = {
@@ -147,9 +124,8 @@ def answer(way: str) -> Answer:
 
 @pytest.fixture(autouse=True)
 def quiet() -> None:
-    if IS_HERE:
-        litellm.suppress_debug_info = True
-        litellm.num_retries = None
+    litellm.suppress_debug_info = True
+    litellm.num_retries = None
 
 
 @pytest.fixture
@@ -166,7 +142,6 @@ def tags_of(span: Any) -> dict[str, str]:
     return {name: value for name, value in span.tags.items() if name not in ("time_to_first_item_ns", *SUMS)}
 
 
-@with_litellm
 @pytest.mark.parametrize("way", CHATS)
 @pytest.mark.usefixtures("instrumented")
 def test_a_call_is_one_span_though_clients_below_are_traced_too(
@@ -191,7 +166,6 @@ def test_a_call_is_one_span_though_clients_below_are_traced_too(
     assert "sk-canary" not in str([span.wire for span in llmobs_spans])
 
 
-@with_litellm
 @pytest.mark.parametrize("way", sorted(IS_EMBEDDING))
 @pytest.mark.usefixtures("instrumented")
 def test_embeddings_are_their_number_and_their_dimensions(
@@ -214,7 +188,6 @@ ANTHROPIC_BLOCKS = (
 )
 
 
-@with_litellm
 @pytest.mark.parametrize("way", ["completion", "acompletion", "streamed", "astreamed"])
 @pytest.mark.usefixtures("instrumented")
 def test_thinking_and_tools_of_another_provider_are_said_once(
@@ -245,7 +218,6 @@ def test_thinking_and_tools_of_another_provider_are_said_once(
     assert tags == anthropic_says.TAGS
 
 
-@with_litellm
 @pytest.mark.parametrize("names", [("litellm",), ("litellm", "openai")])
 @pytest.mark.parametrize("way", ["completion", "acompletion", "streamed"])
 def test_retries_are_one_span_with_their_number(
@@ -260,7 +232,6 @@ def test_retries_are_one_span_with_their_number(
     assert (call.status, call.tags["retries"]) == ("ok", "2")
 
 
-@with_litellm
 @pytest.mark.parametrize("way", ["completion", "acompletion"])
 @pytest.mark.usefixtures("instrumented")
 def test_litellm_s_own_retries_are_counted(
@@ -281,7 +252,6 @@ FAILURES = {
 }
 
 
-@with_litellm
 @pytest.mark.parametrize(
     "way", ["completion", "acompletion", "streamed", "astreamed", "embedding", "aembedding"]
 )
@@ -302,7 +272,6 @@ def test_a_refused_call_says_what_the_provider_said(
     assert "sk-canary" not in str(call.wire)
 
 
-@with_litellm
 @pytest.mark.parametrize("way", ["streamed", "astreamed"])
 @pytest.mark.usefixtures("instrumented")
 def test_a_stream_that_breaks_off_is_an_error_with_what_had_come(
@@ -319,7 +288,6 @@ def test_a_stream_that_breaks_off_is_an_error_with_what_had_come(
     assert call.tags["exhausted"] == "false"
 
 
-@with_litellm
 @pytest.mark.parametrize("way", ["completion", "acompletion", "streamed", "astreamed"])
 @pytest.mark.usefixtures("instrumented")
 def test_a_call_that_is_never_answered_is_an_error_once_its_time_is_out(
@@ -334,7 +302,6 @@ def test_a_call_that_is_never_answered_is_an_error_once_its_time_is_out(
     assert call.status == "error"
 
 
-@with_litellm
 @pytest.mark.parametrize("leave", ["close", "drop"])
 @pytest.mark.usefixtures("instrumented")
 def test_a_stream_that_is_left_says_what_had_come(
@@ -362,7 +329,6 @@ ANSWERS: dict[str, Callable[[str], Answer]] = {
 }
 
 
-@with_litellm
 @pytest.mark.parametrize("way", [way for way in WAYS if "router" not in way])
 @pytest.mark.parametrize("what", ANSWERS)
 def test_a_caller_sees_what_it_sees_uninstrumented(what: str, way: str, server: ModelServer) -> None:
@@ -394,7 +360,6 @@ def timeless(seen: Any) -> Any:
 # --- names --------------------------------------------------------------------------------------------------
 
 
-@with_litellm
 def test_names_taken_before_are_wrapped_and_put_back(
     server: ModelServer, llmobs_spans: RecordedSpans, monkeypatch: pytest.MonkeyPatch
 ) -> None:
