@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import msgspec
 
-from llmobs_trace.http_client.body_of_2xx import ACCEPTING, page_of, words_of
+from llmobs_trace.http_client.acceptance import ACCEPTING, page_of, words_of
 
 
 class Next(Enum):

@@ -24,7 +24,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from llmobs_trace.http_client.body_of_2xx import ACCEPTING
+from llmobs_trace.http_client.acceptance import ACCEPTING
 
 
 class Verdict(Enum):

@@ -5,6 +5,6 @@ environment  the client, as the environment says of proxies and certificates
 whole_import httpx, of which no other thread sees half while it is imported
 deadline     one deadline for a whole request
 clock        what deadlines go by
-body_of_2xx  a 2xx answer's body → an acceptance, or what came in its place
+acceptance   which statuses accept; a 2xx answer's body → an acceptance, or what came in its place
 backoff      when to try again
 """

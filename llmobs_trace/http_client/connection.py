@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
-from llmobs_trace.http_client.body_of_2xx import ACCEPTING, MAX_BODY_BYTES, words_of
+from llmobs_trace.http_client.acceptance import ACCEPTING, MAX_BODY_BYTES, words_of
 from llmobs_trace.http_client.deadline import Deadline, OutOfTime
 from llmobs_trace.wire import API_KEY_HEADER, APP_KEY_HEADER, CONTENT_TYPE
 

@@ -19,7 +19,7 @@ QUICK = {
     "encode": "declared_fields optional_types redact shape stdlib_types typing_forms walk",
     "redactors": "checksums personal_data secrets",
     "journal": "filesystem memory_left ownership record segment tally",
-    "http_client": "backoff body_of_2xx",
+    "http_client": "backoff acceptance",
     "deliver": "answers drain fork_gate local_destination notices worker",
     "store": "columns forest queries scores shortening words",
     "catalog": "digests refusals resources",

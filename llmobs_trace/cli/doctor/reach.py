@@ -31,7 +31,7 @@ from msgspec import Struct
 from llmobs_trace.cli.doctor import names
 from llmobs_trace.cli.doctor.check import Check
 from llmobs_trace.errors import StoreError
-from llmobs_trace.http_client.body_of_2xx import page_of
+from llmobs_trace.http_client.acceptance import page_of
 from llmobs_trace.http_client.environment import WrongEnvironment, new_client, proxy_to, reason
 from llmobs_trace.settings.config import Config
 from llmobs_trace.settings.places import file_problem

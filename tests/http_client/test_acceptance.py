@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from llmobs_trace.http_client.body_of_2xx import MAX_BODY_BYTES, page_of, what_came, words_of
+from llmobs_trace.http_client.acceptance import MAX_BODY_BYTES, page_of, what_came, words_of
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])

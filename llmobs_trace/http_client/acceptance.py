@@ -1,4 +1,5 @@
-"""Reads the body of a 2xx answer: an acceptance, or what came in its place, in words. Pure, any thread.
+"""Tells whether an answer is an acceptance, by its status and its body; else what came, in words. Pure, any
+thread.
 
 The documented answer is 202 with nothing to say. A network's login page, a proxy and a wrong base_url answer
 200 as well, and whoever believes them throws away what nobody has.
