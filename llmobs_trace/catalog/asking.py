@@ -23,7 +23,7 @@ from llmobs_trace.catalog.refusals import TRIES, Next, advice, next_after
 from llmobs_trace.catalog.resources import page_in
 from llmobs_trace.http_client.backoff import Pace, asked_delay, asked_seconds, retry_delay
 from llmobs_trace.http_client.clock import Clock
-from llmobs_trace.http_client.connection import Connection, Hindered, NoAnswer
+from llmobs_trace.http_client.request import Connection, Hindered, NoAnswer
 
 PREFIX: Final = "/api/v2/llm-obs/v1"
 # One request may take so long, of the time that there is in all: after it another connection may do better.

@@ -34,7 +34,7 @@ from llmobs_trace.catalog.resources import (
     NamedResource,
     RecordResource,
 )
-from llmobs_trace.http_client.connection import Connection, Key
+from llmobs_trace.http_client.request import Connection, Key
 
 _MAX_INT32: Final = 2**31 - 1
 _PROJECTS: Final = f"{PREFIX}/projects"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from llmobs_trace.catalog.asking import Asking, Question, Times
-from llmobs_trace.http_client.connection import Connection, Key
+from llmobs_trace.http_client.request import Connection, Key
 
 
 class RemotePage(msgspec.Struct):

@@ -9,7 +9,7 @@ from llmobs_trace.deliver.answers import Answer, Verdict
 from llmobs_trace.deliver.batch import Batch
 from llmobs_trace.http_client.acceptance import ACCEPTING, MAX_BODY_BYTES, what_came
 from llmobs_trace.http_client.backoff import asked_seconds
-from llmobs_trace.http_client.connection import Came, Connection, Hindered, Key, NoAnswer
+from llmobs_trace.http_client.request import Came, Connection, Hindered, Key, NoAnswer
 from llmobs_trace.wire import events_path
 
 if TYPE_CHECKING:

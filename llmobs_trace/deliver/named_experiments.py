@@ -35,7 +35,7 @@ from llmobs_trace.catalog.catalog import (
 from llmobs_trace.deliver.answers import ACTIONS, Action, Answer, Verdict, verdict_of
 from llmobs_trace.deliver.run_files import Busy, Ending, Found, RunFiles
 from llmobs_trace.http_client.clock import Clock
-from llmobs_trace.http_client.connection import Key
+from llmobs_trace.http_client.request import Key
 from llmobs_trace.journal.ownership import NamedRun
 from llmobs_trace.wire import made_up_id, mark_of
 

@@ -1,6 +1,6 @@
 """Asks Datadog, or a server like it, by HTTP: what events and experiments are sent with.
 
-connection   one request on one connection → what came, or what broke, in words without keys
+request      one request on one connection → what came, or what broke, in words without keys
 environment  the client, as the environment says of proxies and certificates
 whole_import httpx, of which no other thread sees half while it is imported
 deadline     one deadline for a whole request
