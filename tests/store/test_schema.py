@@ -189,16 +189,13 @@ def test_a_list_of_experiments_is_answered_without_counting(tmp_path: Path) -> N
         ("experiments/e/rows", {}),
         *(("experiments/e/rows", {"sort": sort}) for sort in ("latency", "row_id", "status", "f1")),
         *(("experiments/e/rows", {"sort": sort, "order": "desc"}) for sort in SPENT),
-        ("experiments/e/rows", {"status": "error"}),
-        ("experiments/e/rows", {"failed": "1"}),
-        *(("experiments/e/rows", {"error": error}) for error in ("any", "ValueError")),
+        *(("experiments/e/rows", {"where": f"f1{asked}"}) for asked in ("=failed", "=missing", ">=0.5")),
+        *(("experiments/e/rows", {"where": where}) for where in ("status=error", "error=any", "error=E")),
         *(
             ("experiments/e/neighbours", {"trace": "t1", "sort": sort})
             for sort in ("start", "latency", "row_id", "status", "f1")
         ),
-        ("experiments/e/neighbours", {"trace": "t1", "error": "any"}),
-        ("experiments/e/rows", {"missing": "f1"}),
-        ("experiments/e/rows", {"label": "f1", "min": "0.5"}),
+        ("experiments/e/neighbours", {"trace": "t1", "where": "error=any"}),
         ("experiments/e/traces/t1", {}),
         ("experiments/e/spans/a", {}),
         ("experiments/e/spans/a/shown", {}),

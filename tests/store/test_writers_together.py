@@ -51,7 +51,7 @@ def test_nothing_is_lost_while_programs_and_clients_write_and_a_viewer_reads(tmp
             for experiment in listed:
                 # A batch is there or isn't: every row has its child and its metric.
                 assert experiment["spans"] == 2 * experiment["rows"] == 2 * experiment["metrics"]
-                found = json.loads(server.get("/api/experiments/e/rows?q=searched").body)
+                found = json.loads(server.get("/api/experiments/e/rows?where=text%3Dsearched").body)
                 assert found["total"] >= experiment["rows"]
                 assert all(len(row["metrics"]) == 1 for row in found["rows"])
 

@@ -77,7 +77,7 @@ def test_an_image_elsewhere_is_an_address_and_not_asked_for(page: Page, server: 
 
 def test_a_hostile_address_is_text_too(page: Page, server: str) -> None:
     page.goto(
-        f"{server}/experiments/{quote(HOSTILE[1], safe='')}?q=%3Cscript%3E&sort=%3Cb%3E#%3Cimg%20src=x%3E"
+        f"{server}/experiments/{quote(HOSTILE[1], safe='')}?where=%3Cscript%3E&sort=%3Cb%3E#%3Cimg%20src=x%3E"
     )
     expect(page.get_by_role("main")).to_contain_text("This can't be shown")
     page.goto(f"{server}/experiments/after?where=%ED%A0%80%3Cscript%3Ewindow.ran=1%3C/script%3E&offset=-1")

@@ -313,7 +313,7 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     "query",
     [
         *({"sort": sort} for sort in ("start", "latency", "row_id", "status", "f1")),
-        {"error": "any"},
+        {"where": "error=any"},
         {"where": "f1=missing", "sort": "latency"},
         {"where": "f1>=0.5\nlatency>0", "sort": "-f1"},
     ],
