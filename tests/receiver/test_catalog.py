@@ -12,7 +12,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import msgspec
 import pytest
 
 if __name__ == "__main__":
@@ -20,8 +19,6 @@ if __name__ == "__main__":
 
 from support.serving import JSON, KEYS, METRIC, SPAN, Reply, Serving, body
 
-from llmobs_trace.catalog.catalog import NewExperiment, Record
-from llmobs_trace.catalog.http_catalog import HttpCatalog
 from llmobs_trace.store import made_experiments
 from llmobs_trace.store.store import Store
 
@@ -417,44 +414,7 @@ def test_where_experiments_are_declared_those_that_are_made_can_be_posted_to(tmp
     assert statuses == [202, 202, 404]
 
 
-# --- Its clients --------------------------------------------------------------------------------------------
-
-
-class Shown(str):
-    def reveal(self) -> str:
-        return str(self)
-
-
-def test_the_library_s_own_catalog_finds_and_makes_everything_here(server: Serving) -> None:
-    catalog = HttpCatalog(server.url, Shown("k"), Shown("a"))
-    made = catalog.project("ours")
-    assert catalog.project("ours") == made
-    rows = [Record(id=f"r{number}", input=json_of({"n": number})) for number in range(3)]
-    held = catalog.dataset(made.id, "rows", rows)
-    assert held is not None
-    assert held.version == 1
-    assert catalog.dataset(made.id, "rows", rows) == held
-    assert [(each.id, bytes(each.input)) for each in catalog.records(held)] == [
-        (each.id, bytes(each.input)) for each in rows
-    ]
-    new = NewExperiment(
-        id="e",
-        run="mark",
-        name="e",
-        project_id=made.id,
-        dataset_id=held.id,
-        metadata=json_of({"llmobs_trace": {"run": "mark"}}),
-    )
-    experiment = catalog.experiment(new)
-    assert catalog.experiment(new).id == experiment.id
-    catalog.status(experiment.id, "completed")
-    assert [(each.id, each.status) for each in catalog.find(project_id=made.id, run="mark")] == [
-        (experiment.id, "completed")
-    ]
-
-
-def json_of(value: Any) -> Any:
-    return msgspec.Raw(msgspec.json.encode(value))
+# --- ddtrace ------------------------------------------------------------------------------------------------
 
 
 def test_spans_and_metrics_as_ddtrace_sends_them_become_the_endpoint_s(server: Serving, ids: Ids) -> None:
