@@ -28,7 +28,6 @@ from llmobs_trace.store import queries
 from llmobs_trace.store.store import Store
 
 limits._SHORTEST_SECONDS = 0.0
-VALUES = ("score_value", "boolean_value", "error")
 _count = itertools.count(1)
 
 

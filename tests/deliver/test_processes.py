@@ -332,7 +332,6 @@ assert end()
 
 
 def test_parent_and_child_write_to_one_local_store(run: Run, tmp_path: Path) -> None:
-
     run(
         """
 def real_span(number, experiment_id):

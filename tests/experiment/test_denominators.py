@@ -74,7 +74,7 @@ baseline = Experiment("baseline", dataset=ROWS, task=lambda n: n, repeats=2,
 def check(plan):
     count, repeats, units, remote, max_failures = plan
     of = {(f"r{n // repeats}", n % repeats + 1): units[n] for n in range(count * repeats)}
-    here, busy = threading.local(), set()
+    busy = set()
     seen, lock = {}, threading.Lock()
 
     def task(row):

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import Raw
 from publish.command import carry_out
 from support.commands import Run, RunCommand
 from support.events import START_NS, everything_once, span
@@ -104,8 +105,6 @@ def test_what_was_made_by_name_keeps_its_names_config_dataset_and_status_and_its
     run: RunCommand, datadog: Serving, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LLMOBS_TRACE_PROJECT_NAME")
-    from msgspec import Raw
-
     with Store(database) as store:
         catalog = LocalCatalog(store)
         project = catalog.project("support")
