@@ -90,8 +90,10 @@ class Mark:
     refused: Exception | None = None  # why it can't be entered
     place: ExitStack | None = None  # where its events go while its rows run
 
-    def open(self, selected: Sequence[str]) -> Manifest:
-        """Have its events go where they should, and its catalog know it: before its first row that runs."""
+    def open(self, selected: Callable[[], list[str]]) -> Manifest:
+        """Have its events go where they should, and its catalog know it: before its first row that runs.
+        `selected` tells the ids of all that do.
+        """
         if self.refused is not None:
             raise self.refused
         try:
@@ -99,7 +101,7 @@ class Mark:
                 self.place = ExitStack()
                 self.place.enter_context(there(self.project, self.dataset.name or self.name))
             if self.entered is None:
-                known = _manifest(self, selected)
+                known = _manifest(self, selected())
                 self.entered = shared.enter(known, project=self.project, dataset=self.dataset)
         except Exception as error:
             self.refused = error
@@ -161,10 +163,10 @@ def recording(
     function: Callable[..., Any],
     mark: Mark,
     row: RowUnderTest,
-    selected: Sequence[str],
+    selected: Callable[[], list[str]],
     properties: list[Any],
 ) -> Any:
-    """The test's function, which records the row that it runs; `selected` are the ids of all that do."""
+    """The test's function, which records the row that it runs; `selected` tells the ids of all that do."""
     run = _RowRun(mark, row, selected, properties)
     if inspect.iscoroutinefunction(function):
 
@@ -186,7 +188,9 @@ def recording(
 class _RowRun:
     """One row's root span about its test, and its metrics after that."""
 
-    def __init__(self, mark: Mark, row: RowUnderTest, selected: Sequence[str], properties: list[Any]) -> None:
+    def __init__(
+        self, mark: Mark, row: RowUnderTest, selected: Callable[[], list[str]], properties: list[Any]
+    ) -> None:
         self._mark = mark
         self._row = row
         self._selected = selected
@@ -300,7 +304,7 @@ def _plain(one: Kept) -> dict[str, Any]:
     return plain
 
 
-def _manifest(mark: Mark, selected: Sequence[str]) -> Manifest:
+def _manifest(mark: Mark, selected: list[str]) -> Manifest:
     recorder = slot.current or slot.get()
     known = describing.opened(
         mark.name,
@@ -312,7 +316,7 @@ def _manifest(mark: Mark, selected: Sequence[str]) -> Manifest:
         version=None,
     )
     known.run = known.experiment_id = mark.experiment_id
-    known.fingerprint, known.selected, known.repeats = mark.dataset.fingerprint, [*selected], mark.repeats
+    known.fingerprint, known.selected, known.repeats = mark.dataset.fingerprint, selected, mark.repeats
     known.task = Code(mark.name, fingerprint_of(mark.function))
     known.evaluators = [each.code for each in mark.evaluators]
     return known

@@ -177,13 +177,9 @@ class _Experiments:
             from llmobs_trace.pytest_experiments import recording
 
             row = item.callspec.params["row"]  # type: ignore[attr-defined]
-            selected = dict.fromkeys(
-                each.callspec.params["row"].id  # type: ignore[attr-defined]
-                for each in item.session.items
-                if self._mark_at(each) is mark
-            )
+            selected = functools.partial(self._selected, mark, item.session)
             properties = item.user_properties
-            item.obj = recording(item.obj, mark, row, [*selected], properties)  # type: ignore[attr-defined]
+            item.obj = recording(item.obj, mark, row, selected, properties)  # type: ignore[attr-defined]
         return (yield)
 
     @pytest.hookimpl(trylast=True)
@@ -194,6 +190,11 @@ class _Experiments:
 
     def _count(self, mark: Mark, session: pytest.Session) -> int:
         return sum(self._mark_at(item) is mark for item in session.items)
+
+    def _selected(self, mark: Mark, session: pytest.Session) -> list[str]:
+        items = (item for item in session.items if self._mark_at(item) is mark)
+        rows = (item.callspec.params["row"] for item in items)  # type: ignore[attr-defined]
+        return list(dict.fromkeys(row.id for row in rows))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
