@@ -57,14 +57,7 @@ class LocalCatalog:
             if found is None:
                 raise UnknownId(f"there is no dataset of the id {dataset.id!r}")
             number = dataset.version if version is None else version
-            for record in records.records(self._store, found, number):
-                yield Record(
-                    id=record.id,
-                    input=msgspec.Raw(record.input),
-                    expected_output=msgspec.Raw(record.expected_output),
-                    metadata=msgspec.Raw(record.metadata),
-                    tags=record.tags,
-                )
+            yield from map(record_of, records.records(self._store, found, number))
 
     def experiment(self, new: NewExperiment) -> CatalogExperiment:
         wanted = ToMake(
@@ -120,6 +113,17 @@ def _told() -> Iterator[None]:
 
 def _dataset(found: datasets.StoredDataset) -> CatalogDataset:
     return CatalogDataset(id=found.id, project_id=found.project_id, name=found.name, version=found.version)
+
+
+def record_of(stored: records.StoredRecord) -> Record:
+    """A record of the store as catalogs have it."""
+    return Record(
+        id=stored.id,
+        input=msgspec.Raw(stored.input),
+        expected_output=msgspec.Raw(stored.expected_output),
+        metadata=msgspec.Raw(stored.metadata),
+        tags=stored.tags,
+    )
 
 
 def _new_record(record: Record) -> records.NewRecord:

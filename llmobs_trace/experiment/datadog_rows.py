@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from llmobs_trace.catalog.catalog import CatalogError, Record
+from llmobs_trace.catalog.catalog import CatalogError
 from llmobs_trace.errors import ConfigurationError
 from llmobs_trace.experiment.project import directory_name
-from llmobs_trace.experiment.rows import Row
+from llmobs_trace.experiment.rows import Row, row_of_record
 from llmobs_trace.process import life
 
 if TYPE_CHECKING:
     from llmobs_trace.catalog.http_catalog import HttpCatalog
-
-_decode = msgspec.json.Decoder().decode
 
 
 class DatadogRows:
@@ -48,7 +46,7 @@ class DatadogRows:
     def __iter__(self) -> Iterator[Row]:
         with closing(_catalog()) as catalog:
             try:
-                yield from map(_row, catalog.records(self._found, self._version))
+                yield from map(row_of_record, catalog.records(self._found, self._version))
             except CatalogError as error:
                 raise ConfigurationError(str(error)) from None
 
@@ -71,12 +69,3 @@ def _there(found: _Thing | None, what: str, name: str, catalog: HttpCatalog) -> 
     if found is None:
         raise ConfigurationError(f"from_datadog: there is no {what} {name!r} at {catalog.name}")
     return found
-
-
-def _row(record: Record) -> Row:
-    metadata = _decode(record.metadata)
-    if metadata is not None and not isinstance(metadata, Mapping):
-        metadata = {"metadata": metadata}
-    return Row(
-        _decode(record.input), _decode(record.expected_output), metadata or None, record.id, record.tags
-    )

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from llmobs_trace.capture.entry import NO_SCOPE
 from llmobs_trace.capture.recorder import Recorder, discard
@@ -20,6 +22,11 @@ from llmobs_trace.encode import encode
 from llmobs_trace.errors import ConfigurationError, did_you_mean
 from llmobs_trace.wire import id_problem
 
+if TYPE_CHECKING:
+    from llmobs_trace.catalog.catalog import Record
+    from llmobs_trace.store.records import StoredRecord
+
+_decode = msgspec.json.Decoder().decode
 FIELDS = ("input", "expected_output", "metadata", "id", "tags")
 
 
@@ -94,6 +101,16 @@ def row_of(given: object, where: str) -> Row:
     raise ConfigurationError(
         f"{where}: given a {type(given).__name__}; expected a Row, a mapping with 'input', "
         "or a pair of input and expected output"
+    )
+
+
+def row_of_record(record: Record | StoredRecord) -> Row:
+    """The row that a dataset's record holds."""
+    metadata = _decode(record.metadata)
+    if metadata is not None and not isinstance(metadata, dict):
+        metadata = {"metadata": metadata}  # another client may put any value there
+    return Row(
+        _decode(record.input), _decode(record.expected_output), metadata or None, record.id, record.tags
     )
 
 

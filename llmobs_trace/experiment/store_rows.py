@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import msgspec
-
 from llmobs_trace.catalog.catalog import CatalogDataset
 from llmobs_trace.errors import ConfigurationError, StoreError
-from llmobs_trace.experiment.rows import Row
+from llmobs_trace.experiment.rows import Row, row_of_record
 from llmobs_trace.process import life
-
-_decode = msgspec.json.Decoder().decode
 
 
 class StoreRows:
@@ -59,16 +55,6 @@ class StoreRows:
 
         try:
             with Store(self._database, read_only=True) as store:
-                for record in records(store, self._found, self.dataset.version):
-                    metadata = _decode(record.metadata)
-                    if metadata is not None and not isinstance(metadata, dict):
-                        metadata = {"metadata": metadata}  # another client may put any value there
-                    yield Row(
-                        _decode(record.input),
-                        _decode(record.expected_output),
-                        metadata or None,
-                        record.id,
-                        record.tags,
-                    )
+                yield from map(row_of_record, records(store, self._found, self.dataset.version))
         except StoreError as error:
             raise ConfigurationError(f"from_store: {error}") from None

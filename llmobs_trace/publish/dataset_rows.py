@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from llmobs_trace.catalog.catalog import Record
+from llmobs_trace.catalog.local_catalog import record_of
 from llmobs_trace.store import datasets, records
 from llmobs_trace.store.made_experiments import MadeExperiment
 from llmobs_trace.store.paged_events import span_pages
@@ -37,14 +38,7 @@ def rows_of(store: Store, experiment_id: str, made: MadeExperiment | None) -> It
     if made is not None and made.dataset_id is not None:
         dataset = next(datasets.find_datasets(store, id=made.dataset_id), None)
         if dataset is not None and dataset.version:
-            for record in records.records(store, dataset, made.dataset_version):
-                yield Record(
-                    id=record.id,
-                    input=Raw(record.input),
-                    expected_output=Raw(record.expected_output),
-                    metadata=Raw(record.metadata),
-                    tags=record.tags,
-                )
+            yield from map(record_of, records.records(store, dataset, made.dataset_version))
             return
     yield from _recorded(store, experiment_id)
 
