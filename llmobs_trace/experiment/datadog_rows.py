@@ -10,7 +10,7 @@ import msgspec
 
 from llmobs_trace.catalog.catalog import CatalogError
 from llmobs_trace.errors import ConfigurationError
-from llmobs_trace.experiment.project import directory_name
+from llmobs_trace.experiment.project import project_name
 from llmobs_trace.experiment.rows import Row, row_of_record
 from llmobs_trace.process import life
 
@@ -28,15 +28,12 @@ class DatadogRows:
         with closing(_catalog()) as catalog:
             self.catalog = catalog.name
             config = life.configured()
-            self.project = project or config.project_name
+            self.project = project_name(config, project)
             try:
-                if self.project is None and "project_id" in config.given:
-                    project_id = config.project_id
-                else:
-                    self.project = self.project or directory_name()
-                    project_id = _there(
-                        catalog.known_project(self.project), "project", self.project, catalog
-                    ).id
+                project_id = config.project_id
+                if self.project is not None:
+                    known = catalog.known_project(self.project)
+                    project_id = _there(known, "project", self.project, catalog).id
                 found = _there(catalog.dataset(project_id, name), "dataset", name, catalog)
             except CatalogError as error:
                 raise ConfigurationError(str(error)) from None

@@ -12,10 +12,18 @@ def project_of(catalog: Catalog, config: Config, named: str | None) -> CatalogPr
     """The project of this name; of none, the configured one, by its name or its id; else that of the
     directory's name. It is made where there is none.
     """
+    name = project_name(config, named)
+    if name is None:
+        return CatalogProject(id=config.project_id, name=config.project_id)
+    return catalog.project(name)
+
+
+def project_name(config: Config, named: str | None) -> str | None:
+    """What that project is called; None where its id alone is configured."""
     name = named or config.project_name
     if name is None and "project_id" in config.given:
-        return CatalogProject(id=config.project_id, name=config.project_id)
-    return catalog.project(name or directory_name())
+        return None
+    return name or directory_name()
 
 
 def directory_name() -> str:
