@@ -207,24 +207,11 @@ class HttpCatalog:
                 return None if found is None else _completed(found, new)
             return None
 
-        attributes: dict[str, Any] = {
-            "name": new.name,
-            "project_id": new.project_id,
-            "dataset_id": new.dataset_id,
-            "dataset_version": new.dataset_version,
-            "description": new.description,
-            "config": _object(new.config),
-            "metadata": _object(new.metadata),
-            "ensure_unique": True,
-            "run_count": min(new.repeats, _MAX_INT32),
-            "parent_experiment_id": new.parent_id,
-        }
-        said = {name: value for name, value in attributes.items() if value is not None}
         make = _made(
             "POST",
             f"{PREFIX}/experiments",
             "experiments",
-            said,
+            experiment_attributes(new),
             f"making the experiment {new.name!r}",
             f"the dataset {new.dataset_id!r} of the project {new.project_id!r}",
         )
@@ -293,6 +280,23 @@ class HttpCatalog:
 
     def _read(self, question: Question, body: bytes, kind: type[resources.Kind]) -> list[resources.Kind]:
         return self._asking.read(question, body, lambda said: resources.resources(said, kind))
+
+
+def experiment_attributes(new: NewExperiment) -> dict[str, Any]:
+    """What an experiment is made with."""
+    attributes: dict[str, Any] = {
+        "name": new.name,
+        "project_id": new.project_id,
+        "dataset_id": new.dataset_id,
+        "dataset_version": new.dataset_version,
+        "description": new.description,
+        "config": _object(new.config),
+        "metadata": _object(new.metadata),
+        "ensure_unique": True,
+        "run_count": min(new.repeats, _MAX_INT32),
+        "parent_experiment_id": new.parent_id,
+    }
+    return {name: value for name, value in attributes.items() if value is not None}
 
 
 def _made(

@@ -8,6 +8,9 @@ from typing import Any
 
 import msgspec
 
+from llmobs_trace.catalog.asking import PREFIX
+from llmobs_trace.catalog.changes import Held, body_of
+from llmobs_trace.catalog.http_catalog import experiment_attributes
 from llmobs_trace.publish.dataset_rows import rows_of
 from llmobs_trace.publish.naming import Names
 from llmobs_trace.publish.other_ids import OtherIds
@@ -24,28 +27,19 @@ _encode = msgspec.json.Encoder().encode
 
 def bodies(store: Store, experiment: Experiment, names: Names) -> Iterator[bytes]:
     """A request a line, as its method, path and body, with the first few records and events alone."""
-    prefix = "/api/v2/llm-obs/v1"
-    yield _line("POST", f"{prefix}/projects", _of("projects", {"name": names.project}))
-    datasets = f"{prefix}/{_PROJECT}/datasets"
-    yield _line("POST", datasets, _of("datasets", {"name": names.dataset}))
-    rows = list(islice(rows_of(store, experiment.id, names.made), _FEW))
-    insert = [msgspec.structs.asdict(row) for row in rows]
-    yield _line("POST", f"{datasets}/{_DATASET}/batch_update", _of("datasets", {"insert_records": insert}))
+    yield _line(f"{PREFIX}/projects", _of("projects", {"name": names.project}))
+    datasets = f"{PREFIX}/{_PROJECT}/datasets"
+    yield _line(datasets, _of("datasets", {"name": names.dataset}))
+    rows = islice(rows_of(store, experiment.id, names.made), _FEW)
+    batch = body_of(Held().changes_for(rows, mirror=False), _DATASET, is_first=True)
+    yield _line(f"{datasets}/{_DATASET}/batch_update", msgspec.Raw(batch))
     new = new_experiment(experiment, names, _PROJECT, _DATASET, None)
-    asked = {
-        "name": new.name,
-        "project_id": new.project_id,
-        "dataset_id": new.dataset_id,
-        "config": new.config,
-        "metadata": new.metadata,
-        "run_count": new.repeats,
-    }
-    yield _line("POST", f"{prefix}/experiments", _of("experiments", asked))
+    yield _line(f"{PREFIX}/experiments", _of("experiments", experiment_attributes(new)))
     ids = OtherIds(_PROJECT, _DATASET, _EXPERIMENT, {"experiment_id": _EXPERIMENT})
     spans = [ids.span(span.event) for span in next(span_pages(store, experiment.id, 0, _FEW), [])]
     metrics = [ids.metric(metric.event) for metric in next(metric_pages(store, experiment.id, 0, _FEW), [])]
     events = {"spans": _events(spans, "span"), "metrics": _events(metrics, "metric")}
-    yield _line("POST", f"{prefix}/experiments/{_EXPERIMENT}/events", _of("events", events))
+    yield _line(f"{PREFIX}/experiments/{_EXPERIMENT}/events", _of("events", events))
 
 
 def _events(records: list[bytes], what: str) -> list[msgspec.Raw]:
@@ -56,5 +50,5 @@ def _of(type: str, attributes: dict[str, Any]) -> dict[str, Any]:
     return {"data": {"type": type, "attributes": attributes}}
 
 
-def _line(method: str, path: str, body: dict[str, Any]) -> bytes:
-    return _encode({"method": method, "path": path, "body": body})
+def _line(path: str, body: dict[str, Any] | msgspec.Raw) -> bytes:
+    return _encode({"method": "POST", "path": path, "body": body})

@@ -237,6 +237,15 @@ def test_a_dry_run_shows_what_would_be_sent_and_needs_nobody(run: RunCommand) ->
         "row-2",
     ]
     assert {each["project_id"] for each in lines[4]["body"]["data"]["attributes"]["spans"]} == {"<project>"}
+    # As they are sent: with all that a server is asked for, and without what is null.
+    assert lines[2]["body"]["data"].pop("attributes") == {
+        "deduplicate": False,
+        "create_new_version": True,
+        "insert_records": [{"id": "row-1", "input": {"q": "Why?"}}, {"id": "row-2", "input": None}],
+    }
+    assert lines[2]["body"]["data"] == {"type": "datasets", "id": "<dataset>"}
+    asked = lines[3]["body"]["data"]["attributes"]
+    assert {*asked} == {"name", "project_id", "dataset_id", "metadata", "ensure_unique", "run_count"}
 
 
 def test_without_keys_a_place_or_anything_to_compare_with_it_is_said(
