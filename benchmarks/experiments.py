@@ -20,13 +20,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.counted import free_port
 from benchmarks.environments import NotInstalled, environment
+from benchmarks.serving import serving
 from benchmarks.sink import ROOT
 
 WORKER = Path(__file__).with_name("runners") / "runs_worker.py"
@@ -39,28 +37,6 @@ def python_of(runner: str) -> str:
     """The interpreter that has a runner."""
     name = runner.replace("_", "-")
     return sys.executable if runner == "llmobs_trace" else str(environment(name, (name,)))
-
-
-@contextmanager
-def serving(home: str) -> Iterator[str]:
-    """The address of a receiver in a process of its own."""
-    port = free_port()
-    words = ["-m", "llmobs_trace", "serve", "--port", str(port), "--database", f"{home}/served.db"]
-    process = subprocess.Popen(
-        [sys.executable, *words],
-        cwd=home,
-        env=_clean(home),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.communicate()
 
 
 def _clean(home: str, url: str = "") -> dict[str, str]:
@@ -103,7 +79,8 @@ def main() -> int:
             calls = Path(home, "calls")
             try:
                 python_of(runner)
-                with serving(home) as url:
+                with serving(Path(home, "served.db"), _clean(home)) as port:
+                    url = f"http://127.0.0.1:{port}"
                     one = ran(runner, rows, home, url)
                     ran(runner, few, home, url, calls, few // 2, killed=True)
                     ran(runner, few, home, url, calls)

@@ -19,18 +19,17 @@ import os
 import platform
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from benchmarks.made_up import METRICS_A_ROW, SPANS_A_ROW, MadeUp
+from benchmarks.serving import serving
 from llmobs_trace.store import queries
 from llmobs_trace.store.store import Store
 from llmobs_trace.wire import API_KEY_HEADER, APP_KEY_HEADER, events_path
@@ -352,23 +351,6 @@ def _timed(port: int, path: str) -> tuple[float, float]:
         taken.append(time.perf_counter() - began)
     connection.close()
     return taken[0], statistics.median(taken[1:])
-
-
-@contextmanager
-def serving(path: Path) -> Iterator[int]:
-    """`llmobs-trace serve` on a store; gives its port."""
-    server = subprocess.Popen(
-        [sys.executable, "-m", "llmobs_trace", "serve", "--database", str(path)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        assert server.stdout is not None
-        yield int(server.stdout.readline().rpartition(":")[2])
-    finally:
-        server.terminate()
-        server.wait()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from itertools import repeat
 from pathlib import Path
+from typing import Any
 
 from benchmarks import inlined
 from benchmarks.figures import Figure, Plan, ratios
@@ -42,16 +43,14 @@ def measure(plan: Plan) -> Iterator[Figure]:
 
 def main(to: str) -> int:
     with tempfile.TemporaryDirectory() as scratch:
-        options = {} if to == "local" else sending_to(to)
-        if to == "local":
-            options = {"database": Path(scratch, "x.db"), "experiment_id": "experiment"}
+        here: dict[str, Any] = {"database": Path(scratch, "x.db"), "experiment_id": "experiment"}
+        options = here if to == "local" else sending_to(to)
         configure(**options, journal=Path(scratch, "journal"))
-        call, messages = inlined.decorated, inlined.MESSAGES
-        _rows(CALLS_A_ROW, call, messages)
+        _rows(CALLS_A_ROW)
         flush(60)  # what is loaded once is loaded
         cpu_ns = cpu_ns_of(THREAD_NAME)
         began = time.perf_counter()
-        _rows(CALLS, call, messages)
+        _rows(CALLS)
         done = flush(60)
         seconds = time.perf_counter() - began
         after_ns = cpu_ns_of(THREAD_NAME)
@@ -61,11 +60,12 @@ def main(to: str) -> int:
     return 0
 
 
-def _rows(calls: int, call: object, messages: object) -> None:
+def _rows(calls: int) -> None:
+    call, messages = inlined.decorated, inlined.MESSAGES
     for _ in repeat(None, calls // CALLS_A_ROW):
         with experiment_span("row"):
             for _ in repeat(None, CALLS_A_ROW - 1):
-                call(messages)  # type: ignore[operator]
+                call(messages)
 
 
 if __name__ == "__main__":

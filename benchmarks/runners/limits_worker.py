@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 JOBS = 64
+Came = tuple[int, int, list[float]]  # how many were done and failed, and the latencies in milliseconds
 client = httpx.Client(limits=httpx.Limits(max_connections=JOBS), timeout=30)
 url = sys.argv[2]
 
@@ -33,21 +34,16 @@ def questions(count: int) -> list[str]:
     return [f"question {number}" for number in range(count)]
 
 
-def by_llmobs_trace(count: int) -> dict[str, object]:
+def by_llmobs_trace(count: int) -> Came:
     from llmobs_trace import Dataset, Experiment
 
     rows = [(question, f"answer to {question}") for question in questions(count)]
     experiment = Experiment("limits", dataset=Dataset(rows), task=ask, evaluators=[right])
     result = experiment.run(jobs=JOBS, progress=False)
-    milliseconds = sorted(row.duration_ns / 1e6 for row in result.rows)
-    return {
-        "done": result.scores["right"].scored,
-        "failed": result.failed,
-        "ms": [statistics.median(milliseconds), milliseconds[int(len(milliseconds) * 0.95)]],
-    }
+    return result.scores["right"].scored, result.failed, [row.duration_ns / 1e6 for row in result.rows]
 
 
-def by_mlflow(count: int) -> dict[str, object]:
+def by_mlflow(count: int) -> Came:
     """Its limiter as its evaluation uses it by default, with as many threads as ours and without its store:
     that needs a database server to take the traces of 64 threads. On SQLite they wait for each other until
     they are given up, at some three rows a second, so that no limit is ever met.
@@ -74,15 +70,12 @@ def by_mlflow(count: int) -> dict[str, object]:
 
     with ThreadPoolExecutor(JOBS) as pool:
         done = sum(pool.map(row, questions(count)))
-    milliseconds.sort()
-    return {
-        "done": done,
-        "failed": count - done,
-        "ms": [statistics.median(milliseconds), milliseconds[int(len(milliseconds) * 0.95)]],
-    }
+    return done, count - done, milliseconds
 
 
 if __name__ == "__main__":
-    began = time.monotonic()
-    came = {"llmobs_trace": by_llmobs_trace, "mlflow": by_mlflow}[sys.argv[1]](int(sys.argv[3]))
-    print(json.dumps({**came, "seconds": time.monotonic() - began}))
+    runner = {"llmobs_trace": by_llmobs_trace, "mlflow": by_mlflow}[sys.argv[1]]
+    done, failed, milliseconds = runner(int(sys.argv[3]))
+    milliseconds.sort()
+    median_and_p95 = [statistics.median(milliseconds), milliseconds[int(len(milliseconds) * 0.95)]]
+    print(json.dumps({"done": done, "failed": failed, "ms": median_and_p95}))
