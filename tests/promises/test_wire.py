@@ -303,7 +303,6 @@ _values = st.recursive(
     ),
     max_leaves=12,
 )
-_metric_values = _values.filter(lambda value: value is not None)
 
 
 def record(value: object, more: object, name: str) -> None:

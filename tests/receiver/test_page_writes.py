@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from support.events import span
@@ -11,8 +11,6 @@ from support.serving import Serving
 
 from llmobs_trace.store import queries
 from llmobs_trace.store.store import Store
-
-Post = Callable[..., int]
 
 
 @pytest.fixture(scope="module")

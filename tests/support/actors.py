@@ -133,24 +133,6 @@ class World:
         """A loop's tasks are known from its first span on."""
         leaf("first of the loop")
 
-    def left_active(self) -> list[str | None]:
-        """What is active in this thread, in each worker of the pool and in a new task, after all."""
-
-        async def in_loop() -> str | None:
-            await asyncio.sleep(0)
-            return active()
-
-        together = threading.Barrier(WORKERS)
-
-        def in_worker() -> str | None:
-            together.wait(PATIENCE_SECONDS)
-            return active()
-
-        jobs = [self.pool.submit(in_worker) for _ in range(WORKERS)]
-        found = [job.result(PATIENCE_SECONDS) for job in jobs]
-        found.append(asyncio.run_coroutine_threadsafe(in_loop(), self.loop).result(PATIENCE_SECONDS))
-        return [active(), *found]
-
     def close(self) -> None:
         """Ends the loop, the pool and whoever still waits."""
 
