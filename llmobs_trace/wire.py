@@ -171,7 +171,7 @@ TAGS: dict[str, OwnTag] = {
     NOT_APPLICABLE_TAG: OwnTag(
         "metric",
         "`true`, beside an error that says nothing: the evaluator does not apply to the row",
-        ("capture/metric.py",),
+        ("capture/metric.py", "receiver/catalog/ddtrace.py"),
         ("store/columns.py",),
     ),
 }

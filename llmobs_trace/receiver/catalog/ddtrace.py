@@ -33,9 +33,19 @@ from llmobs_trace.receiver.http import Reply
 from llmobs_trace.receiver.problems import Fault, problem
 from llmobs_trace.store import made_experiments
 from llmobs_trace.store.store import Store
-from llmobs_trace.wire import KIND_TAG, PARENT_TAG, Assessment, Int64, MetricType, Status
+from llmobs_trace.wire import (
+    KIND_TAG,
+    NOT_APPLICABLE_TAG,
+    PARENT_TAG,
+    Assessment,
+    Int64,
+    MetricType,
+    Status,
+)
 
-_NO_PARENT: Final = "undefined"
+NO_PARENT: Final = "undefined"
+# The tag of a metric that is about the experiment and not about a row.
+SUMMARY: Final = "metric_source:summary"
 _NULL: Final = Raw(b"null")
 _MODEL: Final = ("model_name", "model_provider")
 _VALUES: Final = ("score_value", "boolean_value", "categorical_value", "json_value")
@@ -70,7 +80,7 @@ class _Span(Struct):
     start_ns: Int64
     duration: Int64
     status: Status
-    parent_id: str = _NO_PARENT
+    parent_id: str = NO_PARENT
     meta: _Meta = _Meta()
     metrics: dict[str, float | int | None] | None = None
     tags: list[str] = []
@@ -159,7 +169,7 @@ def _read(decode: Any, body: bytes) -> Any:
 def _span(span: _Span, dataset_id: str = "") -> bytes:
     meta = span.meta
     tags = [*span.tags, f"{KIND_TAG}:{meta.rerun_kind or meta.span.kind}"]
-    if span.parent_id != _NO_PARENT:
+    if span.parent_id != NO_PARENT:
         tags.append(f"{PARENT_TAG}:{span.parent_id}")
     tags += [f"{name}:{getattr(meta, name)}" for name in _MODEL if getattr(meta, name)]
     tags += [f"{name}:{amount:g}" for name, amount in (span.metrics or {}).items() if amount is not None]
@@ -167,7 +177,7 @@ def _span(span: _Span, dataset_id: str = "") -> bytes:
     values = {
         "input": _unwrapped(meta.input),
         "output": _unwrapped(meta.output, of_answers=True),
-        "expected_output": shape_expected(_plain(meta.expected_output)),
+        "expected_output": shape_expected(bytes(meta.expected_output)),
     }
     shown: dict[str, Any] = {name: Raw(value) for name, value in values.items() if not _is_null(value)}
     if span.status == "error" and values["output"] == b'{"value":{}}':
@@ -202,7 +212,7 @@ def _metric(metric: _Metric) -> bytes:
     event |= values
     tags = list(metric.tags or ())
     if metric.metric_source == "summary":
-        tags.append("metric_source:summary")
+        tags.append(SUMMARY)
     metadata = dict(metric.metadata or {})
     if metric.error is not None:
         event["error"] = {"message": metric.error.message or metric.error.type or "it failed"}
@@ -210,7 +220,7 @@ def _metric(metric: _Metric) -> bytes:
         metadata |= {name: text for name, text in told.items() if text}
     elif not values and metric.assessment is None:
         event |= {"metric_type": "score", "error": {}}
-        tags.append("not_applicable:true")
+        tags.append(f"{NOT_APPLICABLE_TAG}:true")
     more: dict[str, Any] = {
         "assessment": metric.assessment,
         "reasoning": metric.reasoning,
@@ -226,19 +236,15 @@ def _tag(tags: list[str], name: str) -> str:
 
 def _unwrapped(value: Raw, *, of_answers: bool = False) -> bytes:
     """A value out of the object that ddtrace puts around what is none, in the wire's shape."""
-    json = _plain(value)
+    json = bytes(value)
     if json[:1] == b"{":
         members = _dict(json)
         if members.keys() == {"value"}:
-            json = _plain(members["value"])
-        elif of_answers and members.keys() == {"messages"} and _plain(members["messages"])[:1] == b"[":
+            json = bytes(members["value"])
+        elif of_answers and members.keys() == {"messages"} and bytes(members["messages"])[:1] == b"[":
             messages = _list(members["messages"])
-            json = _plain(messages[0] if len(messages) == 1 else members["messages"])
+            json = bytes(messages[0] if len(messages) == 1 else members["messages"])
     return json if _is_null(json) else shape_io(json)
-
-
-def _plain(value: Raw) -> bytes:
-    return bytes(value)
 
 
 def _is_null(json: bytes) -> bool:
@@ -246,5 +252,5 @@ def _is_null(json: bytes) -> bool:
 
 
 def _as_text(value: Raw) -> str:
-    json = _plain(value)
+    json = bytes(value)
     return msgspec.json.decode(json, type=str) if json[:1] == b'"' else json.decode()

@@ -14,6 +14,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from llmobs_trace.receiver.catalog import answers
 from llmobs_trace.receiver.catalog.asked import Asked, Refused, cursor
+from llmobs_trace.receiver.catalog.ddtrace import NO_PARENT, SUMMARY
 from llmobs_trace.receiver.http import Reply
 from llmobs_trace.receiver.problems import problem
 from llmobs_trace.store import made_experiments, projects
@@ -27,8 +28,6 @@ from llmobs_trace.store.paged_events import (
 from llmobs_trace.store.store import Store
 from llmobs_trace.wire import CONTENT_TYPE
 
-_SUMMARY: Final = "metric_source:summary"
-_NO_PARENT: Final = "undefined"  # ddtrace's word for it
 # A page ends where its spans come to so much.
 _PAGE_BYTES: Final = 8 << 20
 _AT_ONCE: Final = 200
@@ -133,7 +132,7 @@ def _shown(span: PagedSpan, metrics: Iterable[PagedMetric]) -> dict[str, Any]:
         "id": event.span_id,
         "span_id": event.span_id,
         "trace_id": event.trace_id,
-        "parent_id": span.parent_id or _NO_PARENT,
+        "parent_id": span.parent_id or NO_PARENT,
         "name": event.name,
         "start_ns": event.start_ns,
         "duration": event.duration,
@@ -143,19 +142,18 @@ def _shown(span: PagedSpan, metrics: Iterable[PagedMetric]) -> dict[str, Any]:
         "meta": meta,
         "metrics": amounts,
         "eval_metrics": [
-            _metric_shown(metric, event.trace_id) for metric in metrics if not _is_summary(metric)
+            _metric_shown(metric, event.trace_id, "custom") for metric in metrics if not _is_summary(metric)
         ],
     }
 
 
 def _summary(store: Store, experiment_id: str) -> Iterator[dict[str, Any]]:
-    said = metrics_that_say(store, experiment_id, _SUMMARY)
-    return (_metric_shown(metric, "") for metric in said if _is_summary(metric))
+    said = metrics_that_say(store, experiment_id, SUMMARY)
+    return (_metric_shown(metric, "", "summary") for metric in said if _is_summary(metric))
 
 
-def _metric_shown(metric: PagedMetric, trace_id: str) -> dict[str, Any]:
+def _metric_shown(metric: PagedMetric, trace_id: str, source: str) -> dict[str, Any]:
     event: dict[str, Any] = dict(_metric(metric.event))
-    source = "summary" if _is_summary(metric) else "custom"
     more = {
         "id": str(metric.place),
         "trace_id": trace_id,
@@ -166,7 +164,7 @@ def _metric_shown(metric: PagedMetric, trace_id: str) -> dict[str, Any]:
 
 
 def _is_summary(metric: PagedMetric) -> bool:
-    return not metric.span_id or (_SUMMARY.encode() in metric.event and _SUMMARY in _tags(metric.event).tags)
+    return not metric.span_id or (SUMMARY.encode() in metric.event and SUMMARY in _tags(metric.event).tags)
 
 
 def _is_number(text: str | None) -> bool:
