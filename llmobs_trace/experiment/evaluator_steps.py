@@ -16,7 +16,7 @@ from llmobs_trace.experiment.counts import TWICE
 from llmobs_trace.experiment.evaluators import Evaluator, kept, metric_records, with_direction
 from llmobs_trace.experiment.limits import AttemptTimeout
 from llmobs_trace.experiment.made_ids import UnitIds
-from llmobs_trace.experiment.retrying import Retries, end_for, pause_before_another
+from llmobs_trace.experiment.retrying import Retries, pause_before_another
 from llmobs_trace.experiment.routing import Following, Live
 from llmobs_trace.experiment.rows import Row
 from llmobs_trace.experiment.score import Judged, failed, judged
@@ -114,10 +114,8 @@ class Evaluation:
             if error is None:
                 break
             deaths += isinstance(error, remote.LostWorker)
-            if deaths >= MOST_DEATHS:
-                break
             pause = pause_before_another(work, throttle, error, retries, started)
-            if pause is None:
+            if pause is None or deaths >= MOST_DEATHS:
                 break
             throttle.sleep(pause)
         records = [msgspec.Raw(record[:-1])] if record else []
@@ -228,15 +226,9 @@ class Evaluation:
         )
         try:
             returned = pool.run(job)
-        except remote.LostWorker as error:
-            if error.is_pool_broken and not pool.can_be_replaced:
-                end_for(work, f"the executor is broken: {error}")
+        except Exception as error:  # also where what it was given, or what it returned, could not be sent
             return Outcome(error=error), b""
-        except Exception as error:  # what it was given, or what it returned, could not be sent
-            return Outcome(error=error), b""
-        if work.router is not None:
-            for record in returned.outcome.children:
-                work.router.onwards(record)
+        work.take_home(returned, self._ended.row)
         outcome = returned.outcome
         if returned.is_late:
             return Outcome(error=AttemptTimeout(f"took longer than {job.timeout:g} s")), b""

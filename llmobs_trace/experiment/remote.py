@@ -39,11 +39,13 @@ _DEATHS_OF_WORKERS = frozenset(
 
 
 class LostWorker(Exception):
-    """The worker died, or its pool broke: nothing is known of the attempt."""
+    """The worker died, or its pool broke: nothing is known of the attempt. `is_final`: no other pool comes in
+    its place.
+    """
 
-    def __init__(self, message: str, *, is_pool_broken: bool) -> None:
+    def __init__(self, message: str, *, is_final: bool) -> None:
         super().__init__(message)
-        self.is_pool_broken = is_pool_broken
+        self.is_final = is_final
 
 
 @dataclass(frozen=True)
@@ -284,10 +286,6 @@ class Pool:
         self._lock = threading.Lock()  # guards `_executor`, so that a broken one is replaced once
         self._executor: Any = given if self._make is None else None
 
-    @property
-    def can_be_replaced(self) -> bool:
-        return self._make is not None
-
     def run(self, job: Job) -> Returned:
         """What came of a job. Raises `LostWorker` where that can't be known."""
         executor = self._current()
@@ -295,15 +293,15 @@ class Pool:
             future: Future[Returned] = executor.submit(work, job)
         except (BrokenExecutor, RuntimeError) as error:
             self._broke(executor)
-            raise LostWorker(str(error), is_pool_broken=True) from error
+            raise LostWorker(str(error), is_final=self._make is None) from error
         try:
             return future.result()
         except (BrokenExecutor, CancelledError) as error:
             self._broke(executor)
-            raise LostWorker(str(error) or type(error).__name__, is_pool_broken=True) from error
+            raise LostWorker(str(error) or type(error).__name__, is_final=self._make is None) from error
         except Exception as error:
             if any(base.__name__ in _DEATHS_OF_WORKERS for base in type(error).__mro__):
-                raise LostWorker(f"{type(error).__name__}: {error}", is_pool_broken=False) from error
+                raise LostWorker(f"{type(error).__name__}: {error}", is_final=False) from error
             raise
 
     def _current(self) -> Any:

@@ -31,9 +31,11 @@ def pause_before_another(
     work: Work, throttle: Throttle, error: BaseException, retries: Retries, started: float
 ) -> float | None:
     """After how many seconds of its own a call that failed is tried again; None where it is not. Raises
-    `Stopping` where the provider ends the run.
+    `Stopping` where the provider ends the run, or the executor.
     """
     if isinstance(error, remote.LostWorker):
+        if error.is_final:
+            end_for(work, f"the executor is broken: {error}")
         return 0.0
     if is_quota_used_up(error):
         end_for(work, f"what was paid for is used up: {error}")

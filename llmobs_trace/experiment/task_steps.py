@@ -22,7 +22,7 @@ from llmobs_trace.experiment.calling import Caller, CancelledWithin
 from llmobs_trace.experiment.limits import AttemptTimeout
 from llmobs_trace.experiment.made_ids import UnitIds
 from llmobs_trace.experiment.parameters import Callee
-from llmobs_trace.experiment.retrying import Retries, end_for, pause_before_another
+from llmobs_trace.experiment.retrying import Retries, pause_before_another
 from llmobs_trace.experiment.routing import Live
 from llmobs_trace.experiment.rows import Row
 from llmobs_trace.experiment.states import MOST_DEATHS, State
@@ -149,16 +149,10 @@ class TaskSteps:
         try:
             returned = self._pool.run(job)
         except remote.LostWorker as error:
-            if error.is_pool_broken and not self._pool.can_be_replaced:
-                end_for(work, f"the executor is broken: {error}")
             return Outcome(error=error)
         except Exception as error:  # what the task returned could not come home
             return self._without_running(place, row, error)
-        if returned.cut:
-            work.say(f"{returned.cut:,} spans of row {place.row_id} were cut: more than 64 MiB came home")
-        if work.router is not None:
-            for record in returned.outcome.children:
-                work.router.onwards(record)
+        work.take_home(returned, place.row_id)
         if returned.is_late:
             late = AttemptTimeout(f"took longer than {seconds:g} s")
             return self._without_running(place, row, late, seconds or 0.0)

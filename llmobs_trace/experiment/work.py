@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from llmobs_trace.capture.recorder import Recorder, Scope
 from llmobs_trace.errors import ConfigurationError
@@ -17,6 +17,9 @@ from llmobs_trace.experiment.counts import Counts
 from llmobs_trace.experiment.limits import RetryOn
 from llmobs_trace.experiment.routing import Router
 from llmobs_trace.experiment.steps import Steps
+
+if TYPE_CHECKING:
+    from llmobs_trace.experiment.remote import Returned
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,14 @@ class Work:
             if self.stop is None or (stop.at_once and not self.stop.at_once):
                 self.stop = stop
             self.changed.notify_all()
+
+    def take_home(self, returned: Returned, row_id: str) -> None:
+        """Hand on what a worker of the executor recorded."""
+        if returned.cut:
+            self.say(f"{returned.cut:,} spans of row {row_id} were cut: more than 64 MiB came home")
+        if self.router is not None:
+            for record in returned.outcome.children:
+                self.router.onwards(record)
 
     def send(self, records: Iterable[bytes]) -> None:
         """Hand records to the journal as they are, each without its newline."""

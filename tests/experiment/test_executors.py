@@ -54,7 +54,7 @@ EXECUTORS = {
 
 def told(machine: Machine, body: str) -> Any:
     (machine.home / "tasks.py").write_text(TASKS)
-    head = PROGRAM + "import multiprocessing, tasks\nfrom concurrent.futures import *\n"
+    head = PROGRAM + "import io, multiprocessing, sys, tasks\nfrom concurrent.futures import *\n"
     lines = "\n".join(f"    {line}" for line in body.strip().splitlines())
     return machine.run(f"{head}if __name__ == '__main__':\n{lines}\n").told[-1]
 
@@ -210,6 +210,25 @@ print(json.dumps([score.scored, score.failed, score.mean, os.getpid(), result.fa
         evaluation = spans[tags_of(judge)["parent_id"]]
         assert evaluation["name"] == "evaluate elsewhere"
         assert tags_of(spans[tags_of(evaluation)["parent_id"]])["dataset_record_id"]
+
+
+def test_what_a_worker_recorded_and_was_too_much_to_come_home_is_said_of_evaluators_too(
+    machine: Machine,
+) -> None:
+    (machine.home / "calls").touch()
+    said = told(
+        machine,
+        """
+from llmobs_trace.experiment import remote
+remote.MOST_COLLECTED_BYTES = 10
+experiment = Experiment("e", dataset=[(7, 7)], task=tasks.awaited, evaluators=[tasks.elsewhere])
+sys.stderr = io.StringIO()
+with ThreadPoolExecutor(1) as executor:
+    experiment.run(executor=executor, progress=True)
+print(json.dumps([line for line in sys.stderr.getvalue().splitlines() if "were cut" in line]))
+""",
+    )
+    assert [line.partition(" of row ")[0] for line in said] == ["1 spans"]
 
 
 # Ray's own interface, as far as the manual's adapter uses it.
