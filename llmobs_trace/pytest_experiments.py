@@ -359,15 +359,9 @@ def _counted(came: Sequence[Mapping[str, Any]]) -> Counts:
 
 def end(came: Sequence[Mapping[str, Any]], *, is_interrupted: bool) -> None:
     """Say what became of the experiment that these rows are of, once all processes are done with it."""
-    told, status = came[0], "interrupted" if is_interrupted else "completed"
-    shared.end(
-        told["experiment"],
-        told["project"],
-        status,  # type: ignore[arg-type]
-        len(came),
-        _counted(came),
-        lambda: _steps(came),
-    )
+    mark, project = came[0]["experiment"], came[0]["project"]
+    counts = _counted(came)
+    shared.end(mark, project, len(came), counts, lambda: _steps(came), is_interrupted=is_interrupted)
 
 
 class GateItem(pytest.Item):

@@ -81,10 +81,11 @@ def _made_by_others_or_to_make(directory: Path, place: Path, known: Manifest) ->
 def end(
     mark: str,
     project: str | None,
-    status: Status,
     rows: int,
     counts: Counts,
     steps_of_rows: Callable[[], Iterable[Step]],
+    *,
+    is_interrupted: bool,
 ) -> None:
     """Record what evaluators left unsaid and say how the experiment ended that was entered under the id
     `mark`, once no process works at it any more.
@@ -106,6 +107,7 @@ def end(
                 for record in silent_labels.records(recorder, scope, steps_of_rows, counts):
                     recorder.append(record)
             life.flush()
+            status: Status = "interrupted" if is_interrupted else "completed"
             entering.say(steps, life.at_work(), status, rows_raised(counts.raised, rows))
     finally:
         if has_been_told(steps):
