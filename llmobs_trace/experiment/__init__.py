@@ -9,13 +9,12 @@
 - one call of `run`: ``session`` goes on with the ``steps`` of a run that was begun, kept by ``appending``, if
   ``taking_up`` says so, from where ``states`` finds it, and ends by ``stop_signals`` in order;
   ``fingerprints`` and ``made_ids`` are the same in each process, ``git`` says which commit it was,
-  ``keeping`` how long and how much is kept,
-  ``whereabouts`` where steps and events go, ``plan`` what a run would do
+  ``keeping`` how long and how much is kept, ``whereabouts`` where steps and events go, ``plan`` what a run
+  would do
 - the work: ``run`` hands rows to threads, which share ``work``; ``task_steps`` and ``evaluator_steps`` bring
   each step to its end by ``calling`` users' functions, an ``attempt`` here or ``remote``; ``throttle``,
   ``limits`` and ``retrying`` hold it back; ``routing`` looks at what is recorded meanwhile
 - what comes of it: a ``score`` makes metrics, ``silent_labels`` those that nobody gave, ``counts`` and
-  ``summing_up`` sum them up, ``progress`` shows how far it
-  is (``progress_text``); ``result``, ``gate``, ``baseline`` and
-  ``interrupted`` are what users get, ``unfinished`` what is left of all
+  ``summing_up`` sum them up, ``progress`` shows how far it is (``progress_text``); ``result``, ``gate``,
+  ``baseline`` and ``interrupted`` are what users get, ``unfinished`` what is left of all
 """
